@@ -1,0 +1,113 @@
+"""What may be kept and shown of the bank's JSON: documented fields, no personal data, card numbers masked."""
+
+import math
+from collections.abc import Callable, Mapping
+
+from dashboard.bank131.card_numbers import mask_card_numbers
+
+MAX_DEPTH = 64
+
+Rule = Callable[[object], object]
+
+
+def allowlisted(data: object) -> dict[str, object]:
+    """The documented fields of a PaymentSession, or of an answer or a webhook around one; never raises.
+
+    Left out: unknown fields, contacts, payouts, everything of a payment method but type, brand and last four
+    digits. Metadata is kept whole. Card numbers are masked in every string, name and number.
+    """
+    reduced = _TOP(data)
+    return reduced if isinstance(reduced, dict) else {}
+
+
+def masked(value: object, depth_left: int = MAX_DEPTH) -> object:
+    """Any JSON value with the card numbers in its strings, names and numbers masked to the last four digits.
+
+    What is nested deeper than MAX_DEPTH is cut off.
+    """
+    if isinstance(value, dict | list):
+        if depth_left == 0:
+            return None
+        if isinstance(value, list):
+            return [masked(item, depth_left - 1) for item in value]
+        return {mask_card_numbers(str(name)): masked(item, depth_left - 1) for name, item in value.items()}
+    return _scalar(value)
+
+
+def last_four(value: object) -> str | None:
+    """The last four characters of what the bank gives as the end of a card number."""
+    return str(value)[-4:] if isinstance(value, str | int) and not isinstance(value, bool) else None
+
+
+def _scalar(value: object) -> object:
+    """The value with card numbers masked; None for what is no JSON string, number or truth value."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return mask_card_numbers(value)
+    if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
+        text = repr(value)
+        masked_text = mask_card_numbers(text)
+        return value if masked_text == text else masked_text
+    return None
+
+
+def _only(rules: Mapping[str, Rule]) -> Rule:
+    """An object reduced to these fields; None in place of anything but an object."""
+
+    def reduced(value: object) -> object:
+        if not isinstance(value, dict):
+            return None
+        return {name: rules[name](item) for name, item in value.items() if name in rules}
+
+    return reduced
+
+
+def _each(rule: Rule) -> Rule:
+    """A list with the rule applied to each item; None in place of anything but a list."""
+
+    def reduced(value: object) -> object:
+        return [rule(item) for item in value] if isinstance(value, list) else None
+
+    return reduced
+
+
+_AMOUNT = _only({"amount": _scalar, "currency": _scalar})
+_AMOUNTS = _only({"net": _AMOUNT, "gross": _AMOUNT, "fee": _only({"merchant_fee": _AMOUNT})})
+_ERROR = _only({"code": _scalar, "description": _scalar})
+_TRANSACTION = _only({"rrn": _scalar, "arn": _scalar, "auth_code": _scalar, "fp_message_id": _scalar})
+_CARD = _only({"brand": _scalar, "last4": last_four})
+_METHOD = _only({"type": _scalar, "card": _CARD, "recurrent": _CARD, "secured_card": _CARD})
+
+_OPERATION: dict[str, Rule] = {
+    "id": _scalar,
+    "status": _scalar,
+    "created_at": _scalar,
+    "finished_at": _scalar,
+    "amount_details": _AMOUNT,
+    "amounts": _AMOUNTS,
+    "transaction_info": _TRANSACTION,
+    "metadata": masked,
+}
+_REFUND = _only({**_OPERATION, "is_chargeback": _scalar})
+_PAYMENT = _only(
+    {
+        **_OPERATION,
+        "customer": _only({"reference": _scalar}),
+        "payment_details": _METHOD,
+        "refunds": _each(_REFUND),
+        "error": _ERROR,
+    }
+)
+_SESSION: dict[str, Rule] = {
+    "id": _scalar,
+    "status": _scalar,
+    "created_at": _scalar,
+    "updated_at": _scalar,
+    "finished_at": _scalar,
+    "acquiring_payments": _each(_PAYMENT),
+    "payment_list": _each(_PAYMENT),
+    "next_action": _scalar,
+    "error": _ERROR,
+}
+_TOP = _only({**_SESSION, "type": _scalar, "session": _only(_SESSION)})
