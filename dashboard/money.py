@@ -6,8 +6,14 @@ from iso4217 import Currency
 
 MAX_AMOUNT_MINOR = 10**15 - 1
 
-_GROUPING = re.compile(r"[\s'’_\u00a0\u2009\u202f]")
-_PLAIN = re.compile(r"(?P<whole>\d+)(?:[.](?P<fraction>\d*))?", re.ASCII)
+# `1234`, `1234.56`, `1234,56`; then the same with one and the same mark before every three digits.
+_PLAIN = re.compile(r"(?P<whole>\d+)(?:[.,](?P<fraction>\d*))?", re.ASCII)
+_GROUPED = re.compile(
+    r"(?P<whole>\d{1,3}(?P<mark>[ \u00a0\u2009\u202f'’_.,])\d{3}(?:(?P=mark)\d{3})*)"
+    r"(?:(?!(?P=mark))[.,](?P<fraction>\d*))?",
+    re.ASCII,
+)
+_MAX_WHOLE_DIGITS = 30
 
 
 class BadAmount(ValueError):
@@ -31,38 +37,40 @@ def exponent(currency: str) -> int | None:
 
 
 def parse_amount(text: str, currency: str) -> int:
-    """Minor units of an amount as people type it: `1234.56`, `1 234,56`, `1,234.56`, `1.234,56`.
+    """Minor units of an amount as people type it: `1234.56`, `1 234,56`, `1,234.56`, `1.234,56`, `1,234,567`.
 
-    A lone comma or point is the decimal mark (`1,234` with two decimals is refused rather than guessed at).
+    A lone comma or point is the decimal mark (`1,234` with two decimals is refused rather than guessed at),
+    and marks between the thousands have to stand where thousands end (`10 50` is refused).
     Raises BadAmount.
     """
     digits = exponent(currency)
     if digits is None:
         raise BadAmount("no_major_units")
-    plain = _with_decimal_point(_GROUPING.sub("", text))
-    if not plain:
-        raise BadAmount("empty")
-    found = _PLAIN.fullmatch(plain)
-    if not found:
-        raise BadAmount("not_positive" if plain.startswith("-") else "not_a_number")
-    fraction = found["fraction"] or ""
+    whole, fraction = _parts(text.strip())
     if len(fraction) > digits:
         raise BadAmount("too_many_decimals")
-    amount_minor: int = int(found["whole"][:30]) * 10**digits + int(fraction.ljust(digits, "0") or 0)
+    if len(whole) > _MAX_WHOLE_DIGITS:
+        raise BadAmount("too_large")
+    amount_minor = int(whole + fraction.ljust(digits, "0"))
     if amount_minor == 0:
         raise BadAmount("not_positive")
-    if amount_minor > MAX_AMOUNT_MINOR or len(found["whole"]) > 30:
+    if amount_minor > MAX_AMOUNT_MINOR:
         raise BadAmount("too_large")
     return amount_minor
 
 
-def _with_decimal_point(text: str) -> str:
-    """`1,234.56`, `1.234,56` and `1234,56` all to `1234.56`; what fits no pattern is left as it is."""
-    if re.fullmatch(r"\d{1,3}(,\d{3})+\.\d*", text, re.ASCII):
-        return text.replace(",", "")
-    if re.fullmatch(r"\d{1,3}(\.\d{3})+,\d*", text, re.ASCII):
-        return text.replace(".", "").replace(",", ".")
-    return text.replace(",", ".") if text.count(",") == 1 and "." not in text else text
+def _parts(text: str) -> tuple[str, str]:
+    """The digits before and after the decimal mark. Raises BadAmount."""
+    if not text:
+        raise BadAmount("empty")
+    found = _match(text)
+    if not found:
+        raise BadAmount("not_positive" if text[0] in "-−" and _match(text[1:]) else "not_a_number")
+    return re.sub(r"\D", "", found["whole"]), found["fraction"] or ""
+
+
+def _match(text: str) -> re.Match[str] | None:
+    return _PLAIN.fullmatch(text) or _GROUPED.fullmatch(text)
 
 
 def major(amount_minor: int, currency: str) -> str:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 
-from dashboard.bank131.card_numbers import mask_card_numbers
+from dashboard.bank131.card_numbers import LONGEST, mask_card_numbers
 
 MAX_DEPTH = 64
 
@@ -46,10 +46,16 @@ def _scalar(value: object) -> object:
     if isinstance(value, str):
         return mask_card_numbers(value)
     if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
-        text = repr(value)
-        masked_text = mask_card_numbers(text)
-        return value if masked_text == text else masked_text
+        return _number(value)
     return None
+
+
+def _number(value: int | float) -> int | float | str:
+    if abs(value) >= 10**LONGEST:
+        return value
+    text = repr(value)
+    masked_text = mask_card_numbers(text)
+    return value if masked_text == text else masked_text
 
 
 def _only(rules: Mapping[str, Rule]) -> Rule:

@@ -78,7 +78,10 @@ class KeyAlreadyUsed(OutcomeUnknown):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A payment session from a good answer: as an object, as the bank's own JSON, and the answer itself."""
+    """A payment session from a good answer: as an object, as the bank's own JSON, and the answer itself.
+
+    `raw` and `answer` hold all the bank sent, personal data included: keep and show only `allowlisted(raw)`.
+    """
 
     session: PaymentSession
     raw: dict[str, object]

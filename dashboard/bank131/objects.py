@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import TypeGuard, TypeVar
 
 from dashboard.bank131.allowlist import allowlisted, last_four, masked
 from dashboard.bank131.card_numbers import mask_card_numbers
@@ -179,9 +179,9 @@ def parse_session(data: object) -> PaymentSession:
     )
 
 
-def is_identifier(text: object) -> bool:
+def is_identifier(value: object) -> TypeGuard[str]:
     """Whether this can be an identifier of the bank's: 1 to 100 printable ASCII characters, no spaces."""
-    return isinstance(text, str) and _IDENTIFIER.fullmatch(text) is not None
+    return isinstance(value, str) and _IDENTIFIER.fullmatch(value) is not None
 
 
 def one_line(text: str) -> str:
@@ -293,14 +293,14 @@ def _items(fields: Fields, name: str, unreadable: list[str]) -> list[object]:
 
 def _identifier(fields: Fields) -> str:
     identifier = fields.get("id")
-    if not isinstance(identifier, str) or not is_identifier(identifier):
+    if not is_identifier(identifier):
         raise UnreadableObject(f"no usable id: {_shown(identifier)}")
     return identifier
 
 
 def _identifier_or_none(data: object) -> str | None:
     identifier = _object_or_nothing(data).get("id")
-    return identifier if isinstance(identifier, str) and is_identifier(identifier) else None
+    return identifier if is_identifier(identifier) else None
 
 
 def _known_status(fields: Fields, known: frozenset[str]) -> str:

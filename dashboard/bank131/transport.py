@@ -53,38 +53,59 @@ class RequestsTransport:
     """
 
     def __init__(self, *, ca_file: str | None = None, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._verify = ca_file or True
+        self._ca_file = ca_file
         self._monotonic = monotonic
 
     def __call__(self, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float) -> HttpAnswer:
         call = _Call(timeout_s, self._monotonic)
         try:
-            with call, _session(call) as session:
-                answer = session.post(
-                    url,
-                    data=body,
-                    headers=dict(headers),
-                    timeout=timeout_s,
-                    verify=self._verify,
-                    allow_redirects=False,
-                    stream=True,
-                )
-                return HttpAnswer(answer.status_code, _whole_body(answer, call))
+            with call, _session(call, self._ca_file) as session:
+                return _answer(session, call, url, dict(headers), body)
         except (NeverConnected, NoAnswer):
             raise
         except Exception as error:
             raise call.no_answer(error) from error
 
 
+def _answer(
+    session: requests.Session, call: "_Call", url: str, headers: dict[str, str], body: bytes
+) -> HttpAnswer:
+    with session.post(
+        url, data=body, headers=headers, timeout=call.timeout_s, allow_redirects=False, stream=True
+    ) as answer:
+        return HttpAnswer(answer.status_code, _whole_body(answer, call))
+
+
+def _whole_body(answer: requests.Response, call: "_Call") -> bytes:
+    body = bytearray()
+    for chunk in answer.iter_content(_CHUNK_BYTES):
+        body += chunk
+        if len(body) > MAX_ANSWER_BYTES:
+            raise NoAnswer(f"the answer is longer than {MAX_ANSWER_BYTES} bytes")
+    call.check()
+    return bytes(body)
+
+
+def _session(call: "_Call", ca_file: str | None) -> requests.Session:
+    session = _WithoutRedirects()
+    session.trust_env = False
+    session.verify = ca_file or True
+    session.headers.clear()
+    session.mount("http://", _OneCallAdapter(call))
+    session.mount("https://", _OneCallAdapter(call))
+    return session
+
+
 class _Call:
     """The deadline of one exchange. At the deadline its connection is shut down, so that every read ends."""
 
     def __init__(self, timeout_s: float, monotonic: Callable[[], float]) -> None:
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
         self._monotonic = monotonic
         self._deadline_s = monotonic() + timeout_s
         self._lifeline: socket.socket | None = None
         self._watchdog: threading.Timer | None = None
+        self._ended = False
 
     def __enter__(self) -> "_Call":
         return self
@@ -99,39 +120,45 @@ class _Call:
     def remaining_s(self) -> float:
         return self._deadline_s - self._monotonic()
 
+    def is_over(self) -> bool:
+        return self._ended or self.remaining_s() <= 0
+
     def check(self) -> None:
         """Raises NoAnswer past the deadline."""
-        if self.remaining_s() <= 0:
+        if self.is_over():
             raise self.no_answer()
 
     def no_answer(self, error: Exception | None = None) -> NoAnswer:
-        if error is None or self.remaining_s() <= 0:
-            return NoAnswer(f"no whole answer within {self._timeout_s:g} s")
+        if error is None or self.is_over():
+            return NoAnswer(f"no whole answer within {self.timeout_s:g} s")
         if isinstance(error, requests.exceptions.SSLError):
             return NoAnswer("the TLS connection failed: the server could not prove who it is, or broke off")
         return NoAnswer(f"the connection failed: {type(error).__name__}")
 
     def connect(self, host: str, port: int) -> socket.socket:
-        """A connection to the host, watched from now on. Raises NeverConnected, or NoAnswer.
+        """The one connection of this call, watched from now on. Raises NeverConnected or NoAnswer.
 
         Looking up a name cannot be interrupted. The deadline is therefore looked at once more when the
         connection stands: past it, the connection is dropped before anything has been sent.
         """
+        if self._lifeline:
+            raise NoAnswer("the connection was lost")
         connection = self._first_that_connects(_addresses(host, port))
-        if self.remaining_s() <= 0:
-            connection.close()
-            raise self._too_late()
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._watch(connection)
+        if self.is_over():
+            connection.close()
+            raise self._too_late()
         return connection
 
     def _first_that_connects(self, addresses: list[tuple[Any, ...]]) -> socket.socket:
         errors: list[OSError] = []
         for family, kind, protocol, _, address in addresses:
-            if self.remaining_s() <= 0:
+            remaining_s = self.remaining_s()
+            if remaining_s <= 0:
                 raise self._too_late()
             connection = socket.socket(family, kind, protocol)
-            connection.settimeout(self.remaining_s())
+            connection.settimeout(remaining_s)
             try:
                 connection.connect(address)
                 return connection
@@ -141,19 +168,19 @@ class _Call:
         raise _why_not_connected(errors)
 
     def _too_late(self) -> NeverConnected:
-        return NeverConnected(f"not connected within {self._timeout_s:g} s")
+        return NeverConnected(f"not connected within {self.timeout_s:g} s")
 
     def _watch(self, connection: socket.socket) -> None:
         # A duplicate of the socket: TLS replaces the first one, and a closed one's number may be used again.
         self._lifeline = connection.dup()
-        self._watchdog = threading.Timer(self.remaining_s(), _shut_down, [self._lifeline])
+        self._watchdog = threading.Timer(self.remaining_s(), self._end, [self._lifeline])
         self._watchdog.daemon = True
         self._watchdog.start()
 
-
-def _shut_down(connection: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        connection.shutdown(socket.SHUT_RDWR)
+    def _end(self, lifeline: socket.socket) -> None:
+        self._ended = True
+        with contextlib.suppress(OSError):
+            lifeline.shutdown(socket.SHUT_RDWR)
 
 
 def _addresses(host: str, port: int) -> list[tuple[Any, ...]]:
@@ -169,26 +196,7 @@ def _why_not_connected(errors: list[OSError]) -> NeverConnected | NoAnswer:
             return NeverConnected("the connection was refused")
         if isinstance(error, TimeoutError):
             return NeverConnected("the connection was not made in time")
-    return NoAnswer(f"the connection failed: {errors[-1].strerror if errors else 'no address'}")
-
-
-def _session(call: _Call) -> requests.Session:
-    session = _WithoutRedirects()
-    session.trust_env = False
-    session.headers.clear()
-    session.mount("http://", _OneCallAdapter(call))
-    session.mount("https://", _OneCallAdapter(call))
-    return session
-
-
-def _whole_body(answer: requests.Response, call: _Call) -> bytes:
-    body = bytearray()
-    for chunk in answer.iter_content(_CHUNK_BYTES):
-        body += chunk
-        if len(body) > MAX_ANSWER_BYTES:
-            raise NoAnswer(f"the answer is longer than {MAX_ANSWER_BYTES} bytes")
-    call.check()
-    return bytes(body)
+    return NoAnswer(f"the connection failed: {errors[-1].strerror}")
 
 
 class _WithoutRedirects(requests.Session):
