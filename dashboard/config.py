@@ -1,0 +1,303 @@
+"""Every setting: its name, default, meaning and check. A bad value stops the start with one clear line."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+SHORTEST_SECRET = 32
+
+
+class BadSettings(ValueError):
+    """`problems` holds one line for people for each setting that cannot be used."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One environment variable. `read` turns its text into the value or raises ValueError with a reason."""
+
+    name: str
+    field: str
+    default: str | None
+    meaning: str
+    read: Callable[[str], object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """The settings of one installation, checked. Durations are seconds."""
+
+    database_url: str
+    secret_key: str
+    journal_key: str
+    public_url: str
+    timezone: ZoneInfo
+    undo_s: float
+    quiet_s: float
+    poll_s: float
+    resend_max_s: float
+    web_processes: int
+    web_threads: int
+    live_streams: int
+    worker_threads: int
+    proxy_hops: int
+    bank_url: str
+    project: str
+    private_key_file: Path
+    public_key_file: Path
+    public_key_next_file: Path | None
+    api_version: int
+    timeout_s: float
+    submerchant: str | None
+
+    @property
+    def undo(self) -> timedelta:
+        return timedelta(seconds=self.undo_s)
+
+    @property
+    def quiet(self) -> timedelta:
+        return timedelta(seconds=self.quiet_s)
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether a host name or address stands for this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host or "").is_loopback
+    except ValueError:
+        return False
+
+
+def _text(value: str) -> str:
+    if not value.strip():
+        raise ValueError("is empty")
+    return value.strip()
+
+
+def _optional_text(value: str) -> str | None:
+    return value.strip() or None
+
+
+def _path(value: str) -> Path:
+    return Path(_text(value)).expanduser().resolve()
+
+
+def _optional_path(value: str) -> Path | None:
+    return _path(value) if value.strip() else None
+
+
+def _whole(lowest: int, highest: int) -> Callable[[str], int]:
+    def read(value: str) -> int:
+        if not value.strip().isdecimal() or not lowest <= int(value) <= highest:
+            raise ValueError(f"must be a whole number from {lowest} to {highest}")
+        return int(value)
+
+    return read
+
+
+def _seconds(lowest: float, highest: float) -> Callable[[str], float]:
+    def read(value: str) -> float:
+        try:
+            duration_s = float(value)
+        except ValueError:
+            duration_s = -1
+        if not lowest <= duration_s <= highest:
+            raise ValueError(f"must be a number of seconds from {lowest:g} to {highest:g}")
+        return duration_s
+
+    return read
+
+
+def _database_url(value: str) -> str:
+    """SQLite paths become absolute; PostgreSQL always goes through psycopg 3."""
+    scheme, _, rest = _text(value).partition("://")
+    if scheme in {"postgresql", "postgres", "postgresql+psycopg"}:
+        return f"postgresql+psycopg://{rest}"
+    if scheme == "sqlite" and rest.startswith("/") and len(rest) > 1:
+        return f"sqlite:///{Path(rest[1:]).expanduser().resolve()}"
+    raise ValueError("must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME")
+
+
+def _secret(value: str) -> str:
+    if len(value) < SHORTEST_SECRET or len(set(value)) < SHORTEST_SECRET // 3:
+        raise ValueError(
+            f"is weak: use at least {SHORTEST_SECRET} random characters, such as the output of "
+            "python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
+        )
+    return value
+
+
+def _timezone(value: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(_text(value))
+    except (ZoneInfoNotFoundError, ValueError) as problem:
+        raise ValueError("is no time zone name such as Europe/Moscow") from problem
+
+
+def _web_url(value: str) -> str:
+    parts = urlsplit(_text(value))
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("must look like https://refunds.example.com")
+    return value.strip().rstrip("/")
+
+
+def _bank_url(value: str) -> str:
+    url = _web_url(value)
+    parts = urlsplit(url)
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise ValueError("must begin with https:// (plain HTTP is for this machine alone)")
+    if parts.path or parts.query:
+        raise ValueError("must be the server alone, without a path, such as https://demo.bank131.ru")
+    return url
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        "DASHBOARD_DATABASE_URL",
+        "database_url",
+        "sqlite:///refund-desk.sqlite3",
+        "Where everything is kept: `sqlite:///FILE` on one machine, `postgresql://…` for more.",
+        _database_url,
+    ),
+    Setting(
+        "DASHBOARD_SECRET_KEY",
+        "secret_key",
+        None,
+        "Signs cookies and forms. At least 32 random characters, the same for every process.",
+        _secret,
+    ),
+    Setting(
+        "DASHBOARD_JOURNAL_KEY",
+        "journal_key",
+        "",
+        "Keys the journal's hash chain; keep it for ever. Empty: derived from `DASHBOARD_SECRET_KEY`.",
+        lambda value: _secret(value) if value else "",
+    ),
+    Setting(
+        "DASHBOARD_PUBLIC_URL",
+        "public_url",
+        "http://127.0.0.1:8131",
+        "The address that people and the bank's webhooks use.",
+        _web_url,
+    ),
+    Setting("DASHBOARD_TIMEZONE", "timezone", "UTC", "The zone in which dates are shown and filtered.", _timezone),
+    Setting(
+        "DASHBOARD_UNDO_SECONDS",
+        "undo_s",
+        "5",
+        "How long a refund waits before it is sent, so that it can be undone.",
+        _seconds(0, 3600),
+    ),
+    Setting(
+        "DASHBOARD_QUIET_SECONDS",
+        "quiet_s",
+        "900",
+        "How long after a send without an answer the bank may still carry it out. Lower it only for tests.",
+        _seconds(0.1, 86400),
+    ),
+    Setting(
+        "DASHBOARD_POLL_SECONDS",
+        "poll_s",
+        "30",
+        "The first step of the reading schedule for open refunds; later ones are multiples of it.",
+        _seconds(0.05, 3600),
+    ),
+    Setting(
+        "DASHBOARD_RESEND_MAX_SECONDS",
+        "resend_max_s",
+        "21600",
+        "How long after its first send a refund of unknown outcome may be sent once more; later: review.",
+        _seconds(0, 604800),
+    ),
+    Setting("DASHBOARD_WEB_PROCESSES", "web_processes", "1", "Web processes of one server.", _whole(1, 64)),
+    Setting("DASHBOARD_WEB_THREADS", "web_threads", "48", "Threads of one web process.", _whole(4, 1000)),
+    Setting(
+        "DASHBOARD_LIVE_STREAMS",
+        "live_streams",
+        "36",
+        "Live pages one web process serves at once; further ones ask every few seconds instead. "
+        "Must leave threads for ordinary requests.",
+        _whole(0, 990),
+    ),
+    Setting(
+        "DASHBOARD_WORKER_THREADS",
+        "worker_threads",
+        "8",
+        "Bank calls that one worker makes at once.",
+        _whole(1, 64),
+    ),
+    Setting(
+        "DASHBOARD_PROXY_HOPS",
+        "proxy_hops",
+        "0",
+        "Reverse proxies in front whose X-Forwarded-For, -Proto and -Host are to be believed.",
+        _whole(0, 5),
+    ),
+    Setting("BANK131_URL", "bank_url", None, "The bank's server, without a path.", _bank_url),
+    Setting("BANK131_PROJECT", "project", None, "The project's name, given by the bank.", _text),
+    Setting(
+        "BANK131_PRIVATE_KEY_FILE",
+        "private_key_file",
+        None,
+        "Your RSA private key (PEM): signs what is sent to the bank.",
+        _path,
+    ),
+    Setting(
+        "BANK131_PUBLIC_KEY_FILE",
+        "public_key_file",
+        None,
+        "The bank's RSA public key (PEM): verifies its webhooks.",
+        _path,
+    ),
+    Setting(
+        "BANK131_PUBLIC_KEY_NEXT_FILE",
+        "public_key_next_file",
+        "",
+        "The bank's next public key while it changes keys.",
+        _optional_path,
+    ),
+    Setting("BANK131_API_VERSION", "api_version", "1", "Version of the bank's API: 1 or 2.", _whole(1, 2)),
+    Setting(
+        "BANK131_TIMEOUT_SECONDS",
+        "timeout_s",
+        "30",
+        "The deadline of one whole call to the bank.",
+        _seconds(0.1, 300),
+    ),
+    Setting(
+        "BANK131_SUBMERCHANT",
+        "submerchant",
+        "",
+        "The submerchant's name, for the few institutions that need one.",
+        _optional_text,
+    ),
+)
+
+
+def read_config(environ: Mapping[str, str]) -> Config:
+    """Read and check every setting. Raises BadSettings with a line for each one that cannot be used."""
+    values: dict[str, object] = {}
+    problems: list[str] = []
+    for setting in SETTINGS:
+        text = environ.get(setting.name, setting.default)
+        if text is None:
+            problems.append(f"{setting.name} is missing. {setting.meaning}")
+            continue
+        try:
+            values[setting.field] = setting.read(text)
+        except ValueError as problem:
+            problems.append(f"{setting.name} {problem}.")
+    if problems:
+        raise BadSettings(problems)
+    config = Config(**values)  # type: ignore[arg-type]
+    if config.live_streams >= config.web_threads:
+        raise BadSettings(["DASHBOARD_LIVE_STREAMS must be smaller than DASHBOARD_WEB_THREADS."])
+    return config

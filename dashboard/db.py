@@ -1,0 +1,113 @@
+"""The database: one declarative base, and engines that begin every transaction as a reader or as a writer.
+
+A read runs in a deferred transaction that cannot write; a write begins IMMEDIATE on SQLite, where the
+driver's default would let two writers decide on the same stale balance. PostgreSQL gets the same promise
+from READ ONLY transactions and row locks.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import BigInteger, DateTime, Dialect, Engine, Integer, MetaData, create_engine, event
+from sqlalchemy.engine import Connection
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.types import TypeDecorator
+
+LOCK_WAIT_MS = 10_000
+
+BigId = BigInteger().with_variant(Integer, "sqlite")
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware time in UTC, to the microsecond, on both databases."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone")
+        moment = value.astimezone(UTC)
+        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """The models stand on a plain base, so that they work with an engine alone, without a Flask app."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: UtcDateTime}  # noqa: RUF012 (read by SQLAlchemy as it is)
+
+
+db = SQLAlchemy(metadata=Base.metadata)
+
+
+def engine_options(url: str) -> dict[str, Any]:
+    """Options for `create_engine`, from the kind of database."""
+    if url.startswith("sqlite"):
+        return {"connect_args": {"check_same_thread": False}, "pool_size": 20, "max_overflow": 80}
+    return {
+        "isolation_level": "READ COMMITTED",
+        "pool_pre_ping": True,
+        "pool_size": 10,
+        "max_overflow": 80,
+        "connect_args": {"options": "-c timezone=UTC -c synchronous_commit=on", "connect_timeout": 5},
+    }
+
+
+def open_engine(url: str) -> Engine:
+    """An engine of its own, for everything that runs without the web app."""
+    engine = create_engine(url, **engine_options(url))
+    install_hooks(engine)
+    return engine
+
+
+def install_hooks(engine: Engine) -> None:
+    """Make the engine begin transactions as this module's head says. Call once, before the first connection."""
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    else:
+        event.listen(engine, "begin", _begin_postgresql)
+
+
+def writing_engine(engine: Engine, lock_wait_ms: int = LOCK_WAIT_MS) -> Engine:
+    """The same engine and pool, beginning transactions that may write and wait that long for a lock."""
+    return engine.execution_options(write=True, lock_wait_ms=lock_wait_ms)
+
+
+def _set_up_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    write = options.get("write", False)
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(options.get('lock_wait_ms', LOCK_WAIT_MS))}")
+    connection.exec_driver_sql(f"PRAGMA query_only = {0 if write else 1}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    if not options.get("write", False):
+        connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+    elif "lock_wait_ms" in options:
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(options['lock_wait_ms'])}")

@@ -1,0 +1,45 @@
+"""What every verb needs from outside: settings, time, identifiers, the bank and the database."""
+
+import hmac
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from dashboard.bank131.client import BankClient
+from dashboard.clock import Clock
+from dashboard.config import Config
+from dashboard.db import LOCK_WAIT_MS, writing_engine
+from dashboard.journal import WriteSession
+
+
+@dataclass(frozen=True)
+class Desk:
+    """One refund desk at work. `new_id` makes UUID texts."""
+
+    config: Config
+    clock: Clock
+    new_id: Callable[[], str]
+    bank: BankClient
+    engine: Engine
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A transaction that can only read."""
+        with Session(self.engine) as session:
+            yield session
+
+    @contextmanager
+    def write(self, lock_wait_ms: int = LOCK_WAIT_MS) -> Iterator[WriteSession]:
+        """A transaction that may write: committed at the end of the block, rolled back if it raises."""
+        bind = writing_engine(self.engine, lock_wait_ms)
+        session = WriteSession(bind=bind, journal_key=journal_key(self.config), clock=self.clock)
+        with session, session.begin():
+            yield session
+
+
+def journal_key(config: Config) -> str:
+    """The key of the journal's chain: the one set, or one derived from the secret key."""
+    return config.journal_key or hmac.new(config.secret_key.encode(), b"journal", "sha256").hexdigest()

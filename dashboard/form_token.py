@@ -1,0 +1,36 @@
+"""The token of one refund form: who opened it, for which session, and how many refunds the session had then."""
+
+from dataclasses import dataclass
+
+from itsdangerous import BadData, URLSafeSerializer
+
+_SALT = "refund-form"
+
+
+class ForgedToken(ValueError):
+    """The token was not made here, or was cut or changed on its way."""
+
+
+@dataclass(frozen=True)
+class FormToken:
+    """`nonce` makes two forms of one person differ."""
+
+    person_id: str
+    session_id: str
+    refunds_known: int
+    nonce: str
+
+
+def seal(token: FormToken, secret_key: str) -> str:
+    """The token as text under an HMAC."""
+    fields = [token.person_id, token.session_id, token.refunds_known, token.nonce]
+    return str(URLSafeSerializer(secret_key, salt=_SALT).dumps(fields))
+
+
+def unseal(text: str, secret_key: str) -> FormToken:
+    """The token behind the text. Raises ForgedToken."""
+    try:
+        person_id, session_id, refunds_known, nonce = URLSafeSerializer(secret_key, salt=_SALT).loads(text)
+    except (BadData, ValueError, TypeError) as problem:
+        raise ForgedToken(str(problem)) from problem
+    return FormToken(person_id, session_id, refunds_known, nonce)

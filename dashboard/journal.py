@@ -1,0 +1,182 @@
+"""The append-only record: write sessions that append to it last, and the check of its chain.
+
+Each entry's hash is an HMAC-SHA-256 over the hash before it and the entry's own texts, with a key that is
+kept outside the database. The head row is sealed with the same key, so that a cut tail shows.
+"""
+
+import hmac
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import event, insert, select, update
+from sqlalchemy.orm import Session, SessionTransaction
+
+from dashboard.clock import Clock
+from dashboard.models import JournalEntry, JournalHead
+
+GENESIS = "0" * 64
+BATCH = 1000
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened. `action` reads `subject:action`, `subject` `refund:REFERENCE`, `session:ID`, …"""
+
+    actor: str
+    action: str
+    subject: str
+    data: dict[str, Any]
+
+
+class WriteSession(Session):
+    """A session that may write. What it records is appended to the journal as the last thing before the commit."""
+
+    def __init__(self, *, journal_key: str, clock: Clock, **options: Any) -> None:
+        super().__init__(expire_on_commit=False, **options)
+        self.journal_key = journal_key
+        self.clock = clock
+        self.events: list[Event] = []
+
+    def record(self, actor: str, action: str, subject: str, **data: Any) -> None:
+        """Note an event for the journal. `data` must be JSON of strings, integers, booleans, lists and objects."""
+        self.events.append(Event(actor, action, subject, data))
+
+
+def canonical(data: object) -> str:
+    """ASCII JSON with sorted keys and no spaces: one text for one value."""
+    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def timestamp(moment: datetime) -> str:
+    """Fixed-width UTC text to the microsecond, `2026-03-01T09:00:00.000000Z`."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def read_timestamp(text: str) -> datetime:
+    """The moment of a journal entry's `at`."""
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+
+
+@event.listens_for(WriteSession, "before_commit")
+def _append_events(session: WriteSession) -> None:
+    if not session.events:
+        return
+    session.flush()
+    head = session.execute(
+        select(JournalHead).with_for_update().execution_options(populate_existing=True)
+    ).scalar_one()
+    seq, last_hash, at = head.seq, head.hash, timestamp(session.clock.now())
+    rows = []
+    for happened in session.events:
+        seq += 1
+        texts = (str(seq), at, happened.actor, happened.action, happened.subject, canonical(happened.data))
+        entry_hash = _chain(session.journal_key, last_hash, texts)
+        rows.append(_row(seq, texts, last_hash, entry_hash))
+        last_hash = entry_hash
+    session.execute(insert(JournalEntry), rows)
+    seal = _seal(session.journal_key, seq, last_hash)
+    session.execute(update(JournalHead).values(seq=seq, hash=last_hash, seal=seal))
+    session.events.clear()
+
+
+@event.listens_for(WriteSession, "after_soft_rollback")
+def _forget_events(session: WriteSession, _transaction: SessionTransaction) -> None:
+    session.events.clear()
+
+
+def _row(seq: int, texts: tuple[str, ...], prev_hash: str, entry_hash: str) -> dict[str, Any]:
+    _, at, actor, action, subject, data = texts
+    return {
+        "seq": seq,
+        "at": at,
+        "actor": actor,
+        "action": action,
+        "subject": subject,
+        "data": data,
+        "prev_hash": prev_hash,
+        "hash": entry_hash,
+    }
+
+
+def _keyed_hash(key: str, text: str) -> str:
+    return hmac.new(key.encode(), text.encode(), "sha256").hexdigest()
+
+
+def _chain(key: str, prev_hash: str, texts: tuple[str, ...]) -> str:
+    return _keyed_hash(key, canonical([prev_hash, *texts]))
+
+
+def _seal(key: str, seq: int, last_hash: str) -> str:
+    return _keyed_hash(key, canonical(["head", seq, last_hash]))
+
+
+def first_head(key: str) -> JournalHead:
+    """The head of an empty journal."""
+    return JournalHead(id=1, seq=0, hash=GENESIS, seal=_seal(key, 0, GENESIS))
+
+
+def head_seq(session: Session) -> int:
+    """The number of the last entry, 0 for an empty journal."""
+    return session.execute(select(JournalHead.seq)).scalar_one()
+
+
+def of_subjects(session: Session, subjects: Iterable[str], limit: int = 500) -> list[JournalEntry]:
+    """The newest entries about these subjects, oldest first."""
+    query = select(JournalEntry).where(JournalEntry.subject.in_(list(subjects)))
+    newest = session.scalars(query.order_by(JournalEntry.seq.desc()).limit(limit)).all()
+    return list(reversed(newest))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What `verify` found: how far it got, and the first thing that is wrong (None: nothing)."""
+
+    entries: int
+    head: str
+    problem: str | None
+
+
+def verify(session: Session, key: str, expect: tuple[int, str] | None = None) -> Verdict:
+    """Walk the whole chain. `expect` is a head (seq, hash) noted down earlier that must still be in it."""
+    seq, last_hash = 0, GENESIS
+    met = expect is None or expect == (0, GENESIS)
+    for entry in _entries(session):
+        problem = _problem_of(entry, seq, last_hash, key)
+        if problem:
+            return Verdict(seq, last_hash, problem)
+        seq, last_hash = entry.seq, entry.hash
+        met = met or expect == (seq, last_hash)
+    return Verdict(seq, last_hash, _problem_of_head(session, seq, last_hash, key) or _unmet(expect, met=met))
+
+
+def _entries(session: Session) -> Iterator[JournalEntry]:
+    query = select(JournalEntry).order_by(JournalEntry.seq).execution_options(yield_per=BATCH)
+    yield from session.scalars(query)
+
+
+def _problem_of(entry: JournalEntry, seq_before: int, hash_before: str, key: str) -> str | None:
+    if entry.seq != seq_before + 1:
+        return f"entry {seq_before + 1} is missing: {entry.seq} follows {seq_before}"
+    texts = (str(entry.seq), entry.at, entry.actor, entry.action, entry.subject, entry.data)
+    expected = _chain(key, hash_before, texts)
+    if entry.prev_hash != hash_before or not hmac.compare_digest(entry.hash, expected):
+        return f"entry {entry.seq} was changed, or the journal key is not the one it was written with"
+    return None
+
+
+def _problem_of_head(session: Session, seq: int, last_hash: str, key: str) -> str | None:
+    head = session.scalars(select(JournalHead)).one_or_none()
+    if head is None:
+        return "the head of the journal is missing"
+    if head.seq > seq:
+        return f"entries {seq + 1} to {head.seq} were cut off at the end"
+    if (head.seq, head.hash) != (seq, last_hash) or not hmac.compare_digest(head.seal, _seal(key, seq, last_hash)):
+        return "the head of the journal was changed"
+    return None
+
+
+def _unmet(expect: tuple[int, str] | None, *, met: bool) -> str | None:
+    return None if met or expect is None else f"the expected head {expect[0]}:{expect[1]} is not in this journal"

@@ -1,0 +1,185 @@
+"""Where a refund's state, a session's committed sum and the facts about them are written, each with its record.
+
+Callers hold the session's lock: `lock_session` first, then `refunds_of`, then `attempts_of` (the lock order).
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from dashboard import refund_rules
+from dashboard.journal import WriteSession, canonical
+from dashboard.models import Anomaly, Attempt, Payment, PaymentSession, Refund
+from dashboard.refund_rules import AttemptFacts, HeldPart, PaidPart
+
+BANK = "bank"
+WORKER = "worker"
+
+# Reviews that the refund turning up at the bank settles by itself.
+_SETTLED_BY_ADOPTION = frozenset({"stranger", "not_found", "other_bank", "no_longer_fits"})
+
+
+# Locks, in their order
+
+
+def lock_session(tx: WriteSession, session_id: str) -> PaymentSession | None:
+    """The session's row, locked; None when it is not known here."""
+    query = select(PaymentSession).where(PaymentSession.id == session_id).with_for_update(key_share=True)
+    return tx.scalars(query.execution_options(populate_existing=True)).one_or_none()
+
+
+def refunds_of(tx: WriteSession, session_id: str) -> list[Refund]:
+    """The session's refunds by id, locked."""
+    query = select(Refund).where(Refund.session_id == session_id).order_by(Refund.id).with_for_update()
+    return list(tx.scalars(query.execution_options(populate_existing=True)))
+
+
+def attempts_of(tx: WriteSession, session_id: str) -> dict[int, list[Attempt]]:
+    """The session's attempts by refund id, each list by number, locked."""
+    query = select(Attempt).where(Attempt.session_id == session_id).order_by(Attempt.id).with_for_update()
+    by_refund: dict[int, list[Attempt]] = {}
+    for attempt in tx.scalars(query.execution_options(populate_existing=True)):
+        by_refund.setdefault(attempt.refund_id, []).append(attempt)
+    return by_refund
+
+
+def lock_by_reference(
+    tx: WriteSession, reference: str
+) -> tuple[PaymentSession, list[Refund], dict[int, list[Attempt]]]:
+    """A refund's session with all its refunds and attempts, locked in order. Raises LookupError."""
+    session_id = tx.scalars(select(Refund.session_id).where(Refund.reference == reference)).one_or_none()
+    session = lock_session(tx, session_id) if session_id else None
+    if session is None:
+        raise LookupError(reference)
+    return session, refunds_of(tx, session.id), attempts_of(tx, session.id)
+
+
+def the_refund(refunds: Iterable[Refund], reference: str) -> Refund:
+    """The one of these refunds that has the reference."""
+    return next(refund for refund in refunds if refund.reference == reference)
+
+
+# Money
+
+
+def held_minor(refund: Refund) -> int:
+    """What a refund that counts holds: the larger of our amount and the bank's."""
+    return max(refund.amount_minor, refund.bank_amount_minor or 0)
+
+
+def committed_minor(refunds: Iterable[Refund]) -> int:
+    """What the refunds of one session hold together."""
+    return sum(held_minor(refund) for refund in refunds if refund.counts)
+
+
+def paid_parts(session: Session, session_id: str) -> list[PaidPart]:
+    """The session's payments that our own reads have shown succeeded."""
+    query = select(Payment).where(Payment.session_id == session_id, Payment.confirmed).order_by(Payment.id)
+    return [PaidPart(payment.id, payment.amount_minor, payment.currency) for payment in session.scalars(query)]
+
+
+def held_parts(refunds: Iterable[Refund]) -> list[HeldPart]:
+    """What the refunds of one session hold, each with its payment where that is known."""
+    return [HeldPart(refund.payment_id, held_minor(refund)) for refund in refunds if refund.counts]
+
+
+def recount(tx: WriteSession, session: PaymentSession, refunds: Sequence[Refund]) -> None:
+    """Bring `committed_minor` up to date; a sum above what was captured is a fact worth an anomaly."""
+    session.committed_minor = committed_minor(refunds)
+    if session.confirmed_at and session.committed_minor > session.captured_minor:
+        over = f"{session.committed_minor}>{session.captured_minor}"
+        note_anomaly(tx, session, None, "over_captured", over)
+
+
+# Changes of one refund
+
+
+def facts_of(attempts: Iterable[Attempt]) -> list[AttemptFacts]:
+    """Attempts as the rules see them."""
+    return [
+        AttemptFacts(attempt.number, attempt.lease_until, attempt.outcome, attempt.answered_at, attempt.is_resend)
+        for attempt in attempts
+    ]
+
+
+def baseline_of(attempts: Iterable[Attempt]) -> frozenset[str] | None:
+    """Bank ids known before the first attempt that may have reached the bank; None when there was none."""
+    for attempt in attempts:
+        if attempt.outcome != refund_rules.NEVER_CONNECTED:
+            return frozenset(json.loads(attempt.baseline))
+    return None
+
+
+def change_state(tx: WriteSession, refund: Refund, state: str, actor: str, **evidence: Any) -> None:
+    """Write a refund's new state and its record. Whether it may happen is the caller's to know."""
+    old, refund.state = refund.state, state
+    refund.counts = refund_rules.counts(state, contradicted=refund.contradicted)
+    ended = state in refund_rules.ENDS | refund_rules.FINAL
+    refund.ended_at = tx.clock.now() if ended else None
+    if state != refund_rules.QUEUED:
+        refund.next_send_at = None
+    tx.record(actor, f"refund:{state}", subject_of(refund), was=old, **evidence)
+
+
+def own_move(tx: WriteSession, refund: Refund, state: str, actor: str, **evidence: Any) -> None:
+    """A change of state that we make by ourselves. Raises ForbiddenMove where the rules do not know it."""
+    refund_rules.check_own_move(refund.state, state)
+    change_state(tx, refund, state, actor, **evidence)
+
+
+def flag_review(tx: WriteSession, refund: Refund, why: str, **evidence: Any) -> None:
+    """People have to look at this refund; until they have, nothing of its session is sent."""
+    if refund.review:
+        return
+    refund.review = why
+    refund.next_send_at = None if refund.state == refund_rules.UNKNOWN else refund.next_send_at
+    tx.record(WORKER, "refund:review", subject_of(refund), why=why, **evidence)
+
+
+def settle_review(tx: WriteSession, refund: Refund) -> None:
+    """The refund turned up at the bank: doubts about whether it was made are over."""
+    if refund.review in _SETTLED_BY_ADOPTION:
+        tx.record(WORKER, "refund:review_over", subject_of(refund), why=refund.review)
+        refund.review = ""
+
+
+def note_anomaly(tx: WriteSession, session: PaymentSession, refund: Refund | None, kind: str, detail: str) -> None:
+    """Record a fact that fits no rule, once. `detail` tells it from others of its kind."""
+    refund_id = refund.id if refund else 0
+    same = (
+        Anomaly.session_id == session.id,
+        Anomaly.refund_id == refund_id,
+        Anomaly.kind == kind,
+        Anomaly.detail == detail,
+    )
+    if tx.scalars(select(Anomaly.id).where(*same)).first() is not None:
+        return
+    now = tx.clock.now()
+    tx.add(Anomaly(session_id=session.id, refund_id=refund_id, kind=kind, detail=detail, found_at=now))
+    tx.flush()
+    subject = subject_of(refund) if refund else f"session:{session.id}"
+    tx.record(WORKER, f"anomaly:{kind}", subject, detail=detail)
+
+
+def subject_of(refund: Refund) -> str:
+    """The refund's name in the journal."""
+    return f"refund:{refund.reference}"
+
+
+def baseline_text(refunds: Iterable[Refund]) -> str:
+    """The bank ids known now, as an attempt keeps them."""
+    return canonical(sorted(refund.bank_id for refund in refunds if refund.bank_id))
+
+
+# Reads
+
+
+def ask_read(session: PaymentSession, now: datetime, due: datetime | None = None) -> None:
+    """Ask the worker for a read of the session, now or when it is due; several requests make one read."""
+    session.read_wanted_at = now
+    due = due or now
+    session.next_read_at = min(session.next_read_at or due, due)

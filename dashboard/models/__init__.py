@@ -1,0 +1,25 @@
+"""Tables and constraints, one file a family. No verbs live here."""
+
+from dashboard.models.installation import Installation, WorkerBeat
+from dashboard.models.journal import JournalEntry, JournalHead
+from dashboard.models.people import Person, SignInFailure
+from dashboard.models.refunds import Anomaly, Attempt, Refund
+from dashboard.models.search import SearchTerm
+from dashboard.models.sessions import Payment, PaymentSession
+from dashboard.models.webhooks import WebhookDelivery
+
+__all__ = [
+    "Anomaly",
+    "Attempt",
+    "Installation",
+    "JournalEntry",
+    "JournalHead",
+    "Payment",
+    "PaymentSession",
+    "Person",
+    "Refund",
+    "SearchTerm",
+    "SignInFailure",
+    "WebhookDelivery",
+    "WorkerBeat",
+]

@@ -1,0 +1,129 @@
+"""Reading a session at the bank, and what a read proves about a refund whose outcome is not known.
+
+No database transaction is open while the bank is called.
+"""
+
+import hashlib
+from datetime import datetime, timedelta
+
+from dashboard import ledger, refund_rules, snapshots
+from dashboard.bank131.client import BankError, HttpAnswer, Reading, Refused
+from dashboard.desk import Desk
+from dashboard.journal import WriteSession
+from dashboard.models import Refund
+from dashboard.snapshots import READ, Merge, Seen
+
+LONGEST_BACKOFF_S = 60
+AUTH_CODES = frozenset({"authentication_error", "authorization_error"})
+
+
+def read_session(desk: Desk, session_id: str) -> None:
+    """Read a session at the bank, take in what it shows, and weigh what that proves. Raises BankError."""
+    started_at = desk.clock.now()
+    try:
+        reading = desk.bank.status(session_id)
+    except BankError as problem:
+        note_failed_read(desk, session_id, problem)
+        raise
+    with desk.write() as tx:
+        take_read(tx, desk, reading, started_at)
+
+
+def take_read(tx: WriteSession, desk: Desk, reading: Reading, started_at: datetime) -> Merge:
+    """Merge a read that started then, weigh what it proves, and plan the next one."""
+    seen = Seen(READ, started_at, digest_of(reading.answer), reading.raw)
+    session = snapshots.open_session(tx, reading.session, desk.clock.now())
+    merge = snapshots.merge(tx, desk, session, reading.session, seen)
+    for refund in merge.refunds:
+        if refund.state == refund_rules.UNKNOWN and not refund.review:
+            _weigh_absence(merge, refund)
+    ledger.recount(tx, session, merge.refunds)
+    snapshots.schedule(merge)
+    return merge
+
+
+def note_failed_read(desk: Desk, session_id: str, problem: BankError) -> None:
+    """Plan the next try; a session known from hearsay alone that the bank denies is laid aside."""
+    with desk.write() as tx:
+        session = ledger.lock_session(tx, session_id)
+        if session is None:
+            return
+        now = desk.clock.now()
+        session.read_failures += 1
+        session.read_problem = str(problem)
+        if session.next_read_at is not None:
+            session.next_read_at = now + backoff(session.read_failures)
+        is_denial = isinstance(problem, Refused) and problem.code not in AUTH_CODES
+        if is_denial and session.confirmed_at is None:
+            session.denied_at, session.next_read_at = now, None
+
+
+def backoff(failures: int) -> timedelta:
+    """The pause after so many failures in a row: 1, 2, 4, … seconds, a minute at most."""
+    return timedelta(seconds=min(2 ** min(failures - 1, 10), LONGEST_BACKOFF_S))
+
+
+def digest_of(answer: HttpAnswer) -> str:
+    """SHA-256 of an answer's body, as the journal keeps it."""
+    return hashlib.sha256(answer.body).hexdigest()
+
+
+# What a read proves about a refund of unknown outcome
+
+
+def _weigh_absence(merge: Merge, refund: Refund) -> None:
+    """What a read that does not show the refund proves about it."""
+    stranger = stranger_to(merge, refund)
+    if stranger is not None:
+        ledger.flag_review(merge.tx, refund, "stranger", bank_id=stranger)
+        return
+    quiet, read_at = merge.desk.config.quiet, merge.seen.at
+    facts = ledger.facts_of(merge.attempts.get(refund.id, ()))
+    provable_from = refund_rules.absence_provable_from(facts, quiet)
+    if not merge.is_whole or (provable_from is not None and read_at <= provable_from):
+        return
+    if refund.absence_1_at is None:
+        refund.absence_1_at = read_at
+        _record_absence(merge, refund, 1)
+    elif refund.absence_2_at is None and read_at >= refund_rules.second_absence_from(
+        refund.absence_1_at, facts, quiet
+    ):
+        refund.absence_2_at = read_at
+        _record_absence(merge, refund, 2)
+        _decide_after_absences(merge, refund)
+
+
+def _record_absence(merge: Merge, refund: Refund, number: int) -> None:
+    subject = ledger.subject_of(refund)
+    merge.tx.record(ledger.WORKER, "refund:absent", subject, number=number, **merge.seen.evidence)
+
+
+def stranger_to(merge: Merge, refund: Refund) -> str | None:
+    """A bank id that appeared since the refund's first attempt and is neither a chargeback nor known as ours."""
+    baseline = ledger.baseline_of(merge.attempts.get(refund.id, ()))
+    if baseline is None:
+        return None
+    ours = {one.bank_id for one in merge.refunds if one.origin == "here"}
+    for _, shown in merge.snapshot.refunds:
+        if shown.id not in baseline and not shown.is_chargeback and shown.id not in ours:
+            return shown.id
+    return None
+
+
+def _decide_after_absences(merge: Merge, refund: Refund) -> None:
+    verdict = verdict_on(merge, refund)
+    if verdict == refund_rules.REFUSED:
+        ledger.own_move(merge.tx, refund, refund_rules.REFUSED, ledger.WORKER, **merge.seen.evidence)
+    elif verdict == refund_rules.REVIEW:
+        ledger.flag_review(merge.tx, refund, "not_found")
+    else:
+        refund.next_send_at = merge.desk.clock.now()
+        merge.tx.record(ledger.WORKER, "refund:resend_planned", ledger.subject_of(refund))
+
+
+def verdict_on(merge: Merge, refund: Refund) -> str:
+    """What two proofs of absence lead to: REFUSED, RESEND or REVIEW."""
+    facts = ledger.facts_of(merge.attempts.get(refund.id, ()))
+    resend_max = timedelta(seconds=merge.desk.config.resend_max_s)
+    now = merge.desk.clock.now()
+    return refund_rules.after_two_absences(facts, refund.sent_at or now, now, resend_max)

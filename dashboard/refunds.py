@@ -1,0 +1,238 @@
+"""Asking for a refund and undoing it, up to the moment it is sent.
+
+The README's "How a refund stays safe" tells the whole protocol; `refund_rules` holds its decisions.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from dashboard import form_token, ledger, reads, refund_rules, search
+from dashboard.bank131.client import refund_body
+from dashboard.bank131.objects import Amount
+from dashboard.desk import Desk
+from dashboard.journal import WriteSession
+from dashboard.models import PaymentSession, Person, Refund
+
+
+@dataclass(frozen=True)
+class RefundOrder:
+    """What a person asks for. `amount_minor` of a full refund is what was shown to them, if it was."""
+
+    kind: str
+    amount_minor: int | None
+    reason: str
+    comment: str
+
+
+class RequestRefused(Exception):
+    """The refund was not made. `code`: `forged_form`, `unknown_open`, `nothing_left`, `outdated`, `too_much`.
+
+    `left_minor` is what can still be refunded.
+    """
+
+    def __init__(self, code: str, left_minor: int = 0) -> None:
+        super().__init__(code)
+        self.code = code
+        self.left_minor = left_minor
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What a session allows right now, in minor units.
+
+    `in_full`: the whole may be asked for without an amount. `unknown_open`: a refund of unknown outcome is there.
+    """
+
+    currency: str
+    captured_minor: int
+    committed_minor: int
+    refundable_minor: int
+    in_full: bool
+    unknown_open: bool
+    refunds_known: int
+
+
+def offer_of(session: Session, payment_session: PaymentSession) -> Offer:
+    """What can be asked for, from what is known here. Read the session first to have it fresh."""
+    refunds = session.scalars(select(Refund).where(Refund.session_id == payment_session.id)).all()
+    return _offer(session, payment_session, refunds)
+
+
+def _offer(session: Session, payment_session: PaymentSession, refunds: Sequence[Refund]) -> Offer:
+    paid = ledger.paid_parts(session, payment_session.id)
+    committed_minor = ledger.committed_minor(refunds)
+    return Offer(
+        currency=paid[0].currency if paid else payment_session.currency or "",
+        captured_minor=payment_session.captured_minor,
+        committed_minor=committed_minor,
+        refundable_minor=refund_rules.refundable_minor(paid, ledger.held_parts(refunds)),
+        in_full=refund_rules.may_send_without_amount(paid, committed_minor),
+        unknown_open=any(refund.state == refund_rules.UNKNOWN for refund in refunds),
+        refunds_known=len(refunds),
+    )
+
+
+def new_form_token(desk: Desk, person_id: str, session_id: str, offer: Offer) -> str:
+    """The hidden token of a new form."""
+    token = form_token.FormToken(person_id, session_id, offer.refunds_known, desk.new_id())
+    return form_token.seal(token, desk.config.secret_key)
+
+
+def made_with(session: Session, token_text: str) -> str | None:
+    """The reference of the refund that was made with this form, if one was."""
+    return session.scalars(select(Refund.reference).where(Refund.form_token == token_text)).one_or_none()
+
+
+def check_order(offer: Offer, token: form_token.FormToken, order: RefundOrder) -> int:
+    """The amount to refund in minor units. Raises RequestRefused."""
+    left_minor = offer.refundable_minor
+    if offer.unknown_open:
+        raise RequestRefused("unknown_open", left_minor)
+    if left_minor <= 0:
+        raise RequestRefused("nothing_left")
+    if token.refunds_known != offer.refunds_known:
+        raise RequestRefused("outdated", left_minor)
+    amount_minor = left_minor if order.amount_minor is None else order.amount_minor
+    if order.kind == "full" and amount_minor != left_minor:
+        raise RequestRefused("outdated", left_minor)
+    if amount_minor > left_minor:
+        raise RequestRefused("too_much", left_minor)
+    return amount_minor
+
+
+def open_form(desk: Desk, token_text: str, person_id: str, session_id: str) -> form_token.FormToken:
+    """The form behind a token, if it is this person's for this session. Raises RequestRefused."""
+    try:
+        token = form_token.unseal(token_text, desk.config.secret_key)
+    except form_token.ForgedToken:
+        raise RequestRefused("forged_form") from None
+    if (token.person_id, token.session_id) != (person_id, session_id):
+        raise RequestRefused("forged_form")
+    return token
+
+
+def request(desk: Desk, person: Person, session_id: str, token_text: str, order: RefundOrder) -> str:
+    """Make a refund and answer with its reference; a form used before answers with the refund it made.
+
+    The worker sends it once the time for undoing is over. Raises RequestRefused, BankError.
+    """
+    token = open_form(desk, token_text, person.id, session_id)
+    with desk.read() as session:
+        reference = made_with(session, token_text)
+    if reference is not None:
+        return reference
+    reads.read_session(desk, session_id)
+    with desk.write() as tx:
+        payment_session = ledger.lock_session(tx, session_id)
+        reference = made_with(tx, token_text)
+        if reference is not None:
+            return reference
+        if payment_session is None:
+            raise RequestRefused("nothing_left")
+        offer = _offer(tx, payment_session, ledger.refunds_of(tx, session_id))
+        amount_minor = check_order(offer, token, order)
+        _hold(tx, payment_session, amount_minor)
+        return _insert(tx, desk, person, payment_session, offer, amount_minor, token_text, order)
+
+
+def _hold(tx: WriteSession, payment_session: PaymentSession, amount_minor: int) -> None:
+    """Commit the amount to the refund about to be made, only if the database still has that much free."""
+    held = tx.execute(
+        update(PaymentSession)
+        .where(
+            PaymentSession.id == payment_session.id,
+            PaymentSession.captured_minor - PaymentSession.committed_minor >= amount_minor,
+        )
+        .values(committed_minor=PaymentSession.committed_minor + amount_minor)
+        .returning(PaymentSession.id)
+        .execution_options(synchronize_session=False)
+    )
+    if held.first() is None:
+        raise RequestRefused("too_much", payment_session.captured_minor - payment_session.committed_minor)
+    tx.refresh(payment_session)
+
+
+def _insert(
+    tx: WriteSession,
+    desk: Desk,
+    person: Person,
+    payment_session: PaymentSession,
+    offer: Offer,
+    amount_minor: int,
+    token_text: str,
+    order: RefundOrder,
+) -> str:
+    reference, now = desk.new_id(), desk.clock.now()
+    in_full = order.kind == "full" and offer.in_full
+    amount = None if in_full else Amount(amount_minor, offer.currency)
+    refund = Refund(
+        reference=reference,
+        session_id=payment_session.id,
+        origin="here",
+        state=refund_rules.QUEUED,
+        review="",
+        counts=True,
+        contradicted=False,
+        amount_minor=amount_minor,
+        currency=offer.currency,
+        in_full=in_full,
+        asked_at=now,
+        asked_by_id=person.id,
+        reason=order.reason,
+        comment=order.comment,
+        form_token=token_text,
+        body=refund_body(payment_session.id, amount, reference),
+        bank_url=desk.bank.url,
+        project=desk.bank.project,
+        undo_until=now + desk.config.undo,
+        next_send_at=now + desk.config.undo,
+        send_failures=0,
+    )
+    tx.add(refund)
+    tx.flush()
+    _record_request(tx, person, refund)
+    search.keep_terms(tx, payment_session.id, (reference, order.comment), refund.id)
+    return reference
+
+
+def _record_request(tx: WriteSession, person: Person, refund: Refund) -> None:
+    tx.record(
+        person.email,
+        "refund:requested",
+        ledger.subject_of(refund),
+        session=refund.session_id,
+        state=refund.state,
+        amount_minor=refund.amount_minor,
+        currency=refund.currency,
+        in_full=refund.in_full,
+        reason=refund.reason,
+        comment=refund.comment,
+        body_digest=hashlib.sha256(refund.body or b"").hexdigest(),
+    )
+
+
+# Cancelling
+
+
+class CannotCancel(Exception):
+    """It is too late: `state` is what the refund has become."""
+
+    def __init__(self, state: str) -> None:
+        super().__init__(state)
+        self.state = state
+
+
+def cancel(desk: Desk, person: Person, reference: str) -> None:
+    """Undo a refund that was not sent yet. Raises CannotCancel, LookupError."""
+    with desk.write() as tx:
+        session, refunds, _ = ledger.lock_by_reference(tx, reference)
+        refund = ledger.the_refund(refunds, reference)
+        if refund.state not in refund_rules.UNDOABLE:
+            raise CannotCancel(refund.state)
+        ledger.own_move(tx, refund, refund_rules.CANCELLED, person.email)
+        refund.review = ""
+        ledger.recount(tx, session, refunds)

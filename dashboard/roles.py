@@ -1,0 +1,23 @@
+"""Who may do what: one table, role -> permissions."""
+
+SEE = "desk:see"
+SEE_JOURNAL = "journal:see"
+REQUEST_REFUND = "refund:request"
+CANCEL_REFUND = "refund:cancel"
+
+_VIEWER = frozenset({SEE, SEE_JOURNAL})
+_OPERATOR = _VIEWER | {REQUEST_REFUND, CANCEL_REFUND}
+
+PERMISSIONS: dict[str, frozenset[str]] = {
+    "viewer": _VIEWER,
+    "operator": _OPERATOR,
+    "approver": _OPERATOR,
+    "admin": _OPERATOR,
+}
+
+ROLES = tuple(PERMISSIONS)
+
+
+def may(role: str, permission: str) -> bool:
+    """Whether the role holds the permission; an unknown role holds none."""
+    return permission in PERMISSIONS.get(role, frozenset())

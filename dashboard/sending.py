@@ -1,0 +1,298 @@
+"""Sending a refund: the last look, the committed attempt, the call, and what its answer is evidence of.
+
+No database transaction is open while the bank is called. Whatever happens to this process, the refund is
+afterwards where another worker can take it on.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from dashboard import ledger, reads, refund_rules, snapshots
+from dashboard.bank131.client import BankError, HttpAnswer, KeyAlreadyUsed, NeverReached, Reading, Refused
+from dashboard.desk import Desk
+from dashboard.journal import WriteSession
+from dashboard.models import Attempt, Installation, PaymentSession, Refund
+from dashboard.snapshots import ANSWER, Merge, Seen
+
+GRACE_S = 5.0
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A committed attempt, about to be sent."""
+
+    reference: str
+    number: int
+    body: bytes
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """How an attempt ended: one of the outcomes of `refund_rules`, and what came back."""
+
+    outcome: str
+    reading: Reading | None = None
+    answer: HttpAnswer | None = None
+    error_code: str | None = None
+    error_description: str | None = None
+
+
+def send(desk: Desk, reference: str) -> None:
+    """Send a queued refund, or one of unknown outcome that is proved absent, if everything still allows it.
+
+    Called by the worker when `next_send_at` is due. Whatever happens to this process, the refund is afterwards
+    where another worker can take it on.
+    """
+    with desk.read() as session:
+        refund = session.scalars(select(Refund).where(Refund.reference == reference)).one()
+    if (refund.bank_url, refund.project) != (desk.bank.url, desk.bank.project):
+        _review_instead(desk, reference, "other_bank")
+        return
+    started_at = desk.clock.now()
+    try:
+        reading = desk.bank.status(refund.session_id)
+    except BankError as problem:
+        reads.note_failed_read(desk, refund.session_id, problem)
+        _send_later(desk, reference)
+        return
+    opened_at_s = desk.clock.monotonic()
+    with desk.write() as tx:
+        opened = _open_attempt(tx, desk, reference, reading, started_at)
+    if opened is None:
+        return
+    if desk.clock.monotonic() - opened_at_s > GRACE_S:
+        ended = _Ended(
+            refund_rules.NEVER_CONNECTED, error_description="the commit took too long; nothing was sent"
+        )
+    else:
+        ended = _call_bank(desk, opened)
+    _take_answer(desk, opened, ended)
+
+
+def _call_bank(desk: Desk, opened: _Opened) -> _Ended:
+    try:
+        reading = desk.bank.refund(opened.body, opened.reference)
+    except NeverReached as problem:
+        return _Ended(refund_rules.NEVER_CONNECTED, error_description=str(problem))
+    except Refused as problem:
+        outcome = refund_rules.AUTH_ERROR if problem.code in reads.AUTH_CODES else refund_rules.DEFINITE_ERROR
+        return _Ended(outcome, None, problem.answer, problem.code, problem.description)
+    except KeyAlreadyUsed as problem:
+        return _Ended(refund_rules.KEY_EXISTS, None, problem.answer, error_description=str(problem))
+    except BankError as problem:
+        return _Ended(refund_rules.UNCLEAR, None, problem.answer, error_description=str(problem))
+    return _Ended(refund_rules.ANSWERED, reading, reading.answer)
+
+
+def _review_instead(desk: Desk, reference: str, why: str) -> None:
+    with desk.write() as tx:
+        _, refunds, _ = ledger.lock_by_reference(tx, reference)
+        refund = ledger.the_refund(refunds, reference)
+        ledger.flag_review(tx, refund, why)
+        refund.next_send_at = None
+
+
+def _send_later(desk: Desk, reference: str) -> None:
+    with desk.write() as tx:
+        _, refunds, _ = ledger.lock_by_reference(tx, reference)
+        _put_off(ledger.the_refund(refunds, reference), desk)
+
+
+def _put_off(refund: Refund, desk: Desk) -> None:
+    if refund.next_send_at is not None:
+        refund.send_failures += 1
+        refund.next_send_at = desk.clock.now() + reads.backoff(refund.send_failures)
+
+
+def _open_attempt(
+    tx: WriteSession, desk: Desk, reference: str, reading: Reading, started_at: datetime
+) -> _Opened | None:
+    """Take in the read made just before, look again whether the refund may go, and commit to the attempt."""
+    merge = reads.take_read(tx, desk, reading, started_at)
+    refund = ledger.the_refund(merge.refunds, reference)
+    if not _is_to_be_sent(merge, refund):
+        return None
+    if not merge.is_whole or is_paused(tx) or _is_blocked(merge, refund):
+        _put_off(refund, desk)
+        return None
+    doubt = _doubt_about(merge, refund)
+    if doubt is not None:
+        ledger.flag_review(tx, refund, doubt)
+        refund.next_send_at = None
+        return None
+    return _insert_attempt(merge, refund)
+
+
+def _is_to_be_sent(merge: Merge, refund: Refund) -> bool:
+    if refund.review or refund.bank_id is not None or refund.next_send_at is None:
+        return False
+    if refund.state == refund_rules.QUEUED:
+        return refund.undo_until is not None and refund.undo_until <= merge.desk.clock.now()
+    return (
+        refund.state == refund_rules.UNKNOWN
+        and refund.absence_2_at is not None
+        and _still_worth_resending(merge, refund)
+    )
+
+
+def _still_worth_resending(merge: Merge, refund: Refund) -> bool:
+    """The time for a second send can run out while the first could not be made: then people decide."""
+    if reads.verdict_on(merge, refund) == refund_rules.RESEND:
+        return True
+    ledger.flag_review(merge.tx, refund, "not_found")
+    return False
+
+
+def _is_blocked(merge: Merge, refund: Refund) -> bool:
+    """Another refund of the session is being sent, is unknown or is under review."""
+    others = (one for one in merge.refunds if one is not refund)
+    return any(one.review or one.state in refund_rules.OPEN_SEND for one in others)
+
+
+def _doubt_about(merge: Merge, refund: Refund) -> str | None:
+    if reads.stranger_to(merge, refund) is not None:
+        return "stranger"
+    paid = ledger.paid_parts(merge.tx, merge.session.id)
+    held = ledger.held_parts(one for one in merge.refunds if one is not refund)
+    if refund.amount_minor > refund_rules.refundable_minor(paid, held):
+        return "no_longer_fits"
+    return None
+
+
+def _insert_attempt(merge: Merge, refund: Refund) -> _Opened:
+    tx, config, now = merge.tx, merge.desk.config, merge.desk.clock.now()
+    earlier = merge.attempts.get(refund.id, [])
+    attempt = Attempt(
+        refund_id=refund.id,
+        session_id=refund.session_id,
+        number=len(earlier) + 1,
+        is_resend=refund.state == refund_rules.UNKNOWN,
+        started_at=now,
+        lease_until=now + timedelta(seconds=GRACE_S + config.timeout_s),
+        baseline=ledger.baseline_text(merge.refunds),
+    )
+    tx.add(attempt)
+    ledger.own_move(
+        tx,
+        refund,
+        refund_rules.SENDING,
+        ledger.WORKER,
+        attempt=attempt.number,
+        body_digest=hashlib.sha256(refund.body or b"").hexdigest(),
+    )
+    refund.sent_at = refund.sent_at or now
+    refund.absence_1_at = refund.absence_2_at = None
+    return _Opened(refund.reference, attempt.number, refund.body or b"")
+
+
+def _take_answer(desk: Desk, opened: _Opened, ended: _Ended) -> None:
+    """Let an attempt's answer speak, for this attempt alone."""
+    with desk.write() as tx:
+        session, refunds, attempts = ledger.lock_by_reference(tx, opened.reference)
+        refund = ledger.the_refund(refunds, opened.reference)
+        tries = attempts[refund.id]
+        attempt = next(one for one in tries if one.number == opened.number)
+        _note_answer(tx, refund, attempt, ended)
+        if ended.reading is not None:
+            sent = (refund.id, attempt.number)
+            seen = Seen(ANSWER, attempt.started_at, reads.digest_of(ended.reading.answer), ended.reading.raw, sent)
+            refunds = snapshots.merge(tx, desk, session, ended.reading.session, seen).refunds
+        if ended.outcome == refund_rules.AUTH_ERROR:
+            _pause(tx, ledger.WORKER, f"keys:{ended.error_code}")
+        if refund.state == refund_rules.SENDING and refund.bank_id is None and attempt is tries[-1]:
+            _settle_attempt(tx, desk, refund, tries, ended)
+        ledger.recount(tx, session, refunds)
+        _plan_read(desk, session, refund)
+
+
+def _note_answer(tx: WriteSession, refund: Refund, attempt: Attempt, ended: _Ended) -> None:
+    attempt.outcome, attempt.answered_at = ended.outcome, tx.clock.now()
+    attempt.error_code, attempt.error_description = ended.error_code, ended.error_description
+    if ended.answer is not None:
+        attempt.http_status, attempt.answer_digest = ended.answer.status, reads.digest_of(ended.answer)
+    tx.record(
+        ledger.BANK if ended.answer else ledger.WORKER,
+        "attempt:ended",
+        ledger.subject_of(refund),
+        attempt=attempt.number,
+        outcome=ended.outcome,
+        http_status=attempt.http_status,
+        digest=attempt.answer_digest,
+        error_code=ended.error_code,
+        error_description=ended.error_description,
+    )
+
+
+def _settle_attempt(tx: WriteSession, desk: Desk, refund: Refund, tries: Sequence[Attempt], ended: _Ended) -> None:
+    clean = all(one.outcome == refund_rules.NEVER_CONNECTED for one in tries[:-1])
+    state = refund_rules.after_answer(ended.outcome, clean=clean)
+    ledger.own_move(tx, refund, state, ledger.WORKER, attempt=tries[-1].number, outcome=ended.outcome)
+    if state == refund_rules.QUEUED:
+        refund.send_failures += 1
+        refund.next_send_at = desk.clock.now() + reads.backoff(refund.send_failures)
+
+
+def _plan_read(desk: Desk, session: PaymentSession, refund: Refund) -> None:
+    now = desk.clock.now()
+    if refund.state == refund_rules.UNKNOWN:
+        ledger.ask_read(session, now)
+    elif refund.state != refund_rules.QUEUED:
+        ledger.ask_read(session, now, now + timedelta(seconds=desk.config.poll_s))
+
+
+def expire_sending(desk: Desk, reference: str) -> None:
+    """A refund whose attempt outlived its lease has an unknown outcome: whoever was sending it is gone."""
+    with desk.write() as tx:
+        session, refunds, attempts = ledger.lock_by_reference(tx, reference)
+        refund = ledger.the_refund(refunds, reference)
+        if refund.state != refund_rules.SENDING:
+            return
+        attempt = attempts[refund.id][-1]
+        if attempt.lease_until < desk.clock.now():
+            ledger.own_move(
+                tx, refund, refund_rules.UNKNOWN, ledger.WORKER, attempt=attempt.number, outcome="no_word"
+            )
+            ledger.ask_read(session, desk.clock.now())
+
+
+# Pausing
+
+
+def is_paused(session: Session) -> bool:
+    """Whether nothing is to be sent at the moment."""
+    return session.scalars(select(Installation.sending_paused_at)).one() is not None
+
+
+def pause(desk: Desk, actor: str, why: str) -> None:
+    """Stop sending until somebody resumes it. What is being sent right now is carried to its end."""
+    with desk.write() as tx:
+        _pause(tx, actor, why)
+
+
+def _pause(tx: WriteSession, actor: str, why: str) -> None:
+    paused = tx.execute(
+        update(Installation)
+        .where(Installation.sending_paused_at.is_(None))
+        .values(sending_paused_at=tx.clock.now(), sending_paused_why=why)
+        .returning(Installation.id)
+    )
+    if paused.first():
+        tx.record(actor, "sending:paused", "installation", why=why)
+
+
+def resume(desk: Desk, actor: str) -> None:
+    """Send again."""
+    with desk.write() as tx:
+        resumed = tx.execute(
+            update(Installation)
+            .where(Installation.sending_paused_at.is_not(None))
+            .values(sending_paused_at=None, sending_paused_why=None)
+            .returning(Installation.id)
+        )
+        if resumed.first():
+            tx.record(actor, "sending:resumed", "installation")

@@ -1,0 +1,423 @@
+"""The one door for bank truth, pulled or pushed: a session as the bank showed it -> payments, refunds, anomalies.
+
+Everything here runs inside a write transaction that holds the session's lock. Only what differs is recorded.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from dashboard import ledger, refund_rules, search
+from dashboard.bank131 import objects as bank
+from dashboard.bank131.allowlist import masked
+from dashboard.desk import Desk
+from dashboard.journal import WriteSession, canonical
+from dashboard.models import Attempt, Installation, Payment, PaymentSession, Refund
+
+READ = "read"
+WEBHOOK = "webhook"
+ANSWER = "answer"
+
+READ_AGAIN = timedelta(seconds=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """How a snapshot came here: by a read, a webhook or the direct answer to a send; when; and its digest.
+
+    `at` is the start of the read or of the send, or the arrival of the webhook. `raw` is the bank's JSON object.
+    `sent`: the refund whose direct answer this is, and its attempt.
+    """
+
+    source: str
+    at: datetime
+    digest: str
+    raw: object
+    sent: tuple[int, int] | None = None
+
+    @property
+    def evidence(self) -> dict[str, str]:
+        return {"source": self.source, "digest": self.digest}
+
+
+@dataclass
+class Merge:
+    """One snapshot being merged. Afterwards: the session's rows and whether the snapshot can prove an absence."""
+
+    tx: WriteSession
+    desk: Desk
+    session: PaymentSession
+    snapshot: bank.PaymentSession
+    seen: Seen
+    refunds: list[Refund]
+    attempts: dict[int, list[Attempt]]
+    is_stale: bool = False
+    touched: list[str] = field(default_factory=list)
+
+    @property
+    def is_whole(self) -> bool:
+        """Wholly readable and not stale: what it does not show, the bank did not have."""
+        return not self.snapshot.unreadable and not self.is_stale
+
+    @property
+    def from_ourselves(self) -> bool:
+        """Pulled by our own call rather than pushed."""
+        return self.seen.source != WEBHOOK
+
+
+def open_session(tx: WriteSession, snapshot: bank.PaymentSession, now: datetime) -> PaymentSession:
+    """The session's row, locked; made first where it is not known yet (as hearsay: nothing is confirmed here)."""
+    known = ledger.lock_session(tx, snapshot.id)
+    if known is not None:
+        return known
+    values = {
+        "id": snapshot.id,
+        "status": snapshot.status,
+        "created_at": snapshot.created_at or now,
+        "found_at": now,
+        "fields": "{}",
+        "shown_at": EPOCH,
+        "captured_minor": 0,
+        "committed_minor": 0,
+        "read_failures": 0,
+    }
+    dialect = sqlite if tx.get_bind().dialect.name == "sqlite" else postgresql
+    tx.execute(dialect.insert(PaymentSession).values(values).on_conflict_do_nothing())
+    made = ledger.lock_session(tx, snapshot.id)
+    if made is None:
+        raise LookupError(f"session {snapshot.id} vanished between two statements")
+    return made
+
+
+def merge(
+    tx: WriteSession, desk: Desk, session: PaymentSession, snapshot: bank.PaymentSession, seen: Seen
+) -> Merge:
+    """Take in one snapshot of a locked session."""
+    refunds, attempts = ledger.refunds_of(tx, session.id), ledger.attempts_of(tx, session.id)
+    m = Merge(tx, desk, session, snapshot, seen, refunds, attempts)
+    _describe(m)
+    if m.from_ourselves:
+        _confirm(m)
+    if session.confirmed_at is not None:
+        for payment, shown in snapshot.refunds:
+            _take_in(m, payment, shown)
+        _look_for_missing(m)
+        _look_at_unreadable(m)
+        ledger.recount(tx, session, m.refunds)
+    return m
+
+
+# The session and its payments
+
+
+def _describe(m: Merge) -> None:
+    """Descriptive fields follow the newest snapshot: by the bank's `updated_at`, then by when it was seen."""
+    session, snapshot = m.session, m.snapshot
+    if (session.shown_updated_at or EPOCH, session.shown_at) > (snapshot.updated_at or EPOCH, m.seen.at):
+        return
+    session.status = snapshot.status
+    session.shown_updated_at, session.shown_at = snapshot.updated_at, m.seen.at
+    session.created_at = snapshot.created_at or session.created_at
+    session.fields = canonical(bank.allowlisted(m.seen.raw))
+    for payment in snapshot.payments:
+        _keep_payment(m, payment)
+    main = _main_payment(snapshot.payments)
+    if main is not None:
+        session.currency = main.amount.currency
+        session.customer_reference, session.method = main.customer_reference, main.method
+        session.card_brand, session.card_last4, session.rrn = main.card_brand, main.card_last4, main.rrn
+    search.keep_terms(m.tx, session.id, _session_texts(snapshot))
+
+
+def _main_payment(payments: Iterable[bank.Payment]) -> bank.Payment | None:
+    """The payment that stands for the session in lists: the first that succeeded, else the first."""
+    return min(payments, key=lambda payment: payment.status != "succeeded", default=None)
+
+
+def _session_texts(snapshot: bank.PaymentSession) -> Iterable[str | None]:
+    yield snapshot.id
+    for payment in snapshot.payments:
+        yield from (payment.id, payment.customer_reference, payment.card_last4, payment.rrn, payment.arn)
+        yield _flat_text(masked(payment.metadata))
+        for refund in payment.refunds:
+            yield from (refund.id, refund.rrn)
+
+
+def _flat_text(value: object) -> str:
+    """All strings and numbers of a JSON value, one after another."""
+    if isinstance(value, dict):
+        return " ".join(f"{key} {_flat_text(part)}" for key, part in value.items())
+    if isinstance(value, list):
+        return " ".join(_flat_text(part) for part in value)
+    return "" if value is None else str(value)
+
+
+def _keep_payment(m: Merge, shown: bank.Payment) -> None:
+    payment = m.tx.get(Payment, (m.session.id, shown.id))
+    if payment is None:
+        payment = Payment(session_id=m.session.id, id=shown.id, status=shown.status, confirmed=False)
+        m.tx.add(payment)
+    if payment.status != "succeeded":
+        payment.status = shown.status
+    if m.from_ourselves or not payment.confirmed:
+        payment.amount_minor, payment.currency = shown.amount.amount_minor, shown.amount.currency
+    payment.created_at, payment.finished_at = shown.created_at, shown.finished_at
+    payment.customer_reference, payment.method = shown.customer_reference, shown.method
+    payment.card_brand, payment.card_last4 = shown.card_brand, shown.card_last4
+    payment.rrn, payment.arn, payment.auth_code = shown.rrn, shown.arn, shown.auth_code
+
+
+def _confirm(m: Merge) -> None:
+    """Our own call has shown the session: it is ours, and what succeeded in it is captured."""
+    m.session.confirmed_at = m.session.confirmed_at or m.seen.at
+    m.session.denied_at = None
+    for shown in m.snapshot.payments:
+        if shown.status == "succeeded":
+            payment = m.tx.get(Payment, (m.session.id, shown.id))
+            if payment is None:
+                _keep_payment(m, shown)
+                payment = m.tx.get_one(Payment, (m.session.id, shown.id))
+            payment.status, payment.confirmed = "succeeded", True
+    m.tx.flush()
+    paid = ledger.paid_parts(m.tx, m.session.id)
+    captured_minor = sum(part.amount_minor for part in paid)
+    if captured_minor != m.session.captured_minor:
+        was, m.session.captured_minor = m.session.captured_minor, captured_minor
+        subject = f"session:{m.session.id}"
+        m.tx.record(ledger.BANK, "session:captured", subject, was=was, now=captured_minor, **m.seen.evidence)
+
+
+# Refunds
+
+
+def _take_in(m: Merge, payment: bank.Payment, shown: bank.Refund) -> None:
+    """Find or make the row of one refund that the bank shows, and let the bank's word about it in."""
+    refund = _known(m, shown) or _ours_by_reference(m, shown) or _ours_by_answer(m, shown)
+    if refund is None:
+        refund = _new_to_us(m, payment, shown)
+    if refund is not None:
+        m.touched.append(refund.reference)
+        _hear(m, refund, payment, shown)
+
+
+def _known(m: Merge, shown: bank.Refund) -> Refund | None:
+    return next((refund for refund in m.refunds if refund.bank_id == shown.id), None)
+
+
+def _ours_by_reference(m: Merge, shown: bank.Refund) -> Refund | None:
+    if shown.reference is None:
+        return None
+    for refund in m.refunds:
+        if refund.bank_id is None and refund.reference == shown.reference:
+            m.tx.execute(
+                update(Installation)
+                .where(Installation.bank_echoes_reference.is_(False))
+                .values(bank_echoes_reference=True)
+            )
+            return _adopt(m, refund, shown, "reference")
+    return None
+
+
+def _ours_by_answer(m: Merge, shown: bank.Refund) -> Refund | None:
+    """A bank that never showed a reference of ours: its direct answer shows our refund as the one new match."""
+    if m.seen.sent is None:
+        return None
+    refund = next(refund for refund in m.refunds if refund.id == m.seen.sent[0])
+    if refund.bank_id is not None or _bank_echoes_reference(m.tx):
+        return None
+    attempt = next(one for one in m.attempts[refund.id] if one.number == m.seen.sent[1])
+    matches = [one for _, one in m.snapshot.refunds if _may_be(one, refund, attempt)]
+    return _adopt(m, refund, shown, "answer") if matches == [shown] else None
+
+
+def _may_be(shown: bank.Refund, refund: Refund, attempt: Attempt) -> bool:
+    return (
+        shown.id not in json.loads(attempt.baseline)
+        and not shown.is_chargeback
+        and shown.metadata is None
+        and (shown.amount.amount_minor, shown.amount.currency) == (refund.amount_minor, refund.currency)
+    )
+
+
+def _bank_echoes_reference(tx: WriteSession) -> bool:
+    return tx.scalars(select(Installation.bank_echoes_reference)).one()
+
+
+def _adopt(m: Merge, refund: Refund, shown: bank.Refund, known_by: str) -> Refund:
+    refund.bank_id = shown.id
+    refund.absence_1_at = refund.absence_2_at = None
+    subject = ledger.subject_of(refund)
+    evidence = m.seen.evidence
+    m.tx.record(ledger.BANK, "refund:adopted", subject, bank_id=shown.id, known_by=known_by, **evidence)
+    ledger.settle_review(m.tx, refund)
+    return refund
+
+
+def _new_to_us(m: Merge, payment: bank.Payment, shown: bank.Refund) -> Refund | None:
+    """A refund that no row here stands for: a row made elsewhere, or a question to ask first."""
+    if m.seen.source != READ:
+        ledger.ask_read(m.session, m.desk.clock.now())
+        return None
+    if shown.reference is None and not shown.is_chargeback and _may_be_under_way(m, shown):
+        now = m.desk.clock.now()
+        ledger.ask_read(m.session, now, now + READ_AGAIN)
+        return None
+    return _insert(m, payment, shown)
+
+
+def _may_be_under_way(m: Merge, shown: bank.Refund) -> bool:
+    """A refund of the session is being sent right now, and this could be it, not yet told apart."""
+    for refund in m.refunds:
+        if refund.state == refund_rules.SENDING:
+            baseline = ledger.baseline_of(m.attempts.get(refund.id, ()))
+            return baseline is not None and shown.id not in baseline
+    return False
+
+
+def _insert(m: Merge, payment: bank.Payment, shown: bank.Refund) -> Refund:
+    original = next((one for one in m.refunds if shown.reference and one.reference == shown.reference), None)
+    refund = Refund(
+        reference=m.desk.new_id(),
+        session_id=m.session.id,
+        origin="chargeback" if shown.is_chargeback else "bank",
+        state=shown.status,
+        review="",
+        counts=refund_rules.counts(shown.status, contradicted=False),
+        contradicted=False,
+        amount_minor=shown.amount.amount_minor,
+        currency=shown.amount.currency,
+        in_full=False,
+        bank_id=shown.id,
+        asked_at=shown.created_at or m.seen.at,
+        reason="",
+        comment="",
+        send_failures=0,
+    )
+    if shown.status in refund_rules.FINAL:
+        refund.ended_at = m.desk.clock.now()
+    m.tx.add(refund)
+    m.tx.flush()
+    m.refunds.append(refund)
+    m.tx.record(
+        ledger.BANK,
+        "refund:found",
+        ledger.subject_of(refund),
+        session=m.session.id,
+        origin=refund.origin,
+        state=refund.state,
+        amount_minor=refund.amount_minor,
+        currency=refund.currency,
+        bank_id=shown.id,
+        **m.seen.evidence,
+    )
+    search.keep_terms(m.tx, m.session.id, (refund.reference, shown.id, shown.rrn), refund.id)
+    _doubt_new_row(m, refund, shown, original)
+    return refund
+
+
+def _doubt_new_row(m: Merge, new: Refund, shown: bank.Refund, original: Refund | None) -> None:
+    """A second refund under one of our references, or one that may be ours, is for people to look at."""
+    if original is not None:
+        for refund in (original, new):
+            ledger.note_anomaly(m.tx, m.session, refund, "duplicate", shown.id)
+            ledger.flag_review(m.tx, refund, "duplicate", bank_id=shown.id)
+    elif shown.reference is None and not shown.is_chargeback:
+        for refund in [one for one in m.refunds if _outside_any_baseline(m, one, shown)]:
+            ledger.note_anomaly(m.tx, m.session, refund, "may_be_ours", shown.id)
+            ledger.note_anomaly(m.tx, m.session, new, "may_be_ours", refund.reference)
+
+
+def _outside_any_baseline(m: Merge, refund: Refund, shown: bank.Refund) -> bool:
+    return any(
+        attempt.outcome != refund_rules.NEVER_CONNECTED and shown.id not in json.loads(attempt.baseline)
+        for attempt in m.attempts.get(refund.id, ())
+    )
+
+
+def _hear(m: Merge, refund: Refund, payment: bank.Payment, shown: bank.Refund) -> None:
+    """Take the bank's amount, details and status of a refund."""
+    _take_amount(m, refund, shown)
+    refund.payment_id, refund.rrn = payment.id, shown.rrn or refund.rrn
+    refund.bank_finished_at = shown.finished_at or refund.bank_finished_at
+    word = refund_rules.hear_bank(refund.state, shown.status)
+    if word.after_end:
+        ledger.note_anomaly(m.tx, m.session, refund, "made_after_end", f"{refund.state}>{shown.status}")
+    if word.contradiction:
+        _contradict(m, refund, shown)
+    if word.state != refund.state:
+        refund.bank_status = shown.status
+        evidence = m.seen.evidence
+        ledger.change_state(m.tx, refund, word.state, ledger.BANK, bank_id=shown.id, **evidence)
+    elif refund.bank_status is None:
+        refund.bank_status = shown.status
+
+
+def _take_amount(m: Merge, refund: Refund, shown: bank.Refund) -> None:
+    refund.bank_amount_minor = shown.amount.amount_minor
+    refund.bank_currency = shown.amount.currency
+    if (refund.amount_minor, refund.currency) != (refund.bank_amount_minor, refund.bank_currency):
+        detail = f"{shown.amount.amount_minor} {shown.amount.currency}"
+        ledger.note_anomaly(m.tx, m.session, refund, "amount_differs", detail)
+
+
+def _contradict(m: Merge, refund: Refund, shown: bank.Refund) -> None:
+    """Accepted against declined: keep ours, show both, hold the money, let people look."""
+    if not refund.contradicted:
+        ledger.flag_review(m.tx, refund, "contradiction", bank_status=shown.status)
+    refund.contradicted, refund.counts, refund.bank_status = True, True, shown.status
+    ledger.note_anomaly(m.tx, m.session, refund, "contradiction", f"{refund.state}>{shown.status}")
+
+
+def _look_for_missing(m: Merge) -> None:
+    shown = {refund.id for _, refund in m.snapshot.refunds}
+    m.is_stale = any(refund.bank_id and refund.bank_id not in shown for refund in m.refunds)
+
+
+def _look_at_unreadable(m: Merge) -> None:
+    for line in m.snapshot.unreadable:
+        ledger.note_anomaly(m.tx, m.session, None, "unreadable", line)
+
+
+# When to read next
+
+
+def schedule(m: Merge) -> None:
+    """Set the session's next read after a good one of ours, unless somebody asked for another since it began."""
+    session = m.session
+    session.read_at = max(session.read_at or m.seen.at, m.seen.at)
+    session.read_failures, session.read_problem = 0, None
+    planned = min(_next_reads(m, session.read_at), default=None)
+    if session.read_wanted_at is not None and session.read_wanted_at >= m.seen.at:
+        wanted = [moment for moment in (session.next_read_at, planned) if moment is not None]
+        session.next_read_at = min(wanted, default=m.desk.clock.now())
+    else:
+        session.next_read_at = planned
+
+
+def _next_reads(m: Merge, read_at: datetime) -> Iterable[datetime]:
+    poll = timedelta(seconds=m.desk.config.poll_s)
+    for refund in m.refunds:
+        if refund.state in {refund_rules.IN_PROGRESS, refund_rules.UNKNOWN, refund_rules.ERROR}:
+            yield refund_rules.next_open_read(refund.sent_at or refund.asked_at, read_at, poll)
+        if refund.state == refund_rules.UNKNOWN and not refund.review:
+            yield from _absence_reads(m, refund, read_at)
+        if refund.ended_at and refund.state not in {refund_rules.CANCELLED, refund_rules.REJECTED}:
+            look = refund_rules.next_last_look(refund.ended_at, read_at)
+            if look is not None:
+                yield look
+
+
+def _absence_reads(m: Merge, refund: Refund, read_at: datetime) -> Iterable[datetime]:
+    """The first moments at which a read could prove the refund's absence, as far as they are still to come."""
+    facts = ledger.facts_of(m.attempts.get(refund.id, ()))
+    if refund.absence_1_at is None:
+        moment = refund_rules.absence_provable_from(facts, m.desk.config.quiet)
+    else:
+        moment = refund_rules.second_absence_from(refund.absence_1_at, facts, m.desk.config.quiet)
+    if moment is not None and moment >= read_at:
+        yield moment + timedelta(milliseconds=1)
