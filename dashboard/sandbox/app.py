@@ -13,6 +13,8 @@ from dashboard.sandbox.control import ControlError
 from dashboard.sandbox.control_api import control_calls
 from dashboard.sandbox.courier import Gate
 from dashboard.sandbox.desk import EXTENSION, Desk, desk, the_bank
+from dashboard.sandbox.keys import SandboxKeys
+from dashboard.sandbox.page import control_page
 
 PACKAGE_DIR = Path(__file__).parent.parent
 MAX_BODY_BYTES = 1024 * 1024
@@ -20,13 +22,17 @@ MAX_BODY_BYTES = 1024 * 1024
 _CONTROL_CODES = {400: "bad_request", 403: "forbidden", 404: "not_found", 409: "conflict"}
 
 
-def create_sandbox_app(bank: SandboxBank, *, gate: Gate, clock: Clock) -> Flask:
-    """The WSGI app. Nothing happens by itself: a Courier with the same gate ends refunds and posts webhooks."""
+def create_sandbox_app(bank: SandboxBank, *, gate: Gate, clock: Clock, keys: SandboxKeys | None = None) -> Flask:
+    """The WSGI app; `keys` are only told on the page.
+
+    Nothing happens by itself: a Courier with the same gate ends refunds and posts webhooks.
+    """
     app = Flask("dashboard.sandbox", root_path=str(PACKAGE_DIR), template_folder="templates", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
-    app.extensions[EXTENSION] = Desk(bank, gate, clock)
+    app.extensions[EXTENSION] = Desk(bank, gate, clock, keys)
     app.add_url_rule("/api/v<int:version>/<path:method>", view_func=call, methods=["POST"])
     app.register_blueprint(control_calls)
+    app.register_blueprint(control_page)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(ControlError, _control_error)
     return app

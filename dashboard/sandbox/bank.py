@@ -162,7 +162,7 @@ class SandboxBank:
 
     def _create(self, request: JsonObject) -> Session:
         draft = _read_draft(request)
-        now = self._clock.now()
+        now = self.now()
         session = Session(self.new_id("ps"), "created", created_at=now, updated_at=now, draft=draft)
         self.ledger.sessions[session.id] = session
         return session
@@ -245,7 +245,7 @@ class SandboxBank:
         return session
 
     def _touch(self, session: Session, status: str | None = None) -> None:
-        session.updated_at = self._clock.now()
+        session.updated_at = self.now()
         session.status = status or session.status
         self.ledger.changed(session)
 
@@ -292,7 +292,7 @@ class SandboxBank:
         return session
 
     def _new_refund(self, session: Session, payment: Payment, amount_minor: int) -> Refund:
-        refund = Refund(self.new_id("rf"), "in_progress", amount_minor, payment.currency, self._clock.now())
+        refund = Refund(self.new_id("rf"), "in_progress", amount_minor, payment.currency, self.now())
         payment.refunds.append(refund)
         self._refunds[refund.id] = session, payment, refund
         self.ledger.changed(session)
@@ -302,19 +302,19 @@ class SandboxBank:
         refund.decide_as = status
         refund.decide_at = self._timers[refund.id] = self._decision_at()
 
-    def _decide(self, refund_id: str, status: str) -> Session:
+    def _decide(self, refund_id: str, status: str, at: datetime | None = None) -> Session:
         session, _, refund = self._refunds[refund_id]
         self._timers.pop(refund_id, None)
         refund.status, refund.decide_at, refund.decide_as = status, None, ""
         if status != "error":
-            refund.finished_at = self._clock.now()
+            refund.finished_at = at or self.now()
         if status == "accepted" and refund.rrn is None:
             refund.rrn = self._digits(12)
         self._outbox.announce(session, "payment_refunded")
         return session
 
     def _decision_at(self) -> datetime:
-        return self._clock.now() + timedelta(milliseconds=self.ledger.settings.decide_after_ms)
+        return self.now() + timedelta(milliseconds=self.ledger.settings.decide_after_ms)
 
     # What happens by itself
 
@@ -378,16 +378,16 @@ class SandboxBank:
         self.ledger.flush()
         return session
 
-    def charge_back(self, session_id: str, amount_minor: object) -> Session:
-        """A finished chargeback, announced; like a real one it may take more than is left."""
+    def charge_back(self, session_id: str, amount_minor: object, *, at: datetime | None = None) -> Session:
+        """A finished chargeback (of the moment `at`), announced; like a real one it may take more than is left."""
         session, payment = self._paid(session_id)
         refund = self._new_refund(session, payment, control.amount_minor(amount_minor))
         refund.is_chargeback = True
-        self._decide(refund.id, "accepted")
-        self.ledger.flush()
-        return session
+        return self._finish_here(refund, at)
 
-    def refund_here(self, session_id: str, amount_minor: object, metadata: object = None) -> Session:
+    def refund_here(
+        self, session_id: str, amount_minor: object, metadata: object = None, *, at: datetime | None = None
+    ) -> Session:
         """A finished refund that nobody asked for over the API (the bank's staff made it), announced."""
         session, payment = self._paid(session_id)
         amount = control.amount_minor(amount_minor)
@@ -395,7 +395,11 @@ class SandboxBank:
             raise ControlError(409, f"Only {max(limits.left_of(payment), 0)} is left of {payment.id}")
         refund = self._new_refund(session, payment, amount)
         refund.metadata = metadata
-        self._decide(refund.id, "accepted")
+        return self._finish_here(refund, at)
+
+    def _finish_here(self, refund: Refund, at: datetime | None) -> Session:
+        refund.created_at = at or refund.created_at
+        session = self._decide(refund.id, "accepted", at)
         self.ledger.flush()
         return session
 
@@ -410,13 +414,16 @@ class SandboxBank:
         self.ledger.flush()
         return delivery
 
-    def add_session(self, session: Session, *, announce: bool) -> Session:
-        """Put a ready-made session into the ledger (ids from `new_id`, numbers from `give_numbers`)."""
+    def add_session(self, session: Session, *, announce: str | None) -> Session:
+        """Put a ready-made session into the ledger (ids from `new_id`, numbers from `give_numbers`).
+
+        `announce` is the type of the webhook that tells of it.
+        """
         self.ledger.sessions[session.id] = session
         self.ledger.changed(session)
         self._index(session)
         if announce:
-            self._outbox.announce(session, "payment_finished")
+            self._outbox.announce(session, announce)
         self.ledger.flush()
         return session
 

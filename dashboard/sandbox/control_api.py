@@ -19,11 +19,16 @@ control_calls = Blueprint("control", __name__, url_prefix="/control")
 
 @control_calls.before_request
 def refuse_strangers() -> None:
-    """Only this machine, under a name of this machine, and no page of another site. Raises ControlError 403."""
+    """Only this machine, under a name of this machine; nothing changed by a page of another site.
+
+    Raises ControlError 403.
+    """
     if not _is_loopback(request.remote_addr):
         raise ControlError(403, "The control calls answer this machine only")
     if urlsplit(f"//{request.host}").hostname not in LOCAL_NAMES:
         raise ControlError(403, "The control calls answer under localhost or 127.0.0.1 only")
+    if request.method in {"GET", "HEAD"}:
+        return
     origin, fetch_site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site", "none")
     other_origin = origin is not None and urlsplit(origin).netloc != request.host
     if other_origin or fetch_site not in {"none", "same-origin"}:

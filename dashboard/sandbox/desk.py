@@ -9,6 +9,7 @@ from flask import current_app
 from dashboard.clock import Clock
 from dashboard.sandbox.bank import SandboxBank
 from dashboard.sandbox.courier import Gate
+from dashboard.sandbox.keys import SandboxKeys
 
 EXTENSION = "sandbox"
 
@@ -18,6 +19,7 @@ class Desk:
     bank: SandboxBank
     gate: Gate
     clock: Clock
+    keys: SandboxKeys | None
 
 
 def desk() -> Desk:

@@ -16,6 +16,12 @@ PAYMENT_STATUS = {
     "cancelled": "failed",
     "error": "in_progress",
 }
+WEBHOOK_TYPE = {
+    "accepted": "payment_finished",
+    "cancelled": "payment_finished",
+    "error": "payment_finished",
+    "in_progress": "action_required",
+}
 SESSION_STATUSES = ("created", *PAYMENT_STATUS)
 METHODS = ("card", "faster_payment_system", "internet_banking", "wallet", "recurrent")
 NEW_SESSION_FIELDS = {"amount", "currency", "customer", "status", "method", "card", "metadata", "email"}
@@ -99,11 +105,12 @@ def seed_scenes(bank: SandboxBank) -> int:
 
 def add_scene(bank: SandboxBank, scene: Scene) -> Session:
     session = _session(bank, scene)
-    bank.add_session(session, announce=bool(session.payments))
+    bank.add_session(session, announce=WEBHOOK_TYPE.get(scene.status))
+    later = session.created_at + (bank.now() - session.created_at) / 20
     if scene.refunded_minor:
-        bank.refund_here(session.id, scene.refunded_minor)
+        bank.refund_here(session.id, scene.refunded_minor, at=later)
     if scene.charged_back_minor:
-        bank.charge_back(session.id, scene.charged_back_minor)
+        bank.charge_back(session.id, scene.charged_back_minor, at=later)
     return session
 
 

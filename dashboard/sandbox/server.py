@@ -83,7 +83,7 @@ def running_sandbox(
         bank = _opened(keys, data_dir, webhook_url, clock, stack)
         if scenes:
             seed_scenes(bank)
-        _serve(stack, create_sandbox_app(bank, gate=gate, clock=clock), listener)
+        _serve(stack, create_sandbox_app(bank, gate=gate, clock=clock, keys=keys), listener)
         courier = Courier(bank, gate, clock=clock)
         courier.start()
         stack.callback(courier.stop)
