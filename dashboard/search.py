@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from sqlalchemy import ColumnElement, Select, and_, delete, insert, or_, select
 from sqlalchemy.orm import Session
 
-from dashboard.models import SearchTerm
+from dashboard.models import Refund, SearchTerm
 
 LONGEST_TERM = 100
 MOST_WORDS = 8
 
 _WORD = re.compile(r"\w+")
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def terms_of(texts: Iterable[str | None]) -> set[str]:
@@ -20,7 +21,8 @@ def terms_of(texts: Iterable[str | None]) -> set[str]:
     for text in texts:
         for piece in (text or "").lower().split():
             bare = piece.strip("\"'()[]{},;:.!?")
-            terms.update(term[:LONGEST_TERM] for term in (bare, *_WORD.findall(piece)) if term)
+            inner = [] if _UUID.fullmatch(bare) else _WORD.findall(piece)
+            terms.update(term[:LONGEST_TERM] for term in (bare, *inner) if term)
     return terms
 
 
@@ -57,4 +59,4 @@ def refund_matches(
     """Whether a refund has the word, itself or by its session."""
     own = select(SearchTerm.refund_id).where(begins_with(word), SearchTerm.refund_id != 0)
     by_session = select(SearchTerm.session_id).where(begins_with(word), SearchTerm.refund_id == 0)
-    return or_(refund_id.in_(own), session_id.in_(by_session))
+    return or_(Refund.id.in_(own), Refund.session_id.in_(by_session))

@@ -144,8 +144,6 @@ def _session_texts(snapshot: bank.PaymentSession) -> Iterable[str | None]:
     for payment in snapshot.payments:
         yield from (payment.id, payment.customer_reference, payment.card_last4, payment.rrn, payment.arn)
         yield _flat_text(masked(payment.metadata))
-        for refund in payment.refunds:
-            yield from (refund.id, refund.rrn)
 
 
 def _flat_text(value: object) -> str:
@@ -251,6 +249,7 @@ def _bank_echoes_reference(tx: WriteSession) -> bool:
 def _adopt(m: Merge, refund: Refund, shown: bank.Refund, known_by: str) -> Refund:
     refund.bank_id = shown.id
     refund.absence_1_at = refund.absence_2_at = None
+    search.keep_terms(m.tx, m.session.id, (refund.reference, refund.comment, shown.id, shown.rrn), refund.id)
     subject = ledger.subject_of(refund)
     evidence = m.seen.evidence
     m.tx.record(ledger.BANK, "refund:adopted", subject, bank_id=shown.id, known_by=known_by, **evidence)

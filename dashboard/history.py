@@ -1,0 +1,298 @@
+"""The history of refunds: filters, pages, and the rows that changed since a moment of the journal.
+
+One place for the list, its live rows, exports and charts. Pages are keyset pages and nothing here counts a
+whole table, so that a page costs the same at a thousand refunds and at ten million.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Boolean, ColumnElement, Select, and_, false, func, literal_column, or_, select
+from sqlalchemy.orm import Session
+
+from dashboard import refund_rules, search
+from dashboard.models import JournalEntry, PaymentSession, Person, Refund
+
+PAGE_SIZE = 50
+MOST_CHANGES = 200
+MOST_COUNTED = 1000
+
+OPEN = "open"
+NEEDS_PEOPLE = "needs_you"
+STATUSES = (*refund_rules.STATES, OPEN, NEEDS_PEOPLE)
+ORIGINS = ("here", "bank", "chargeback")
+
+
+class BadFilter(ValueError):
+    """A filter that cannot be used; `field` is its name."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(field)
+        self.field = field
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What the history is narrowed to. Empty texts and None do not narrow.
+
+    `status`: a state of a refund, `open` or `needs_you`. Dates are inclusive, in the dashboard's zone.
+    `q`: words to be found in the refund, its session, customer or card. `operator`: an e-mail address.
+    """
+
+    session: str = ""
+    status: str = ""
+    date_from: date | None = None
+    date_to: date | None = None
+    q: str = ""
+    operator: str = ""
+    origin: str = ""
+
+    def __bool__(self) -> bool:
+        return self != Filters()
+
+
+@dataclass(frozen=True)
+class Row:
+    """One refund with what the list shows of its session. Amounts in minor units.
+
+    `status`: the state, or `waiting` for a queued refund behind one that is unknown or under review.
+    """
+
+    id: int
+    reference: str
+    status: str
+    review: str
+    session_id: str
+    amount_minor: int
+    currency: str
+    is_full: bool
+    captured_minor: int
+    customer_reference: str | None
+    card_brand: str | None
+    card_last4: str | None
+    method: str | None
+    reason: str
+    comment: str
+    asked_by: str | None
+    origin: str
+    created_at: datetime
+    bank_id: str | None
+
+    @property
+    def sort_key(self) -> str:
+        """Orders rows as the list does when compared as text."""
+        return f"{self.created_at.astimezone(UTC):%Y%m%d%H%M%S%f}-{self.id:012d}"
+
+
+@dataclass(frozen=True)
+class Page:
+    """Rows, newest first, and the cursor of the page of older ones (empty: there are none)."""
+
+    rows: list[Row]
+    older: str
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What became of the history since a moment of the journal: rows that match, references that do not any more.
+
+    `is_too_much`: more changed than is worth sending; load the page again. `cursor`: where to go on.
+    """
+
+    rows: list[Row]
+    gone: list[str]
+    cursor: int
+    is_too_much: bool = False
+
+
+def page(session: Session, filters: Filters, zone: ZoneInfo, before: str = "", size: int = PAGE_SIZE) -> Page:
+    """One page of the history. `before`: the cursor of a page. Raises BadFilter."""
+    query = _rows_query().where(*conditions(filters, zone))
+    if before:
+        query = query.where(_older_than(before))
+    query = query.order_by(Refund.asked_at.desc(), Refund.id.desc()).limit(size + 1)
+    rows = _read(session, query)
+    older = _cursor(rows[size - 1]) if len(rows) > size else ""
+    return Page(rows[:size], older)
+
+
+def changes(session: Session, filters: Filters, zone: ZoneInfo, since: int) -> Changes:
+    """Rows changed by journal entries after `since`, within the filters."""
+    cursor, references = _changed_references(session, since)
+    if len(references) > MOST_CHANGES:
+        return Changes([], [], cursor, is_too_much=True)
+    if not references:
+        return Changes([], [], cursor)
+    affected = _with_neighbours(session, references)
+    query = _rows_query().where(Refund.reference.in_(affected), *conditions(filters, zone))
+    rows = _read(session, query.order_by(Refund.asked_at, Refund.id))
+    gone = sorted(affected - {row.reference for row in rows})
+    return Changes(rows, gone, cursor)
+
+
+def _changed_references(session: Session, since: int) -> tuple[int, set[str]]:
+    query = (
+        select(JournalEntry.seq, JournalEntry.subject)
+        .where(JournalEntry.seq > since)
+        .order_by(JournalEntry.seq)
+        .limit(5 * MOST_CHANGES)
+    )
+    entries = session.execute(query).all()
+    references = {subject.removeprefix("refund:") for _, subject in entries if subject.startswith("refund:")}
+    return (entries[-1].seq if entries else since), references
+
+
+def _with_neighbours(session: Session, references: set[str]) -> set[str]:
+    """These refunds, and the queued ones of their sessions, which may have begun or ceased to wait."""
+    sessions = select(Refund.session_id).where(Refund.reference.in_(references))
+    queued = select(Refund.reference).where(Refund.state == refund_rules.QUEUED, Refund.session_id.in_(sessions))
+    return references | set(session.scalars(queued))
+
+
+def one(session: Session, reference: str) -> Row | None:
+    """The row of one refund."""
+    rows = _read(session, _rows_query().where(Refund.reference == reference))
+    return rows[0] if rows else None
+
+
+def of_session(session: Session, session_id: str) -> list[Row]:
+    """All refunds of a session, newest first."""
+    query = _rows_query().where(Refund.session_id == session_id)
+    return _read(session, query.order_by(Refund.asked_at.desc(), Refund.id.desc()))
+
+
+def count(session: Session, status: str) -> int:
+    """How many refunds have one of the statuses that stay few; counting ends at MOST_COUNTED."""
+    few = select(Refund.id).where(*_by_status(status)).limit(MOST_COUNTED).subquery()
+    return session.execute(select(func.count()).select_from(few)).scalar_one()
+
+
+# Filters as SQL
+
+
+def conditions(filters: Filters, zone: ZoneInfo) -> list[ColumnElement[bool]]:
+    """The filters as conditions on Refund. Raises BadFilter."""
+    found: list[ColumnElement[bool]] = []
+    if filters.session:
+        found.append(Refund.session_id == filters.session)
+    if filters.status:
+        found += _by_status(filters.status)
+    if filters.origin:
+        found.append(_by_origin(filters.origin))
+    if filters.date_from:
+        found.append(Refund.asked_at >= _start_of(filters.date_from, zone))
+    if filters.date_to:
+        found.append(Refund.asked_at < _start_of(filters.date_to + timedelta(days=1), zone))
+    if filters.operator:
+        person = select(Person.id).where(Person.email == filters.operator.strip().lower())
+        found.append(Refund.asked_by_id == person.scalar_subquery())
+    for word in search.words_of(filters.q):
+        found.append(search.refund_matches(word) if word else false())
+    return found
+
+
+def _by_status(status: str) -> list[ColumnElement[bool]]:
+    if status not in STATUSES:
+        raise BadFilter("status")
+    if status == NEEDS_PEOPLE:
+        # In the very words of the partial index, which serves nothing else.
+        return [literal_column("(refunds.review <> '' OR refunds.state = 'unknown')", Boolean)]
+    if status == OPEN:
+        return [Refund.state.in_(sorted(refund_rules.OPEN))]
+    return [Refund.state == status]
+
+
+def _by_origin(origin: str) -> ColumnElement[bool]:
+    if origin not in ORIGINS:
+        raise BadFilter("origin")
+    return Refund.origin == origin
+
+
+def _start_of(day: date, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, time.min, zone).astimezone(UTC)
+
+
+def _cursor(row: Row) -> str:
+    return row.sort_key
+
+
+def _older_than(cursor: str) -> ColumnElement[bool]:
+    stamp, _, row_id = cursor.partition("-")
+    try:
+        moment = datetime.strptime(stamp, "%Y%m%d%H%M%S%f").replace(tzinfo=UTC)
+        last_id = int(row_id)
+    except ValueError:
+        raise BadFilter("before") from None
+    # The first condition alone is what the index needs; the second takes out what stands at the same moment.
+    return and_(Refund.asked_at <= moment, or_(Refund.asked_at < moment, Refund.id < last_id))
+
+
+# Rows
+
+_COLUMNS = (
+    Refund.id,
+    Refund.reference,
+    Refund.state,
+    Refund.review,
+    Refund.session_id,
+    Refund.amount_minor,
+    Refund.currency,
+    Refund.reason,
+    Refund.comment,
+    Refund.origin,
+    Refund.asked_at,
+    Refund.bank_id,
+    PaymentSession.captured_minor,
+    PaymentSession.customer_reference,
+    PaymentSession.card_brand,
+    PaymentSession.card_last4,
+    PaymentSession.method,
+    Person.email,
+)
+
+
+def _rows_query() -> Select[Any]:
+    columns: Select[Any] = select(*_COLUMNS)
+    return columns.join(PaymentSession, PaymentSession.id == Refund.session_id).outerjoin(
+        Person, Person.id == Refund.asked_by_id
+    )
+
+
+def _read(session: Session, query: Select[Any]) -> list[Row]:
+    found = session.execute(query).all()
+    held_up = _held_up(session, {each.session_id for each in found if each.state == refund_rules.QUEUED})
+    return [
+        Row(
+            id=each.id,
+            reference=each.reference,
+            status="waiting" if each.state == refund_rules.QUEUED and each.session_id in held_up else each.state,
+            review=each.review,
+            session_id=each.session_id,
+            amount_minor=each.amount_minor,
+            currency=each.currency,
+            is_full=each.amount_minor == each.captured_minor,
+            captured_minor=each.captured_minor,
+            customer_reference=each.customer_reference,
+            card_brand=each.card_brand,
+            card_last4=each.card_last4,
+            method=each.method,
+            reason=each.reason,
+            comment=each.comment,
+            asked_by=each.email,
+            origin=each.origin,
+            created_at=each.asked_at,
+            bank_id=each.bank_id,
+        )
+        for each in found
+    ]
+
+
+def _held_up(session: Session, session_ids: set[str]) -> set[str]:
+    """Of these sessions, those in which something keeps queued refunds from being sent."""
+    if not session_ids:
+        return set()
+    in_the_way = or_(Refund.state == refund_rules.UNKNOWN, Refund.review != "")
+    query = select(Refund.session_id).where(Refund.session_id.in_(session_ids), in_the_way)
+    return set(session.scalars(query))

@@ -1,0 +1,115 @@
+"""Accounts and signing in."""
+
+from datetime import timedelta
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from dashboard import roles
+from dashboard.desk import Desk
+from dashboard.models import Person, SignInFailure
+
+SHORTEST_PASSWORD = 10
+LONGEST_PASSWORD = 1000
+WINDOW = timedelta(minutes=5)
+ACCOUNT_FAILURES = 10
+ADDRESS_FAILURES = 50
+
+_hasher = PasswordHasher()
+# Checked for unknown accounts, so that they take the same time as known ones.
+_NOBODY = _hasher.hash("nobody has this password")
+
+
+class BadAccount(ValueError):
+    """The account cannot be made; str() says why in one line."""
+
+
+class WrongSignIn(Exception):
+    """No such account, wrong password or disabled: one answer for all, so that nobody can probe."""
+
+
+class TooManyAttempts(Exception):
+    """Wait `retry_after_s` seconds before the next attempt."""
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(f"too many attempts, wait {retry_after_s} s")
+        self.retry_after_s = retry_after_s
+
+
+def add(desk: Desk, email: str, role: str, password: str, *, actor: str) -> None:
+    """Make an account. Raises BadAccount."""
+    email = email.strip().lower()
+    if "@" not in email or len(email) > 254 or not email.isprintable() or " " in email:
+        raise BadAccount(f"{email!r} is no e-mail address")
+    if role not in roles.ROLES:
+        raise BadAccount(f"{role!r} is no role; the roles are {', '.join(roles.ROLES)}")
+    if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
+        raise BadAccount(f"the password needs {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters")
+    password_hash = _hasher.hash(password)
+    with desk.write() as tx:
+        if find(tx, email) is not None:
+            raise BadAccount(f"{email} has an account already")
+        person = Person(
+            id=desk.new_id(), email=email, password_hash=password_hash, role=role, created_at=desk.clock.now()
+        )
+        tx.add(person)
+        tx.record(actor, "person:added", f"person:{person.id}", email=email, role=role)
+
+
+def find(session: Session, email: str) -> Person | None:
+    """The account with this address, whatever its case."""
+    return session.scalars(select(Person).where(Person.email == email.strip().lower())).one_or_none()
+
+
+def sign_in(desk: Desk, email: str, password: str, address: str) -> Person:
+    """The person behind an address and a password. Raises WrongSignIn, TooManyAttempts.
+
+    Failures are counted by account and by network address, in the database, so that the limits hold
+    across processes; what is over the limit is turned away before the password is looked at.
+    """
+    email = email.strip().lower()
+    buckets = {f"account:{email[:254]}": ACCOUNT_FAILURES, f"address:{address}": ADDRESS_FAILURES}
+    with desk.read() as session:
+        _check_limits(session, desk, buckets)
+        person = find(session, email)
+    if _is_right(person, password) and person is not None and person.is_active:
+        _record_success(desk, person, address, buckets)
+        return person
+    _record_failure(desk, email, person, address, list(buckets))
+    raise WrongSignIn
+
+
+def _check_limits(session: Session, desk: Desk, buckets: dict[str, int]) -> None:
+    now = desk.clock.now()
+    for bucket, most in buckets.items():
+        recent = (SignInFailure.bucket == bucket, SignInFailure.at > now - WINDOW)
+        count, first_at = session.execute(select(func.count(), func.min(SignInFailure.at)).where(*recent)).one()
+        if count >= most:
+            raise TooManyAttempts(max(1, int((first_at + WINDOW - now).total_seconds()) + 1))
+
+
+def _is_right(person: Person | None, password: str) -> bool:
+    try:
+        return _hasher.verify(person.password_hash if person else _NOBODY, password[:LONGEST_PASSWORD])
+    except (VerifyMismatchError, VerificationError, InvalidHashError):
+        return False
+
+
+def _record_success(desk: Desk, person: Person, address: str, buckets: dict[str, int]) -> None:
+    with desk.write() as tx:
+        account = next(iter(buckets))
+        tx.execute(delete(SignInFailure).where(SignInFailure.bucket == account))
+        tx.record(person.email, "login:succeeded", f"person:{person.id}", address=address)
+
+
+def _record_failure(desk: Desk, email: str, person: Person | None, address: str, buckets: list[str]) -> None:
+    now = desk.clock.now()
+    with desk.write() as tx:
+        tx.execute(
+            delete(SignInFailure).where(SignInFailure.bucket.in_(buckets), SignInFailure.at <= now - WINDOW)
+        )
+        tx.add_all(SignInFailure(bucket=bucket, at=now) for bucket in buckets)
+        subject = f"person:{person.id}" if person else "person:unknown"
+        tx.record("nobody", "login:failed", subject, email=email[:254], address=address)
