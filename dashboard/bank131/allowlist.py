@@ -51,7 +51,7 @@ def _scalar(value: object) -> object:
 
 
 def _number(value: int | float) -> int | float | str:
-    if abs(value) >= 10**LONGEST:
+    if isinstance(value, int) and abs(value) >= 10**LONGEST:
         return value
     text = repr(value)
     masked_text = mask_card_numbers(text)

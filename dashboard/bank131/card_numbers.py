@@ -37,7 +37,8 @@ def _masked_match(found: re.Match[str]) -> str:
         return text
     masked, kept_from = "", 0
     for start, end in _card_numbers(text):
-        masked += f"{text[kept_from:start]}•••• {text[end - 4 : end]}"
+        digits = "".join(_GROUP.findall(text, start, end))
+        masked += f"{text[kept_from:start]}•••• {digits[-4:]}"
         kept_from = end
     return masked + text[kept_from:]
 
