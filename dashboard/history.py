@@ -231,7 +231,7 @@ def _older_than(cursor: str) -> ColumnElement[bool]:
 
 # Rows
 
-_COLUMNS = (
+_COLUMNS: tuple[Any, ...] = (
     Refund.id,
     Refund.reference,
     Refund.state,

@@ -1,5 +1,7 @@
 """Accounts and signing in."""
 
+import hashlib
+import secrets
 from datetime import timedelta
 
 from argon2 import PasswordHasher
@@ -9,10 +11,11 @@ from sqlalchemy.orm import Session
 
 from dashboard import roles
 from dashboard.desk import Desk
-from dashboard.models import Person, SignInFailure
+from dashboard.models import Person, SignIn, SignInFailure
 
 SHORTEST_PASSWORD = 10
 LONGEST_PASSWORD = 1000
+LONGEST_SIGN_IN = timedelta(hours=12)
 WINDOW = timedelta(minutes=5)
 ACCOUNT_FAILURES = 10
 ADDRESS_FAILURES = 50
@@ -63,8 +66,8 @@ def find(session: Session, email: str) -> Person | None:
     return session.scalars(select(Person).where(Person.email == email.strip().lower())).one_or_none()
 
 
-def sign_in(desk: Desk, email: str, password: str, address: str) -> Person:
-    """The person behind an address and a password. Raises WrongSignIn, TooManyAttempts.
+def sign_in(desk: Desk, email: str, password: str, address: str) -> str:
+    """Check a password and answer with the token of a new sign-in. Raises WrongSignIn, TooManyAttempts.
 
     Failures are counted by account and by network address, in the database, so that the limits hold
     across processes; what is over the limit is turned away before the password is looked at.
@@ -74,9 +77,8 @@ def sign_in(desk: Desk, email: str, password: str, address: str) -> Person:
     with desk.read() as session:
         _check_limits(session, desk, buckets)
         person = find(session, email)
-    if _is_right(person, password) and person is not None and person.is_active:
-        _record_success(desk, person, address, buckets)
-        return person
+    if _is_right(person, password) and person is not None and person.disabled_at is None:
+        return _start_sign_in(desk, person, address, buckets)
     _record_failure(desk, email, person, address, list(buckets))
     raise WrongSignIn
 
@@ -97,11 +99,43 @@ def _is_right(person: Person | None, password: str) -> bool:
         return False
 
 
-def _record_success(desk: Desk, person: Person, address: str, buckets: dict[str, int]) -> None:
+def _start_sign_in(desk: Desk, person: Person, address: str, buckets: dict[str, int]) -> str:
+    token = secrets.token_urlsafe(32)
+    now = desk.clock.now()
     with desk.write() as tx:
-        account = next(iter(buckets))
-        tx.execute(delete(SignInFailure).where(SignInFailure.bucket == account))
+        tx.execute(delete(SignInFailure).where(SignInFailure.bucket == next(iter(buckets))))
+        tx.execute(delete(SignIn).where(SignIn.person_id == person.id, SignIn.started_at <= now - LONGEST_SIGN_IN))
+        tx.add(SignIn(token_digest=_digest(token), person_id=person.id, started_at=now))
         tx.record(person.email, "login:succeeded", f"person:{person.id}", address=address)
+    return token
+
+
+def signed_in(desk: Desk, token: str) -> Person | None:
+    """Whose sign-in this is, as long as it holds: not ended, not too old, the account not disabled."""
+    with desk.read() as session:
+        query = select(Person).join(SignIn, SignIn.person_id == Person.id)
+        return session.scalars(
+            query.where(
+                SignIn.token_digest == _digest(token),
+                SignIn.ended_at.is_(None),
+                SignIn.started_at > desk.clock.now() - LONGEST_SIGN_IN,
+                Person.disabled_at.is_(None),
+            )
+        ).one_or_none()
+
+
+def sign_out(desk: Desk, token: str) -> None:
+    """End a sign-in, wherever its cookie may be."""
+    with desk.write() as tx:
+        found = tx.get(SignIn, _digest(token))
+        if found is not None and found.ended_at is None:
+            found.ended_at = desk.clock.now()
+            person = tx.get_one(Person, found.person_id)
+            tx.record(person.email, "login:ended", f"person:{person.id}")
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def _record_failure(desk: Desk, email: str, person: Person | None, address: str, buckets: list[str]) -> None:

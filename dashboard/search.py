@@ -53,9 +53,7 @@ def sessions_with(word: str) -> Select[str]:
     return select(SearchTerm.session_id).where(begins_with(word))
 
 
-def refund_matches(
-    word: str, refund_id: ColumnElement[int], session_id: ColumnElement[str]
-) -> ColumnElement[bool]:
+def refund_matches(word: str) -> ColumnElement[bool]:
     """Whether a refund has the word, itself or by its session."""
     own = select(SearchTerm.refund_id).where(begins_with(word), SearchTerm.refund_id != 0)
     by_session = select(SearchTerm.session_id).where(begins_with(word), SearchTerm.refund_id == 0)

@@ -2,7 +2,7 @@
 
 from dashboard.models.installation import Installation, WorkerBeat
 from dashboard.models.journal import JournalEntry, JournalHead
-from dashboard.models.people import Person, SignInFailure
+from dashboard.models.people import Person, SignIn, SignInFailure
 from dashboard.models.refunds import Anomaly, Attempt, Refund
 from dashboard.models.search import SearchTerm
 from dashboard.models.sessions import Payment, PaymentSession
@@ -19,6 +19,7 @@ __all__ = [
     "Person",
     "Refund",
     "SearchTerm",
+    "SignIn",
     "SignInFailure",
     "WebhookDelivery",
     "WorkerBeat",

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Index
+from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dashboard.db import Base, BigId
@@ -20,16 +20,16 @@ class Person(Base):
     created_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None]
 
-    # Flask-Login asks these of whoever is signed in.
-    is_authenticated = True
-    is_anonymous = False
 
-    @property
-    def is_active(self) -> bool:
-        return self.disabled_at is None
+class SignIn(Base):
+    """One signed-in browser. Only the SHA-256 of its token is kept here; the cookie holds the token."""
 
-    def get_id(self) -> str:
-        return self.id
+    __tablename__ = "sign_ins"
+
+    token_digest: Mapped[str] = mapped_column(primary_key=True)
+    person_id: Mapped[str] = mapped_column(ForeignKey("people.id"), index=True)
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
 
 
 class SignInFailure(Base):

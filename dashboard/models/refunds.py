@@ -51,9 +51,7 @@ class Refund(Base):
         _partial_index("ix_refunds_to_send", "next_send_at", where="next_send_at IS NOT NULL"),
         _partial_index("ix_refunds_sending", "id", where="state = 'sending'"),
         _partial_index("ix_refunds_review", "session_id", where="review <> ''"),
-        _partial_index(
-            "ix_refunds_needs_people", "asked_at", "id", where="review <> '' OR state = 'unknown'"
-        ),
+        _partial_index("ix_refunds_needs_people", "asked_at", "id", where="review <> '' OR state = 'unknown'"),
         _partial_index(
             "uq_refunds_one_open_send", "session_id", where="state IN ('sending', 'unknown')", unique=True
         ),

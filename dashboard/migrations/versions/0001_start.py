@@ -334,6 +334,16 @@ def _create_tables() -> None:
         postgresql_where=sa.text("state IN ('sending', 'unknown')"),
     )
     op.create_table(
+        "sign_ins",
+        sa.Column("token_digest", sa.String(), nullable=False),
+        sa.Column("person_id", sa.String(), nullable=False),
+        sa.Column("started_at", UtcDateTime(), nullable=False),
+        sa.Column("ended_at", UtcDateTime(), nullable=True),
+        sa.ForeignKeyConstraint(["person_id"], ["people.id"], name=op.f("fk_sign_ins_person_id")),
+        sa.PrimaryKeyConstraint("token_digest", name=op.f("pk_sign_ins")),
+    )
+    op.create_index(op.f("ix_sign_ins_person_id"), "sign_ins", ["person_id"], unique=False)
+    op.create_table(
         "attempts",
         sa.Column("id", BigId, nullable=False),
         sa.Column("refund_id", BigId, nullable=False),
