@@ -8,7 +8,7 @@ SHORTEST, LONGEST = 13, 19
 # A UUID is matched first, so that the digits of one are never taken for a card number.
 _UUID_OR_DIGITS = re.compile(
     r"(?P<uuid>(?<![\w-])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![\w-]))"
-    r"|\d+(?:[\s\u2010-\u2015\u2212-]{1,3}\d+)*"
+    r"|\d+(?:[\s\u200b-\u200d\u2010-\u2015\u2060\u2212\ufeff-]{1,3}\d+)*"
 )
 _GROUP = re.compile(r"\d+")
 

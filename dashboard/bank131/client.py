@@ -41,6 +41,7 @@ __all__ = [
 ]
 
 API_VERSIONS = (1, 2)
+MAX_TIMEOUT_S = 600
 USER_AGENT = "bank131-refund-desk"
 
 _UNDECIDED_STATUSES = frozenset({408, 409, 425, 429})
@@ -125,8 +126,8 @@ class BankClient:
     ) -> None:
         if version not in API_VERSIONS:
             raise ValueError(f"the API version has to be 1 or 2, not {version}")
-        if not timeout_s > 0:
-            raise ValueError(f"the timeout has to be above zero seconds, not {timeout_s:g}")
+        if not 0 < timeout_s <= MAX_TIMEOUT_S:
+            raise ValueError(f"the timeout has to be above 0 s and at most {MAX_TIMEOUT_S} s, not {timeout_s:g}")
         if not is_identifier(project):
             raise ValueError("the project has to be 1 to 100 printable ASCII characters, without spaces")
         if submerchant is not None and not is_identifier(submerchant):

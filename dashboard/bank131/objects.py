@@ -186,7 +186,8 @@ def is_identifier(value: object) -> TypeGuard[str]:
 
 def one_line(text: str) -> str:
     """Text from outside made fit for one line on a screen or in a log: short, card numbers masked."""
-    line = mask_card_numbers(" ".join(text.split()))
+    printable = "".join(character if character.isprintable() else " " for character in text)
+    line = mask_card_numbers(" ".join(printable.split()))
     return line if len(line) <= MAX_TEXT else line[: MAX_TEXT - 1] + "…"
 
 

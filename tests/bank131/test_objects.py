@@ -107,7 +107,7 @@ def test_payouts_and_unknown_fields_are_ignored(session_json: Json) -> None:
 
 def test_a_session_just_created() -> None:
     session = parse_session({"id": "ps_1", "status": "created"})
-    assert session.payments == session.refunds == session.unreadable == ()
+    assert (session.payments, session.refunds, session.unreadable) == ((), (), ())
 
 
 def test_what_the_session_says_besides() -> None:
@@ -157,7 +157,7 @@ def test_a_session_that_cannot_be_read(data: object, reason: str) -> None:
         parse_session(data)
 
 
-UNREADABLE_AMOUNTS = [
+UNREADABLE_AMOUNTS: list[object] = [
     None,
     {},
     [],
@@ -362,7 +362,7 @@ def test_ways_of_paying(
 
 def test_text_for_people_is_one_short_line_without_card_numbers(with_payment: Changed) -> None:
     traces = {"rrn": 123456789012, "arn": "", "auth_code": ["x"]}
-    customer = {"reference": "a\nb\t4242 4242 4242 4242 " + "x" * 300}
+    customer = {"reference": "a\nb\t\x1b\u202e4242 4242 4242 4242 " + "x" * 300}
     metadata = {"pan": "4242424242424242"}
     session = with_payment(transaction_info=traces, customer=customer, metadata=metadata)
     [payment] = parse_session(session).payments
