@@ -1,0 +1,44 @@
+// Says, as one types, what is left after this refund. The server works it out and writes it; nothing is computed here.
+
+const DEBOUNCE_MS = 150;
+
+const form = document.querySelector("[data-left-url]");
+const amount = form?.elements.amount;
+const left = form?.querySelector("output");
+
+let timer = null;
+let asked = null;
+
+function schedule() {
+  clearTimeout(timer);
+  asked?.abort();
+  timer = setTimeout(ask, DEBOUNCE_MS);
+}
+
+async function ask() {
+  asked = new AbortController();
+  const { signal } = asked;
+  const url = new URL(form.dataset.leftUrl, document.baseURI);
+  url.search = new URLSearchParams({ kind: form.elements.kind.value, amount: amount.value });
+  try {
+    const answer = await fetch(url, { signal, headers: { Accept: "text/html" } });
+    const said = answer.ok || answer.status === 422 ? await answer.text() : "";
+    if (!signal.aborted) left.innerHTML = said;
+  } catch {
+    if (!signal.aborted) left.textContent = "";
+  }
+}
+
+function chooseAPart() {
+  const part = form.querySelector('input[name="kind"][value="partial"]');
+  if (amount.value && !part.checked) part.checked = true;
+}
+
+if (form && amount) {
+  amount.addEventListener("input", () => {
+    chooseAPart();
+    schedule();
+  });
+  form.addEventListener("change", (event) => event.target.name === "kind" && schedule());
+  window.addEventListener("pageshow", schedule);
+}

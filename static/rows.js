@@ -1,0 +1,134 @@
+// A table of refunds kept as the server sends it: each row whole, found by its reference, in the server's order.
+//
+// A change that comes twice, late or out of turn leaves the table as it should be: what is older than
+// the change last applied to the same refund is dropped, and a row that is already so is left alone.
+
+import { parseHtml, refocus } from "./parts.js";
+
+const MARKED_MS = 6000;
+const REMEMBERED = 2000;
+const MOST_ROWS = 300;
+
+export function liveRows(root) {
+  const table = root.querySelector("[data-live-rows]");
+  const body = table?.tBodies[0];
+  const empty = root.querySelector("[data-empty]");
+  const onOlderPage = "olderPage" in root.dataset;
+  const hasOlder = "hasOlder" in root.dataset;
+  const newer = newerLink(root.querySelector("[data-newer]"));
+  const appliedAt = new Map();
+
+  function apply({ reference, html, at }, seq) {
+    if (!body || seq < (appliedAt.get(reference) ?? 0)) return;
+    remember(reference, seq);
+    const shown = find(reference);
+    if (html === null) {
+      newer.forget(reference);
+      if (shown) take(shown);
+    } else {
+      const row = parseRow(html, at);
+      if (shown) change(shown, row);
+      else enter(row);
+    }
+    table.hidden = body.rows.length === 0;
+    if (empty) empty.hidden = !table.hidden;
+  }
+
+  function applyPolled(html) {
+    const polled = parseHtml(`<table>${html}</table>`).querySelector("tbody[data-cursor]");
+    if (!polled) throw new Error("no rows in the answer");
+    const seq = Number(polled.dataset.cursor);
+    for (const row of [...polled.rows]) {
+      const gone = "gone" in row.dataset;
+      apply({ reference: row.dataset.refund, html: gone ? null : row.outerHTML, at: row.dataset.at }, seq);
+    }
+    return seq;
+  }
+
+  function remember(reference, seq) {
+    appliedAt.delete(reference);
+    appliedAt.set(reference, seq);
+    if (appliedAt.size > REMEMBERED) appliedAt.delete(appliedAt.keys().next().value);
+  }
+
+  function find(reference) {
+    return body.querySelector(`:scope > tr[data-refund="${CSS.escape(reference)}"]`);
+  }
+
+  function change(shown, row) {
+    if (sameRow(shown, row)) return;
+    refocus(shown, row, () => (shown.dataset.at === row.dataset.at ? shown.replaceWith(row) : move(shown, row)));
+    mark(row);
+  }
+
+  function move(shown, row) {
+    shown.remove();
+    body.insertBefore(row, firstOlderThan(row));
+  }
+
+  function enter(row) {
+    const next = firstOlderThan(row);
+    const belongsOlder = next === null && hasOlder;
+    const crowded = body.rows.length >= MOST_ROWS;
+    const belongsNewer = next === (body.rows[0] ?? null) && (onOlderPage || crowded);
+    if (belongsNewer && crowded && nobodyIsReading()) location.reload();
+    if (belongsNewer) newer.count(row.dataset.refund);
+    if (belongsOlder || belongsNewer) return;
+    body.insertBefore(row, next);
+    mark(row);
+  }
+
+  function take(shown) {
+    if (shown.contains(document.activeElement)) {
+      const neighbour = shown.nextElementSibling ?? shown.previousElementSibling;
+      neighbour?.querySelector("a")?.focus({ preventScroll: true });
+    }
+    shown.remove();
+  }
+
+  function firstOlderThan(row) {
+    return [...body.rows].find((other) => other.dataset.at < row.dataset.at) ?? null;
+  }
+
+  return { apply, applyPolled };
+}
+
+function parseRow(html, at) {
+  const row = parseHtml(`<table><tbody>${html}</tbody></table>`).querySelector("tr");
+  row.dataset.at ||= at;
+  return document.importNode(row, true);
+}
+
+function sameRow(shown, row) {
+  const bare = shown.cloneNode(true);
+  bare.removeAttribute("class");
+  return bare.isEqualNode(row);
+}
+
+function mark(row) {
+  row.classList.add("changed");
+  setTimeout(() => row.classList.remove("changed"), MARKED_MS);
+}
+
+function nobodyIsReading() {
+  return window.scrollY === 0 && document.activeElement === document.body;
+}
+
+function newerLink(link) {
+  const references = new Set();
+  const show = () => {
+    if (!link) return;
+    link.querySelector("[data-newer-count]").textContent = String(references.size);
+    link.hidden = references.size === 0;
+  };
+  return {
+    count(reference) {
+      references.add(reference);
+      show();
+    },
+    forget(reference) {
+      references.delete(reference);
+      show();
+    },
+  };
+}
