@@ -97,7 +97,7 @@ class SandboxBank:
         `drop_request` and `http_500`: nothing is carried out. `drop_response`, `html_502`, `truncate` and `slow`:
         it is carried out. `forget_key`: carried out as if it had come without its idempotency key.
         """
-        fault = self._take_fault(method, wire.peek_session_id(body))
+        fault = self._take_fault(method, body)
         kind = fault.kind if fault else ""
         if kind in {"drop_request", "http_500"}:
             answer = Answer(500, wire.error_answer("internal_error", "Something went wrong, try again later"))
@@ -107,9 +107,9 @@ class SandboxBank:
         self.ledger.flush()
         return _spoilt(answer, fault) if fault else answer
 
-    def _take_fault(self, method: str, session_id: str | None) -> Fault | None:
+    def _take_fault(self, method: str, body: bytes) -> Fault | None:
         for fault in self.ledger.faults:
-            if fault.method == method and fault.session in {None, session_id}:
+            if fault.method == method and fault.session in {None, wire.peek_session_id(body)}:
                 fault.times -= 1
                 if fault.times < 1:
                     self.ledger.faults.remove(fault)
@@ -471,11 +471,13 @@ class SandboxBank:
 
 
 def _read_draft(request: JsonObject) -> JsonObject:
+    """What a request says of the payment, as plain JSON, so that the ledger gives back what it was given."""
+    amount, details = wire.read_amount(request), wire.read_details(request)
     options = request.get("payment_options")
     draft: JsonObject = {
-        "amount": wire.read_amount(request),
+        "amount": amount and list(amount),
         "customer": wire.read_customer(request),
-        "details": wire.read_details(request),
+        "details": details and list(details),
         "metadata": request.get("metadata"),
         "options": options if isinstance(options, dict) else None,
     }

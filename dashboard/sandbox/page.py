@@ -176,7 +176,7 @@ def _number(name: str) -> object:
 def _page(*, notice: str = "", alert: str = "") -> str:
     query = request.args.get("q", "").strip()
     with the_bank() as bank:
-        found = [session for session in bank.ledger.sessions.values() if _matches(session, query)]
+        found = [session for session in reversed(bank.ledger.sessions.values()) if _matches(session, query)]
         found.sort(key=_last_event, reverse=True)
         view = {
             "sessions": [_session_view(session) for session in found[:MOST_SESSIONS]],
