@@ -9,11 +9,11 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Boolean, ColumnElement, Select, and_, false, func, literal_column, or_, select
+from sqlalchemy import Boolean, ColumnElement, Select, false, func, literal_column, or_, select
 from sqlalchemy.orm import Session
 
-from dashboard import refund_rules, search
-from dashboard.models import JournalEntry, PaymentSession, Person, Refund
+from dashboard import journal, keyset, refund_rules, search
+from dashboard.models import PaymentSession, Person, Refund
 
 PAGE_SIZE = 50
 MOST_CHANGES = 200
@@ -79,11 +79,15 @@ class Row:
     origin: str
     created_at: datetime
     bank_id: str | None
+    payment_id: str | None
+    rrn: str | None
+    bank_amount_minor: int | None
+    finished_at: datetime | None
 
     @property
     def sort_key(self) -> str:
         """Orders rows as the list does when compared as text."""
-        return f"{self.created_at.astimezone(UTC):%Y%m%d%H%M%S%f}-{self.id:012d}"
+        return keyset.cursor(self.created_at, self.id)
 
 
 @dataclass(frozen=True)
@@ -108,19 +112,20 @@ class Changes:
 
 
 def page(session: Session, filters: Filters, zone: ZoneInfo, before: str = "", size: int = PAGE_SIZE) -> Page:
-    """One page of the history. `before`: the cursor of a page. Raises BadFilter."""
+    """One page of the history. `before`: the cursor of a page. Raises BadFilter, keyset.BadCursor."""
     query = _rows_query().where(*conditions(filters, zone))
     if before:
-        query = query.where(_older_than(before))
+        query = query.where(keyset.older_than(before, Refund.asked_at, Refund.id))
     query = query.order_by(Refund.asked_at.desc(), Refund.id.desc()).limit(size + 1)
     rows = _read(session, query)
-    older = _cursor(rows[size - 1]) if len(rows) > size else ""
+    older = rows[size - 1].sort_key if len(rows) > size else ""
     return Page(rows[:size], older)
 
 
 def changes(session: Session, filters: Filters, zone: ZoneInfo, since: int) -> Changes:
     """Rows changed by journal entries after `since`, within the filters."""
-    cursor, references = _changed_references(session, since)
+    cursor, subjects = journal.subjects_since(session, since)
+    references = {subject.removeprefix("refund:") for subject in subjects if subject.startswith("refund:")}
     if len(references) > MOST_CHANGES:
         return Changes([], [], cursor, is_too_much=True)
     if not references:
@@ -130,18 +135,6 @@ def changes(session: Session, filters: Filters, zone: ZoneInfo, since: int) -> C
     rows = _read(session, query.order_by(Refund.asked_at, Refund.id))
     gone = sorted(affected - {row.reference for row in rows})
     return Changes(rows, gone, cursor)
-
-
-def _changed_references(session: Session, since: int) -> tuple[int, set[str]]:
-    query = (
-        select(JournalEntry.seq, JournalEntry.subject)
-        .where(JournalEntry.seq > since)
-        .order_by(JournalEntry.seq)
-        .limit(5 * MOST_CHANGES)
-    )
-    entries = session.execute(query).all()
-    references = {subject.removeprefix("refund:") for _, subject in entries if subject.startswith("refund:")}
-    return (entries[-1].seq if entries else since), references
 
 
 def _with_neighbours(session: Session, references: set[str]) -> set[str]:
@@ -214,21 +207,6 @@ def _start_of(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time.min, zone).astimezone(UTC)
 
 
-def _cursor(row: Row) -> str:
-    return row.sort_key
-
-
-def _older_than(cursor: str) -> ColumnElement[bool]:
-    stamp, _, row_id = cursor.partition("-")
-    try:
-        moment = datetime.strptime(stamp, "%Y%m%d%H%M%S%f").replace(tzinfo=UTC)
-        last_id = int(row_id)
-    except ValueError:
-        raise BadFilter("before") from None
-    # The first condition alone is what the index needs; the second takes out what stands at the same moment.
-    return and_(Refund.asked_at <= moment, or_(Refund.asked_at < moment, Refund.id < last_id))
-
-
 # Rows
 
 _COLUMNS: tuple[Any, ...] = (
@@ -244,6 +222,10 @@ _COLUMNS: tuple[Any, ...] = (
     Refund.origin,
     Refund.asked_at,
     Refund.bank_id,
+    Refund.payment_id,
+    Refund.rrn,
+    Refund.bank_amount_minor,
+    Refund.bank_finished_at,
     PaymentSession.captured_minor,
     PaymentSession.customer_reference,
     PaymentSession.card_brand,
@@ -284,6 +266,10 @@ def _read(session: Session, query: Select[Any]) -> list[Row]:
             origin=each.origin,
             created_at=each.asked_at,
             bank_id=each.bank_id,
+            payment_id=each.payment_id,
+            rrn=each.rrn,
+            bank_amount_minor=each.bank_amount_minor,
+            finished_at=each.bank_finished_at,
         )
         for each in found
     ]
@@ -296,3 +282,27 @@ def _held_up(session: Session, session_ids: set[str]) -> set[str]:
     in_the_way = or_(Refund.state == refund_rules.UNKNOWN, Refund.review != "")
     query = select(Refund.session_id).where(Refund.session_id.in_(session_ids), in_the_way)
     return set(session.scalars(query))
+
+
+# Sums
+
+
+@dataclass(frozen=True)
+class Sum:
+    """How many refunds of one state and currency, and their amounts together in minor units."""
+
+    state: str
+    currency: str
+    count: int
+    amount_minor: int
+
+
+def sums_of_day(session: Session, day: date, zone: ZoneInfo) -> list[Sum]:
+    """The refunds asked for on one day of the zone, by state and currency."""
+    query = (
+        select(Refund.state, Refund.currency, func.count(), func.sum(Refund.amount_minor))
+        .where(*conditions(Filters(date_from=day, date_to=day), zone))
+        .group_by(Refund.state, Refund.currency)
+        .order_by(Refund.currency, Refund.state)
+    )
+    return [Sum(state, currency, count, int(total)) for state, currency, count, total in session.execute(query)]

@@ -65,9 +65,7 @@ def _append_events(session: WriteSession) -> None:
     if not session.events:
         return
     session.flush()
-    head = session.execute(
-        select(JournalHead).with_for_update().execution_options(populate_existing=True)
-    ).scalar_one()
+    head = session.execute(select(JournalHead).with_for_update().execution_options(populate_existing=True)).scalar_one()
     seq, last_hash, at = head.seq, head.hash, timestamp(session.clock.now())
     rows = []
     for happened in session.events:
@@ -128,6 +126,13 @@ def of_subjects(session: Session, subjects: Iterable[str], limit: int = 500) -> 
     query = select(JournalEntry).where(JournalEntry.subject.in_(list(subjects)))
     newest = session.scalars(query.order_by(JournalEntry.seq.desc()).limit(limit)).all()
     return list(reversed(newest))
+
+
+def subjects_since(session: Session, since: int, limit: int = BATCH) -> tuple[int, set[str]]:
+    """What the next entries after `since` are about, and the number of the last of them."""
+    query = select(JournalEntry.seq, JournalEntry.subject).where(JournalEntry.seq > since)
+    entries = session.execute(query.order_by(JournalEntry.seq).limit(limit)).all()
+    return (entries[-1].seq if entries else since), {entry.subject for entry in entries}
 
 
 @dataclass(frozen=True)

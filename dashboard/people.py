@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from dashboard import roles
@@ -48,9 +48,7 @@ def add(desk: Desk, email: str, role: str, password: str, *, actor: str) -> None
         raise BadAccount(f"{email!r} is no e-mail address")
     if role not in roles.ROLES:
         raise BadAccount(f"{role!r} is no role; the roles are {', '.join(roles.ROLES)}")
-    if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
-        raise BadAccount(f"the password needs {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters")
-    password_hash = _hasher.hash(password)
+    password_hash = _hash(password)
     with desk.write() as tx:
         if find(tx, email) is not None:
             raise BadAccount(f"{email} has an account already")
@@ -59,6 +57,25 @@ def add(desk: Desk, email: str, role: str, password: str, *, actor: str) -> None
         )
         tx.add(person)
         tx.record(actor, "person:added", f"person:{person.id}", email=email, role=role)
+
+
+def set_password(desk: Desk, email: str, password: str, *, actor: str) -> None:
+    """Give an account another password and end its sign-ins. Raises BadAccount."""
+    password_hash = _hash(password)
+    with desk.write() as tx:
+        person = find(tx, email)
+        if person is None:
+            raise BadAccount(f"{email} has no account")
+        person.password_hash = password_hash
+        open_ones = (SignIn.person_id == person.id, SignIn.ended_at.is_(None))
+        tx.execute(update(SignIn).where(*open_ones).values(ended_at=desk.clock.now()))
+        tx.record(actor, "person:password_set", f"person:{person.id}")
+
+
+def _hash(password: str) -> str:
+    if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
+        raise BadAccount(f"the password needs {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters")
+    return _hasher.hash(password)
 
 
 def find(session: Session, email: str) -> Person | None:
@@ -141,9 +158,7 @@ def _digest(token: str) -> str:
 def _record_failure(desk: Desk, email: str, person: Person | None, address: str, buckets: list[str]) -> None:
     now = desk.clock.now()
     with desk.write() as tx:
-        tx.execute(
-            delete(SignInFailure).where(SignInFailure.bucket.in_(buckets), SignInFailure.at <= now - WINDOW)
-        )
+        tx.execute(delete(SignInFailure).where(SignInFailure.bucket.in_(buckets), SignInFailure.at <= now - WINDOW))
         tx.add_all(SignInFailure(bucket=bucket, at=now) for bucket in buckets)
         subject = f"person:{person.id}" if person else "person:unknown"
         tx.record("nobody", "login:failed", subject, email=email[:254], address=address)

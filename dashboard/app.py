@@ -1,0 +1,138 @@
+"""Wiring, nothing else: settings and parts -> a Flask app."""
+
+import uuid
+from collections.abc import Callable
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from flask import Flask, Response, request
+from flask.sessions import SecureCookieSessionInterface
+from flask_babel import Babel
+from flask_bootstrap import Bootstrap5
+from flask_compress import Compress
+from flask_wtf.csrf import CSRFProtect
+from sqlalchemy import Engine
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from dashboard import db
+from dashboard.bank131.client import BankClient, RequestsTransport, Transport
+from dashboard.bank131.signature import load_private_key, load_public_key
+from dashboard.clock import Clock, SystemClock
+from dashboard.config import Config
+from dashboard.desk import Desk
+from dashboard.web import (
+    access,
+    errors,
+    formats,
+    health,
+    journal,
+    live,
+    overview,
+    people,
+    refunds,
+    sessions,
+    webhooks,
+)
+
+MAX_FORM_BYTES = 64 * 1024
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+
+
+def create_desk(
+    config: Config,
+    engine: Engine,
+    *,
+    clock: Clock | None = None,
+    new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
+    transport: Transport | None = None,
+) -> Desk:
+    """A desk on a database and on the bank that the settings name. Raises OSError, KeyFormatError, ValueError."""
+    bank = BankClient(
+        url=config.bank_url,
+        project=config.project,
+        private_key=load_private_key(config.private_key_file.read_bytes()),
+        version=config.api_version,
+        timeout_s=config.timeout_s,
+        submerchant=config.submerchant,
+        transport=transport or RequestsTransport(),
+    )
+    return Desk(config, clock or SystemClock(), new_id, bank, engine)
+
+
+def bank_keys(config: Config) -> list[RSAPublicKey]:
+    """The bank's public keys, the current one first. Raises OSError, KeyFormatError."""
+    files = [config.public_key_file, config.public_key_next_file]
+    return [load_public_key(file.read_bytes()) for file in files if file is not None]
+
+
+def create_app(
+    config: Config,
+    *,
+    clock: Clock | None = None,
+    new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
+    transport: Transport | None = None,
+) -> Flask:
+    """The web app. Raises OSError, KeyFormatError, ValueError for keys that cannot be used."""
+    app = Flask(__name__)
+    app.config.update(
+        SECRET_KEY=config.secret_key,
+        SQLALCHEMY_DATABASE_URI=config.database_url,
+        SQLALCHEMY_ENGINE_OPTIONS=db.engine_options(config.database_url),
+        MAX_CONTENT_LENGTH=MAX_FORM_BYTES,
+        SESSION_COOKIE_NAME="refund_desk",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        WTF_CSRF_TIME_LIMIT=None,
+        BOOTSTRAP_SERVE_LOCAL=True,
+        BABEL_DEFAULT_TIMEZONE=str(config.timezone),
+        COMPRESS_MIMETYPES=["text/html", "text/css", "text/javascript", "image/svg+xml", "application/json"],
+    )
+    app.session_interface = _CookieSessions()
+    app.extensions["bank_keys"] = bank_keys(config)
+    db.db.init_app(app)
+    with app.app_context():
+        db.install_hooks(db.db.engine)
+        desk = create_desk(config, db.db.engine, clock=clock, new_id=new_id, transport=transport)
+    app.extensions["desk"] = desk
+    _add_parts(app, desk)
+    _add_pages(app)
+    app.after_request(_harden)
+    if config.proxy_hops:
+        hops = config.proxy_hops
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    return app
+
+
+class _CookieSessions(SecureCookieSessionInterface):
+    """Cookies are Secure exactly when the request came over HTTPS."""
+
+    def get_cookie_secure(self, app: Flask) -> bool:
+        return request.is_secure
+
+
+def _add_parts(app: Flask, desk: Desk) -> None:
+    Babel(app)
+    Bootstrap5(app)
+    Compress(app)
+    csrf = CSRFProtect(app)
+    csrf.exempt(webhooks.bp)
+    access.init_app(app)
+    formats.init_app(app)
+    errors.init_app(app)
+    live.init_app(app, desk)
+
+
+def _add_pages(app: Flask) -> None:
+    for part in (people, overview, sessions, refunds, live, journal, webhooks, health):
+        app.register_blueprint(part.bp)
+
+
+def _harden(response: Response) -> Response:
+    response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Referrer-Policy", "same-origin")
+    if request.endpoint not in {"static", "bootstrap.static"}:
+        response.headers.setdefault("Cache-Control", "no-store")
+    return response

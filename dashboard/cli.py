@@ -1,0 +1,232 @@
+"""The `dashboard` command."""
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from dashboard import __version__, db, demo, doctor, journal, migrations, people, roles, sending, server
+from dashboard.app import create_desk
+from dashboard.bank131.signature import KeyFormatError
+from dashboard.config import BadSettings, Config, read_config
+from dashboard.desk import Desk, journal_key
+from dashboard.sandbox.server import SandboxStartError, run_sandbox
+
+BIND = "127.0.0.1:8131"
+ACTOR = "command line"
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="dashboard")
+def main() -> None:
+    """The refund desk: look up payments taken through Bank 131, refund them, watch what becomes of it."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+def _fail(*lines: str) -> None:
+    for line in lines:
+        click.echo(line, err=True)
+    sys.exit(1)
+
+
+def _config() -> Config:
+    try:
+        return read_config(os.environ)
+    except BadSettings as bad:
+        _fail(*bad.problems)
+        raise
+
+
+@contextmanager
+def _desk(*, migrated: bool = True) -> Iterator[Desk]:
+    config = _config()
+    engine = db.open_engine(config.database_url)
+    try:
+        if migrated and not migrations.is_current(engine):
+            _fail("The database is not migrated: run `dashboard db upgrade`.")
+        yield create_desk(config, engine)
+    except (OSError, KeyFormatError, ValueError) as problem:
+        _fail(f"The bank's keys or address cannot be used: {problem}. `dashboard check` tells more.")
+    finally:
+        engine.dispose()
+
+
+# Running
+
+
+@main.command("demo")
+@click.option("--port", default=8131, show_default=True, help="Port of the dashboard.")
+@click.option("--bank-port", default=8132, show_default=True, help="Port of the sandbox bank.")
+@click.option(
+    "--data", type=click.Path(path_type=Path), default=Path(".demo"), show_default=True, help="Where it keeps its data."
+)
+@click.option("--fresh", is_flag=True, help="Forget what an earlier demo kept there.")
+@click.option("--password", default=demo.PASSWORD, show_default=True, help="The demo people's password.")
+def demo_command(port: int, bank_port: int, data: Path, fresh: bool, password: str) -> None:
+    """Everything in one: sandbox bank with sample sessions, database, people, web and worker."""
+    try:
+        code = demo.run(
+            os.environ,
+            port=port,
+            bank_port=bank_port,
+            data_dir=data.resolve(),
+            fresh=fresh,
+            password=password,
+            announce=click.echo,
+        )
+    except BadSettings as bad:
+        _fail(*bad.problems)
+    except (demo.CannotStart, people.BadAccount) as problem:
+        _fail(str(problem))
+    else:
+        sys.exit(code)
+
+
+@main.command()
+@click.option("--bind", default=BIND, show_default=True, help="HOST:PORT to listen on.")
+def serve(bind: str) -> None:
+    """Web and worker, from the environment's settings."""
+    with _desk():
+        pass
+    sys.exit(server.run_together([["web", "--bind", bind], ["worker"]], os.environ))
+
+
+@main.command()
+@click.option("--bind", default=BIND, show_default=True, help="HOST:PORT to listen on.")
+def web(bind: str) -> None:
+    """The web server alone."""
+    with _desk() as desk:
+        config = desk.config
+    server.serve_web(config, bind)
+
+
+@main.command()
+def worker() -> None:
+    """The worker alone. Any number may run."""
+    with _desk() as desk:
+        config = desk.config
+    server.run_worker(config)
+
+
+@main.command()
+@click.option("--port", default=8132, show_default=True, help="Port of the sandbox bank.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    default=Path(".sandbox"),
+    show_default=True,
+    help="Where it keeps its keys and its ledger.",
+)
+@click.option(
+    "--webhook-url", default=None, help="Where to send webhooks, e.g. http://127.0.0.1:8131/webhooks/bank131."
+)
+def sandbox(port: int, data: Path, webhook_url: str | None) -> None:
+    """The sandbox bank alone. Its first start makes both key pairs."""
+    try:
+        run_sandbox(port=port, data_dir=data.resolve(), webhook_url=webhook_url, announce=click.echo)
+    except SandboxStartError as problem:
+        _fail(str(problem))
+
+
+# Set-up and care
+
+
+@main.group("db")
+def db_group() -> None:
+    """The database."""
+
+
+@db_group.command("upgrade")
+def db_upgrade() -> None:
+    """Bring the database to the newest shape."""
+    with _desk(migrated=False) as desk:
+        migrations.upgrade(desk.engine, journal_key(desk.config))
+    click.echo("The database has the newest shape.")
+
+
+@main.group("user")
+def user_group() -> None:
+    """People who may sign in."""
+
+
+@user_group.command("add")
+@click.argument("email")
+@click.option("--role", type=click.Choice(roles.ROLES), required=True)
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input instead of asking.")
+def user_add(email: str, role: str, password_stdin: bool) -> None:
+    """Make an account."""
+    if password_stdin:
+        password = sys.stdin.readline().rstrip("\r\n")
+    else:
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    with _desk() as desk:
+        try:
+            people.add(desk, email, role, password, actor=ACTOR)
+        except people.BadAccount as problem:
+            _fail(f"No account was made: {problem}.")
+    click.echo(f"{email} can sign in as {role}.")
+
+
+@main.group("journal")
+def journal_group() -> None:
+    """The append-only record."""
+
+
+@journal_group.command("verify")
+@click.option("--expect", metavar="SEQ:HASH", help="A head noted down earlier, which must still be in the chain.")
+def journal_verify(expect: str | None) -> None:
+    """Check the whole chain: any edit, removal or cut tail."""
+    with _desk() as desk, desk.read() as session:
+        verdict = journal.verify(session, journal_key(desk.config), _head(expect))
+    if verdict.problem:
+        _fail(f"The journal is broken: {verdict.problem}.")
+    click.echo(f"The journal is whole: {verdict.entries} entries, head {verdict.entries}:{verdict.head}")
+
+
+def _head(expect: str | None) -> tuple[int, str] | None:
+    if expect is None:
+        return None
+    seq, _, entry_hash = expect.partition(":")
+    if not seq.isdecimal() or not entry_hash:
+        raise click.BadParameter("must look like SEQ:HASH", param_hint="--expect")
+    return int(seq), entry_hash
+
+
+@main.group("sending")
+def sending_group() -> None:
+    """Whether refunds are sent to the bank."""
+
+
+@sending_group.command("pause")
+@click.option("--why", default="paused by hand", show_default=True, help="Shown to everybody on the overview.")
+def sending_pause(why: str) -> None:
+    """Send nothing until resumed; what is being sent right now is carried to its end."""
+    with _desk() as desk:
+        sending.pause(desk, ACTOR, why)
+    click.echo("Sending is paused.")
+
+
+@sending_group.command("resume")
+def sending_resume() -> None:
+    """Send again."""
+    with _desk() as desk:
+        sending.resume(desk, ACTOR)
+    click.echo("Sending goes on.")
+
+
+@main.command()
+def check() -> None:
+    """Name everything that stops the product working, one line each."""
+    found = list(doctor.findings(_config()))
+    for finding in found:
+        click.echo(("WRONG  " if finding.is_fatal else "       ") + finding.line)
+    sys.exit(1 if any(finding.is_fatal for finding in found) else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""Everything in one: a sandbox bank with sample sessions, a database, people, web and worker."""
+
+import secrets
+import shutil
+import socket
+import time
+from collections.abc import Callable, Mapping
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+
+from dashboard import db, migrations, people, server
+from dashboard.app import create_desk
+from dashboard.config import Config, read_config
+from dashboard.desk import journal_key
+from dashboard.sandbox.keys import SandboxKeys, prepare_data_dir
+
+HOST = "127.0.0.1"
+PASSWORD = "refund-desk-demo"  # noqa: S105 (a demo's, printed on the screen)
+READY_WITHIN_S = 30.0
+PEOPLE = {
+    "viewer@demo.test": "viewer",
+    "operator@demo.test": "operator",
+    "approver@demo.test": "approver",
+    "admin@demo.test": "admin",
+}
+_MARK = "refund-desk-demo.txt"
+
+
+class CannotStart(Exception):
+    """The demo cannot start; str() says why in one line."""
+
+
+def run(
+    environ: Mapping[str, str],
+    *,
+    port: int,
+    bank_port: int,
+    data_dir: Path,
+    fresh: bool,
+    password: str,
+    announce: Callable[[str], None],
+) -> int:
+    """Run until SIGTERM or SIGINT and answer with the exit code. Raises CannotStart, BadSettings."""
+    _check_ports(port, bank_port)
+    _prepare_folder(data_dir, fresh=fresh)
+    bank_dir = data_dir / "bank"
+    keys = prepare_data_dir(bank_dir)
+    settings = {**environ, **_settings(data_dir, keys, port, bank_port)}
+    _prepare_database(read_config(settings), password)
+    url = f"http://{HOST}:{port}"
+    commands = [
+        ["sandbox", "--port", str(bank_port), "--data", str(bank_dir), "--webhook-url", f"{url}/webhooks/bank131"],
+        ["web", "--bind", f"{HOST}:{port}"],
+        ["worker"],
+    ]
+
+    def when_started() -> None:
+        _wait_until_ready(port)
+        for line in _greeting(url, f"http://{HOST}:{bank_port}", password):
+            announce(line)
+
+    return server.run_together(commands, settings, when_started)
+
+
+def _check_ports(*ports: int) -> None:
+    for port in ports:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError as problem:
+                raise CannotStart(
+                    f"Port {port} is taken ({problem.strerror}): choose others with --port and --bank-port."
+                ) from problem
+
+
+def _prepare_folder(data_dir: Path, *, fresh: bool) -> None:
+    mark = data_dir / _MARK
+    if data_dir.exists() and any(data_dir.iterdir()) and not mark.exists():
+        raise CannotStart(f"{data_dir} holds other things: name an empty or new folder with --data.")
+    if fresh and data_dir.exists():
+        shutil.rmtree(data_dir)
+    data_dir.mkdir(parents=True, exist_ok=True)
+    mark.write_text("The data of a refund desk demo. Delete the folder, or start with --fresh, to begin anew.\n")
+
+
+def _settings(data_dir: Path, keys: SandboxKeys, port: int, bank_port: int) -> dict[str, str]:
+    return {
+        "DASHBOARD_DATABASE_URL": f"sqlite:///{data_dir / 'refund-desk.sqlite3'}",
+        "DASHBOARD_SECRET_KEY": _secret(data_dir / "secret.key"),
+        "DASHBOARD_JOURNAL_KEY": "",
+        "DASHBOARD_PUBLIC_URL": f"http://{HOST}:{port}",
+        "BANK131_URL": f"http://{HOST}:{bank_port}",
+        "BANK131_PROJECT": keys.project,
+        "BANK131_PRIVATE_KEY_FILE": str(keys.merchant_private_path),
+        "BANK131_PUBLIC_KEY_FILE": str(keys.bank_public_path),
+        "BANK131_PUBLIC_KEY_NEXT_FILE": "",
+    }
+
+
+def _secret(file: Path) -> str:
+    if not file.exists():
+        file.touch(mode=0o600)
+        file.write_text(secrets.token_urlsafe(48))
+    return file.read_text()
+
+
+def _prepare_database(config: Config, password: str) -> None:
+    engine = db.open_engine(config.database_url)
+    try:
+        migrations.upgrade(engine, journal_key(config))
+        desk = create_desk(config, engine)
+        for email, role in PEOPLE.items():
+            with desk.read() as session:
+                known = people.find(session, email)
+            if known is None:
+                people.add(desk, email, role, password, actor="demo")
+            else:
+                people.set_password(desk, email, password, actor="demo")
+    finally:
+        engine.dispose()
+
+
+def _wait_until_ready(port: int) -> None:
+    ends_at_s = time.monotonic() + READY_WITHIN_S
+    while time.monotonic() < ends_at_s:
+        if _answers(port):
+            return
+        time.sleep(0.05)
+    raise CannotStart("The web server did not come up in time; see the lines above.")
+
+
+def _answers(port: int) -> bool:
+    connection = HTTPConnection(HOST, port, timeout=2)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == 200
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _greeting(url: str, bank_url: str, password: str) -> list[str]:
+    return [
+        "",
+        f"Dashboard   {url}",
+        f"Bank        {bank_url}  (the sandbox bank's control page)",
+        f"Sign in as  operator@demo.test, password {password}",
+        f"            also {', '.join(email for email in PEOPLE if not email.startswith('operator'))}",
+        "Ctrl+C ends it.",
+    ]

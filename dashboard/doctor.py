@@ -1,0 +1,91 @@
+"""`dashboard check`: each thing that stops the product working, in one clear line."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from dashboard import db, health, migrations, reads
+from dashboard.app import create_desk
+from dashboard.bank131.client import BankError, NeverReached, Refused
+from dashboard.bank131.signature import KeyFormatError, load_private_key, load_public_key
+from dashboard.clock import SystemClock
+from dashboard.config import Config
+
+UNKNOWN_SESSION = "ps_0"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line; `is_fatal`: the product cannot work like this."""
+
+    line: str
+    is_fatal: bool
+
+
+def findings(config: Config) -> Iterator[Finding]:
+    """What is to be said about an installation, good and bad."""
+    keys = list(_keys(config))
+    yield from keys
+    engine = db.open_engine(config.database_url)
+    try:
+        yield from _database(engine)
+        if not any(key.is_fatal for key in keys):
+            yield _bank(config, engine)
+    finally:
+        engine.dispose()
+
+
+def _keys(config: Config) -> Iterator[Finding]:
+    yield _key("BANK131_PRIVATE_KEY_FILE", config.private_key_file, load_private_key)
+    yield _key("BANK131_PUBLIC_KEY_FILE", config.public_key_file, load_public_key)
+    if config.public_key_next_file is not None:
+        yield _key("BANK131_PUBLIC_KEY_NEXT_FILE", config.public_key_next_file, load_public_key)
+
+
+def _key(setting: str, file: Path, load: Callable[[bytes], object]) -> Finding:
+    try:
+        load(file.read_bytes())
+    except FileNotFoundError:
+        return Finding(f"{setting}: there is no file {file}.", is_fatal=True)
+    except OSError as problem:
+        return Finding(f"{setting}: {file} cannot be read: {problem.strerror}.", is_fatal=True)
+    except KeyFormatError as problem:
+        return Finding(f"{setting}: {file} cannot be used: {problem}.", is_fatal=True)
+    return Finding(f"{setting}: good.", is_fatal=False)
+
+
+def _database(engine: Engine) -> Iterator[Finding]:
+    try:
+        if not migrations.is_current(engine):
+            yield Finding("The database is not migrated: run `dashboard db upgrade`.", is_fatal=True)
+            return
+        yield Finding("The database is there and migrated.", is_fatal=False)
+        now = SystemClock().now()
+        with Session(engine) as session:
+            alive = health.worker_is_alive(session, now, timedelta(seconds=30))
+        if not alive:
+            yield Finding("No worker is running: refunds stay queued until one is started.", is_fatal=False)
+    except SQLAlchemyError as problem:
+        cause = str(getattr(problem, "orig", None) or problem).strip().splitlines()[0]
+        yield Finding(f"The database cannot be reached: {cause}.", is_fatal=True)
+
+
+def _bank(config: Config, engine: Engine) -> Finding:
+    """Ask for a session that no bank has: its refusal shows that it is there and knows our signature."""
+    desk = create_desk(config, engine)
+    try:
+        desk.bank.status(UNKNOWN_SESSION)
+    except Refused as answer:
+        if answer.code in reads.AUTH_CODES:
+            said = f"{answer.code} {answer.description or ''}".strip()
+            return Finding(f"The bank at {config.bank_url} does not accept us: {said}.", is_fatal=True)
+    except NeverReached as problem:
+        return Finding(f"The bank at {config.bank_url} cannot be reached: {problem}.", is_fatal=True)
+    except BankError as problem:
+        return Finding(f"The bank at {config.bank_url} gives no usable answer: {problem}.", is_fatal=True)
+    return Finding(f"The bank at {config.bank_url} answers and accepts our signature.", is_fatal=False)

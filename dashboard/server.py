@@ -1,0 +1,128 @@
+"""Running it: the web server, the worker, and several of our own processes as one."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from types import FrameType
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+
+from dashboard import db, worker
+from dashboard.app import create_app, create_desk
+from dashboard.config import Config
+
+STOP_WITHIN_S = 4.0
+LOOK_EVERY_S = 0.2
+_PR_SET_PDEATHSIG = 1
+_IN_MEMORY = "/dev/shm"  # noqa: S108 (a heartbeat file of gunicorn's, which makes its own name)
+
+
+class _Gunicorn(BaseApplication):  # type: ignore[misc]
+    """Gunicorn without a command line: our settings, and the app made anew in each worker process."""
+
+    def __init__(self, config: Config, bind: str) -> None:
+        self._config = config
+        self._bind = bind
+        super().__init__()
+
+    def load_config(self) -> None:
+        settings: dict[str, Any] = {
+            "bind": self._bind,
+            "workers": self._config.web_processes,
+            "worker_class": "gthread",
+            "threads": self._config.web_threads,
+            # More than there are threads would wait unseen behind open live pages.
+            "worker_connections": self._config.web_threads,
+            "graceful_timeout": 2,
+            "timeout": 60,
+            "keepalive": 5,
+            "worker_tmp_dir": _IN_MEMORY if os.path.isdir(_IN_MEMORY) else None,
+            "control_socket_disable": True,
+            "loglevel": "warning",
+        }
+        for name, value in settings.items():
+            if name in self.cfg.settings:
+                self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        return create_app(self._config)
+
+
+def serve_web(config: Config, bind: str) -> None:
+    """Serve the pages until told to stop."""
+    _Gunicorn(config, bind).run()
+
+
+def run_worker(config: Config) -> None:
+    """Work until SIGTERM or SIGINT; what is under way is finished first."""
+    stop = _stop_on_signals()
+    engine = db.open_engine(config.database_url)
+    try:
+        worker.run(create_desk(config, engine), stop)
+    finally:
+        engine.dispose()
+
+
+# Several processes as one
+
+
+def run_together(
+    commands: Sequence[Sequence[str]], environ: Mapping[str, str], when_started: Callable[[], None] = lambda: None
+) -> int:
+    """Run `dashboard` commands side by side until SIGTERM or SIGINT, or until one of them ends; then end all.
+
+    Answers with the exit code: 0 after a signal, 1 when one ended by itself.
+    """
+    stop = _stop_on_signals()
+    children = [_start(command, environ) for command in commands]
+    try:
+        when_started()
+        while not stop.wait(LOOK_EVERY_S):
+            if any(child.poll() is not None for child in children):
+                return 1
+        return 0
+    finally:
+        _end(children)
+
+
+def _stop_on_signals() -> threading.Event:
+    stop = threading.Event()
+
+    def told_to_stop(_signal: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, told_to_stop)
+    return stop
+
+
+def _start(command: Sequence[str], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "dashboard.cli", *command],
+        env=dict(environ),
+        preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+    )
+
+
+def _die_with_parent() -> None:
+    """A killed parent leaves no orphans that hold its ports."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _end(children: Sequence[subprocess.Popen[bytes]]) -> None:
+    for child in children:
+        child.terminate()
+    ends_at_s = time.monotonic() + STOP_WITHIN_S
+    for child in children:
+        try:
+            child.wait(max(0.0, ends_at_s - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()

@@ -1,0 +1,96 @@
+"""The local index of payment sessions: found by words, listed by page, summed up in figures."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from dashboard import keyset, ledger, refund_rules, search
+from dashboard.bank131.objects import SESSION_STATUSES
+from dashboard.models import Payment, PaymentSession, Refund
+
+PAGE_SIZE = 50
+
+
+@dataclass(frozen=True)
+class Figures:
+    """A session in figures, minor units: what was captured, refunded, is on its way, and can still be refunded."""
+
+    session_id: str
+    status: str
+    customer_reference: str | None
+    card_brand: str | None
+    card_last4: str | None
+    method: str | None
+    currency: str
+    created_at: datetime
+    captured_minor: int
+    refunded_minor: int
+    on_its_way_minor: int
+    refundable_minor: int
+
+
+@dataclass(frozen=True)
+class Page:
+    """Sessions, newest first, and the cursor of the page of older ones (empty: there are none)."""
+
+    figures: list[Figures]
+    older: str
+
+
+def page(session: Session, q: str, status: str, before: str = "", size: int = PAGE_SIZE) -> Page:
+    """Sessions that have every word of `q` and the bank's `status`. Raises keyset.BadCursor."""
+    query = select(PaymentSession).where(PaymentSession.denied_at.is_(None))
+    for word in search.words_of(q):
+        query = query.where(PaymentSession.id.in_(search.sessions_with(word)))
+    if status:
+        query = query.where(PaymentSession.status == status)
+    if before:
+        query = query.where(keyset.older_than(before, PaymentSession.created_at, PaymentSession.id))
+    query = query.order_by(PaymentSession.created_at.desc(), PaymentSession.id.desc()).limit(size + 1)
+    found = list(session.scalars(query))
+    older = keyset.cursor(found[size - 1].created_at, found[size - 1].id) if len(found) > size else ""
+    return Page(figures_of(session, found[:size]), older)
+
+
+def is_status(text: str) -> bool:
+    """Whether the bank knows a session status of this name."""
+    return text in SESSION_STATUSES
+
+
+def figures_of(session: Session, payment_sessions: Sequence[PaymentSession]) -> list[Figures]:
+    """The figures of these sessions, in their order, with two queries for all of them."""
+    ids = [each.id for each in payment_sessions]
+    payments, refunds = _by_session(session, Payment, ids), _by_session(session, Refund, ids)
+    return [_figures(each, payments[each.id], refunds[each.id]) for each in payment_sessions]
+
+
+def _by_session(session: Session, model: Any, ids: Sequence[str]) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = defaultdict(list)
+    for each in session.scalars(select(model).where(model.session_id.in_(ids)).order_by(model.id)):
+        found[each.session_id].append(each)
+    return found
+
+
+def _figures(each: PaymentSession, payments: Sequence[Payment], refunds: Sequence[Refund]) -> Figures:
+    accepted = [refund for refund in refunds if refund.state == refund_rules.ACCEPTED]
+    refunded_minor = ledger.committed_minor(accepted)
+    paid = ledger.paid_parts_of(payments)
+    return Figures(
+        session_id=each.id,
+        status=each.status,
+        customer_reference=each.customer_reference,
+        card_brand=each.card_brand,
+        card_last4=each.card_last4,
+        method=each.method,
+        currency=each.currency or "",
+        created_at=each.created_at,
+        captured_minor=each.captured_minor,
+        refunded_minor=refunded_minor,
+        on_its_way_minor=ledger.committed_minor(refunds) - refunded_minor,
+        refundable_minor=refund_rules.refundable_minor(paid, ledger.held_parts(refunds)),
+    )

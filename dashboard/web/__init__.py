@@ -1,0 +1,1 @@
+"""The pages: access, forms, words, and one module a page family."""

@@ -1,0 +1,55 @@
+"""Error pages: what happened, what it means for the money, what to do next."""
+
+from flask import Flask, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+
+_OWN_WORDS = frozenset({400, 404})
+
+
+def init_app(app: Flask) -> None:
+    """Show our own pages for every HTTP error."""
+    app.register_error_handler(HTTPException, _show)
+    app.register_error_handler(CSRFError, _show)
+
+
+def _show(error: HTTPException) -> ResponseReturnValue:
+    code = error.code or 500
+    if code < 400:
+        return error.get_response()
+    title, message, next_step = _words(code, error)
+    if request.path.startswith("/webhooks/"):
+        return f"{title}\n", code, {"Content-Type": "text/plain"}
+    return render_template("error.html", code=code, title=title, message=message, next_step=next_step), code
+
+
+def _words(code: int, error: HTTPException) -> tuple[str, str, str]:
+    nothing_moved = _("No money has moved.")
+    if isinstance(error, CSRFError):
+        return (
+            _("This form is too old or was not ours"),
+            nothing_moved,
+            _("Go back, reload the page and send it again."),
+        )
+    said = str(error.description) if code in _OWN_WORDS and "description" in vars(error) else ""
+    words = {
+        400: (_("This request cannot be used"), said or nothing_moved, _("Check the address or go back.")),
+        401: (_("You are signed out"), nothing_moved, _("Sign in again.")),
+        403: (_("Your role does not allow this"), nothing_moved, _("Ask an admin if you should be able to.")),
+        404: (_("Not found"), said or nothing_moved, _("Check the address or search for it.")),
+        405: (_("This address does not take this kind of request"), nothing_moved, ""),
+        413: (_("Too much was sent at once"), nothing_moved, _("Shorten it and send it again.")),
+        503: (
+            _("The bank cannot be reached right now"),
+            _("Nothing was sent, no money has moved."),
+            _("Try again in a minute."),
+        ),
+    }
+    otherwise = (
+        _("Something went wrong here"),
+        _("If you had sent a refund, look at the history before you do it again: it shows what was kept."),
+        _("Try again; if it stays so, tell whoever runs this desk."),
+    )
+    return words.get(code, otherwise if code >= 500 else (error.name, nothing_moved, ""))

@@ -1,0 +1,56 @@
+"""How money and moments are written for people, as template filters."""
+
+from datetime import UTC, datetime
+
+from babel.numbers import get_decimal_symbol, get_group_symbol
+from flask import Flask
+from flask_babel import format_datetime, format_decimal, get_locale
+
+from dashboard import money
+from dashboard.web import wording
+from dashboard.web.access import desk, zone
+
+_THIN_SPACE = "\u202f"
+
+
+def init_app(app: Flask) -> None:
+    """Offer the filters to templates."""
+    filters = (amount, moment, moment_seconds, moment_utc, number)
+    app.jinja_env.filters.update({each.__name__: each for each in filters})
+    app.jinja_env.filters["numberformat"] = number
+    app.jinja_env.filters["reason_text"] = wording.reason
+
+
+def amount(amount_minor: int, currency: str) -> str:
+    """`100050`, `rub` -> `1,000.50`, one unbroken run of text, without the currency."""
+    locale = get_locale()
+    group = get_group_symbol(locale)
+    group = _THIN_SPACE if group.isspace() else group
+    return money.format_amount(amount_minor, currency, group, get_decimal_symbol(locale))
+
+
+def amount_with_currency(amount_minor: int, currency: str) -> str:
+    """`1,000.50 RUB`, for sentences."""
+    return f"{amount(amount_minor, currency)}\u00a0{currency.upper()}"
+
+
+def moment(at: datetime) -> str:
+    """`24 Nov 14:59` in the dashboard's zone, with the year when it is not this one."""
+    this_year = desk().clock.now().astimezone(zone()).year
+    pattern = "d MMM HH:mm" if at.astimezone(zone()).year == this_year else "d MMM y HH:mm"
+    return format_datetime(at, pattern)
+
+
+def moment_seconds(at: datetime) -> str:
+    """`24 Nov 14:59:12` in the dashboard's zone."""
+    return format_datetime(at, "d MMM HH:mm:ss")
+
+
+def moment_utc(at: datetime) -> str:
+    """`2026-11-24 11:59:12 UTC`, the same for everybody."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def number(value: int) -> str:
+    """A count, grouped as the reader's language does."""
+    return format_decimal(value)

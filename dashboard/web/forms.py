@@ -1,0 +1,71 @@
+"""The forms people fill in."""
+
+from typing import Any
+
+from flask_babel import lazy_gettext as _l
+from flask_wtf import FlaskForm
+from wtforms import HiddenField, PasswordField, RadioField, SelectField, StringField, TextAreaField
+from wtforms.validators import InputRequired, Length
+
+from dashboard import money
+from dashboard.web import wording
+
+FULL = "full"
+PARTIAL = "partial"
+LONGEST_COMMENT = 500
+
+
+class SignInForm(FlaskForm):  # type: ignore[misc]
+    """E-mail address and password."""
+
+    email = StringField(_l("E-mail"), [InputRequired(_l("Type your e-mail address.")), Length(max=254)])
+    password = PasswordField(_l("Password"), [InputRequired(_l("Type your password.")), Length(max=1000)])
+    next = HiddenField()
+
+
+class RefundForm(FlaskForm):  # type: ignore[misc]
+    """How much to refund and why. `amount_minor` is set once `amount` was understood."""
+
+    kind = RadioField(
+        choices=[(FULL, FULL), (PARTIAL, PARTIAL)],
+        validators=[InputRequired(_l("Choose how much to refund."))],
+    )
+    amount = StringField(_l("Amount"))
+    reason = SelectField(
+        _l("Reason"),
+        choices=[("", _l("Choose a reason")), *wording.REASONS.items()],
+        validators=[InputRequired(_l("Choose a reason."))],
+    )
+    comment = TextAreaField(
+        _l("Comment"),
+        [Length(max=LONGEST_COMMENT, message=_l("At most %(max)d characters."))],
+        filters=[lambda text: text.strip().replace("\r\n", "\n") if text else ""],
+    )
+    form_token = HiddenField()
+
+    amount_minor: int | None = None
+
+    def check(self, currency: str) -> bool:
+        """Whether everything that was typed can be used; the fields hold what cannot, in words."""
+        is_valid = bool(self.validate_on_submit())
+        if self.kind.data == PARTIAL or (self.kind.data == FULL and (self.amount.data or "").strip()):
+            return self._read_amount(currency) and is_valid
+        return is_valid
+
+    def _read_amount(self, currency: str) -> bool:
+        try:
+            self.amount_minor = money.parse_amount(self.amount.data or "", currency)
+        except money.BadAmount as problem:
+            if self.kind.data == FULL:
+                return True
+            self.amount.errors = [*self.amount.errors, wording.bad_amount(problem.code)]
+            return False
+        return True
+
+    def blame_amount(self, sentence: str) -> None:
+        """Say under the amount what is wrong with it."""
+        self.amount.errors = [*self.amount.errors, sentence]
+
+    def blame(self, sentence: str) -> None:
+        """Say above the form what is wrong with it as a whole."""
+        self.form_errors: list[Any] = [*self.form_errors, sentence]

@@ -1,0 +1,200 @@
+"""Live pages: server-sent events that carry the page's own partials.
+
+One thread in each process looks at the journal's head; the streams wait for it to move. A stream holds no
+transaction between looks, ends when its person is signed out, and leaves threads for ordinary requests.
+"""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from functools import lru_cache, partial
+
+from flask import Blueprint, Flask, Response, current_app, render_template, request, stream_with_context
+from flask.typing import ResponseReturnValue
+from flask_babel import get_locale
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from dashboard import health, history, journal, people, roles
+from dashboard.db import db
+from dashboard.desk import Desk
+from dashboard.history import Filters, Row
+from dashboard.web.access import desk, needs, visitor, zone
+from dashboard.web.refunds import filters_of, refund_parts
+from dashboard.web.sessions import session_parts
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 0.1
+HEARTBEAT_S = 5.0
+LONGEST_STREAM_S = 600.0
+RETRY_MS = 2000
+
+bp = Blueprint("live", __name__)
+
+
+class HeadWatch:
+    """Follows the head of the journal for all streams of this process."""
+
+    def __init__(self, read_head: Callable[[], int]) -> None:
+        self._read_head = read_head
+        self._moved = threading.Condition()
+        self._head = 0
+        self._thread: threading.Thread | None = None
+
+    def wait_beyond(self, seq: int, timeout_s: float) -> int:
+        """The head, as soon as it is beyond `seq`, or after the time is over."""
+        with self._moved:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._follow, name="head-watch", daemon=True)
+                self._thread.start()
+            self._moved.wait_for(lambda: self._head > seq, timeout_s)
+            return self._head
+
+    def _follow(self) -> None:
+        while True:
+            try:
+                head = self._read_head()
+            except SQLAlchemyError:
+                log.exception("the head of the journal could not be read")
+                head = self._head
+            with self._moved:
+                if head != self._head:
+                    self._head = head
+                    self._moved.notify_all()
+            time.sleep(LOOK_EVERY_S)
+
+
+def init_app(app: Flask, the_desk: Desk) -> None:
+    """Prepare what the streams of one process share."""
+
+    def read_head() -> int:
+        with the_desk.read() as session:
+            return journal.head_seq(session)
+
+    app.extensions["head_watch"] = HeadWatch(read_head)
+    app.extensions["live_seats"] = threading.BoundedSemaphore(max(1, the_desk.config.live_streams))
+
+
+@bp.get("/live")
+@needs(roles.SEE)
+def stream() -> ResponseReturnValue:
+    """The events of one page. 503 when this process serves as many streams as it can."""
+    tell = _teller()
+    cursor = _cursor()
+    seats = current_app.extensions["live_seats"]
+    if desk().config.live_streams == 0 or not seats.acquire(blocking=False):
+        return "", 503, {"Retry-After": "5"}
+    events = _with_seat(seats, _events(tell, cursor, visitor().token))
+    response = Response(stream_with_context(events), mimetype="text/event-stream")
+    response.headers["X-Accel-Buffering"] = "no"
+    response.call_on_close(events.close)
+    return response
+
+
+@dataclass(frozen=True)
+class _News:
+    """Events to send, and the position in the journal up to which they tell everything."""
+
+    events: list[str]
+    cursor: int
+
+
+Teller = Callable[[Session, int], _News]
+
+
+def _teller() -> Teller:
+    """What this page wants to be told: one refund, one session, or the rows of a filtered history."""
+    if reference := request.args.get("of_refund"):
+        return partial(_refund_news, reference)
+    if session_id := request.args.get("of_session"):
+        return partial(_session_news, session_id)
+    return partial(_row_news, filters_of(request.args))
+
+
+def _cursor() -> int:
+    """Where to go on: after a break at the last event's id, at first at the page's own position."""
+    text = request.headers.get("Last-Event-ID") or request.args.get("since") or ""
+    if text.isdecimal() and len(text) < 19:
+        return int(text)
+    return journal.head_seq(db.session())
+
+
+def _with_seat(seats: threading.BoundedSemaphore, events: Iterator[str]) -> Generator[str, None, None]:
+    try:
+        yield from events
+    finally:
+        seats.release()
+
+
+def _events(tell: Teller, cursor: int, token: str) -> Iterator[str]:
+    the_desk, watch = desk(), current_app.extensions["head_watch"]
+    db.session.remove()
+    ends_at_s = time.monotonic() + LONGEST_STREAM_S
+    yield f"retry: {RETRY_MS}\n\n"
+    if cursor > _head(the_desk):
+        yield _event("reload", {})
+        return
+    while time.monotonic() < ends_at_s:
+        with the_desk.read() as session:
+            news = tell(session, cursor)
+            age_s = health.webhook_age_s(session, the_desk.clock.now())
+        yield from news.events
+        cursor = news.cursor
+        yield _event("freshness", {"webhook_age_s": age_s}, cursor)
+        watch.wait_beyond(cursor, HEARTBEAT_S)
+        if people.signed_in(the_desk, token) is None:
+            return
+
+
+def _head(the_desk: Desk) -> int:
+    with the_desk.read() as session:
+        return journal.head_seq(session)
+
+
+def _event(name: str, data: object, seq: int | None = None) -> str:
+    position = f"id: {seq}\n" if seq is not None else ""
+    return f"event: {name}\n{position}data: {json.dumps(data)}\n\n"
+
+
+# What is told
+
+
+def _row_news(filters: Filters, session: Session, since: int) -> _News:
+    changes = history.changes(session, filters, zone(), since)
+    if changes.is_too_much:
+        return _News([_event("reload", {})], changes.cursor)
+    told = [_row_event(row) for row in changes.rows]
+    told += [_event("row", {"reference": reference, "html": None, "at": ""}) for reference in changes.gone]
+    return _News(told, changes.cursor)
+
+
+def _row_event(row: Row) -> str:
+    html = _row_html(row, str(get_locale()), str(zone()))
+    return _event("row", {"reference": row.reference, "html": html, "at": row.sort_key})
+
+
+@lru_cache(maxsize=1024)
+def _row_html(row: Row, _locale: str, _zone: str) -> str:
+    """A row's HTML, rendered once for all streams that show it in one language and zone."""
+    return render_template("refunds/_row.html", r=row)
+
+
+def _refund_news(reference: str, session: Session, since: int) -> _News:
+    row = history.one(session, reference)
+    cursor, subjects = journal.subjects_since(session, since)
+    if row is None or not subjects & {f"refund:{reference}", f"session:{row.session_id}"}:
+        return _News([], cursor)
+    return _News([_event("detail", {"html": refund_parts(session, reference)})], cursor)
+
+
+def _session_news(session_id: str, session: Session, since: int) -> _News:
+    rows = _row_news(Filters(session=session_id), session, since)
+    told = [event for event in rows.events if '"html": null' not in event]
+    cursor, subjects = journal.subjects_since(session, since)
+    if told or f"session:{session_id}" in subjects:
+        told.append(_event("detail", {"html": session_parts(session, session_id)}))
+    return _News(told, min(cursor, rows.cursor))

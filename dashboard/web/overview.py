@@ -1,0 +1,81 @@
+"""The first page: what needs somebody now, today in figures, the latest refunds."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from flask import Blueprint, render_template, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from sqlalchemy import select
+
+from dashboard import health, history, refund_rules, roles
+from dashboard.db import db
+from dashboard.history import Filters
+from dashboard.models import Installation
+from dashboard.web import wording
+from dashboard.web.access import desk, needs, zone
+
+MOST_ROWS = 10
+
+bp = Blueprint("overview", __name__)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A count, or an amount in minor units, with a link to the refunds behind it."""
+
+    label: str
+    amount_minor: int | None
+    currency: str
+    count: int | None
+    href: str
+
+
+@bp.get("/")
+@needs(roles.SEE)
+def index() -> ResponseReturnValue:
+    session = db.session()
+    needing = history.page(session, Filters(status=history.NEEDS_PEOPLE), zone(), size=MOST_ROWS)
+    latest = history.page(session, Filters(), zone(), size=MOST_ROWS)
+    return render_template(
+        "overview.html", needs_you=needing.rows, latest=latest.rows, figures=_figures(), notices=_notices()
+    )
+
+
+def _figures() -> list[Figure]:
+    today = desk().clock.now().astimezone(zone()).date()
+    day = today.isoformat()
+    sums = history.sums_of_day(db.session(), today, zone())
+    accepted = {"status": refund_rules.ACCEPTED, "from": day, "to": day}
+    figures = [
+        Figure(_("Open"), None, "", history.count(db.session(), history.OPEN), _link(status=history.OPEN)),
+        Figure(_("Asked today"), None, "", sum(each.count for each in sums), _link(**{"from": day, "to": day})),
+    ]
+    for each in sums:
+        if each.state == refund_rules.ACCEPTED:
+            figures.append(Figure(_("Given back today"), each.amount_minor, each.currency, None, _link(**accepted)))
+    return figures
+
+
+def _link(**arguments: Any) -> str:
+    return url_for("refunds.index", **arguments)
+
+
+def _notices() -> list[tuple[str, str, str]]:
+    """What is wrong with the desk itself."""
+    notices = []
+    installation = db.session.scalars(select(Installation)).one()
+    if installation.sending_paused_at is not None:
+        why = wording.pause(installation.sending_paused_why or "")
+        notices.append(
+            (
+                "warn",
+                _("Sending is paused"),
+                _("No refund is sent until somebody resumes it. Reason: %(why)s", why=why),
+            )
+        )
+    if not health.worker_is_alive(db.session(), desk().clock.now(), timedelta(seconds=30)):
+        text = _("Refunds stay queued and nothing is read from the bank until the worker runs again. No money is lost.")
+        notices.append(("bad", _("The worker is not running"), text))
+    return notices

@@ -1,0 +1,194 @@
+"""Payment sessions: the local index and one session, fresh from the bank."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NoReturn
+
+from flask import Blueprint, abort, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from dashboard import history, journal, keyset, reads, refund_rules, roles, session_index
+from dashboard.bank131.client import BankError, Refused
+from dashboard.bank131.objects import is_identifier
+from dashboard.db import db
+from dashboard.models import Anomaly, Payment, PaymentSession
+from dashboard.web import wording
+from dashboard.web.access import desk, needs, visitor
+from dashboard.web.pagination import pager_urls
+from dashboard.web.timeline import entries_of
+
+bp = Blueprint("sessions", __name__, url_prefix="/sessions")
+
+
+@bp.get("/")
+@needs(roles.SEE)
+def index() -> ResponseReturnValue:
+    q, status = request.args.get("q", "").strip()[:200], request.args.get("status", "")
+    if status and not session_index.is_status(status):
+        abort(400, _("There is no session status of this name."))
+    found = _page(q, status)
+    unreachable = False
+    if q and not found.figures and not status and _looks_like_session(q):
+        if (problem := read_quietly(q)) is None:
+            return redirect(url_for("sessions.show", session_id=q))
+        unreachable = not isinstance(problem, Refused)
+    older_url, newest_url = pager_urls("sessions.index", found.older, q=q, status=status)
+    return render_template(
+        "sessions/index.html",
+        sessions=found.figures,
+        q=q,
+        status=status,
+        older_url=older_url,
+        newest_url=newest_url,
+        unreachable=unreachable,
+    )
+
+
+def _page(q: str, status: str) -> session_index.Page:
+    try:
+        return session_index.page(db.session(), q, status, request.args.get("before", ""))
+    except keyset.BadCursor:
+        abort(400, _("This page of the list does not exist."))
+
+
+def _looks_like_session(q: str) -> bool:
+    return q.startswith("ps_") and is_identifier(q)
+
+
+def read_quietly(session_id: str) -> BankError | None:
+    """Read a session at the bank; what went wrong is answered, not raised."""
+    try:
+        reads.read_session(desk(), session_id)
+    except BankError as problem:
+        return problem
+    return None
+
+
+@bp.get("/<session_id>")
+@needs(roles.SEE)
+def show(session_id: str) -> ResponseReturnValue:
+    if not is_identifier(session_id):
+        abort(404)
+    problem = read_quietly(session_id)
+    cursor = journal.head_seq(db.session())
+    payment_session = find_or_explain(session_id, problem)
+    figures = session_index.figures_of(db.session(), [payment_session])[0]
+    rows = history.of_session(db.session(), session_id)
+    can_refund, why_not = _may_refund(figures, rows)
+    return render_template(
+        "sessions/show.html",
+        s=figures,
+        payments=_payments(payment_session),
+        rows=rows,
+        entries=entries_of(db.session(), [row.reference for row in rows], session_id),
+        can_refund=can_refund,
+        why_not=why_not,
+        read_at=payment_session.read_at or payment_session.found_at,
+        stale=problem is not None,
+        unreadable=_anomalies(session_id),
+        bank_json=_indented(payment_session.fields),
+        live_url=url_for("live.stream", of_session=session_id),
+        cursor=cursor,
+    )
+
+
+def find_or_explain(session_id: str, problem: BankError | None) -> PaymentSession:
+    """The session's row; 404 when nobody knows it, 503 when the bank could not be asked about it."""
+    found = db.session.get(PaymentSession, session_id)
+    return found or _explain_unknown(problem)
+
+
+def _explain_unknown(problem: BankError | None) -> NoReturn:
+    if problem is None or isinstance(problem, Refused):
+        abort(404, _("Neither this desk nor the bank knows a session with this id."))
+    abort(503)
+
+
+def _may_refund(figures: session_index.Figures, rows: Sequence[history.Row]) -> tuple[bool, str]:
+    if not visitor().may(roles.REQUEST_REFUND):
+        return False, ""
+    if any(row.status == refund_rules.UNKNOWN for row in rows):
+        return False, _(
+            "The outcome of an earlier refund is not known yet. A further one can be asked for once the bank has told."
+        )
+    if figures.refundable_minor <= 0:
+        return False, "" if figures.captured_minor else _(
+            "Nothing was paid in this session, so nothing can be refunded."
+        )
+    return True, ""
+
+
+@dataclass(frozen=True)
+class _ShownPayment:
+    payment_id: str
+    status: str
+    amount_minor: int
+    currency: str
+    created_at: datetime
+    card_brand: str | None
+    card_last4: str | None
+    method: str | None
+    rrn: str | None
+    arn: str | None
+    auth_code: str | None
+    metadata: str
+
+
+def _payments(payment_session: PaymentSession) -> list[_ShownPayment]:
+    metadata = _metadata_by_payment(json.loads(payment_session.fields))
+    query = select(Payment).where(Payment.session_id == payment_session.id).order_by(Payment.created_at, Payment.id)
+    return [
+        _ShownPayment(
+            payment_id=each.id,
+            status=each.status,
+            amount_minor=each.amount_minor,
+            currency=each.currency,
+            created_at=each.created_at or payment_session.created_at,
+            card_brand=each.card_brand,
+            card_last4=each.card_last4,
+            method=each.method,
+            rrn=each.rrn,
+            arn=each.arn,
+            auth_code=each.auth_code,
+            metadata=metadata.get(each.id, ""),
+        )
+        for each in db.session.scalars(query)
+    ]
+
+
+def _metadata_by_payment(fields: dict[str, object]) -> dict[str, str]:
+    shown: dict[str, str] = {}
+    for name in ("acquiring_payments", "payment_list"):
+        payments = fields.get(name)
+        for payment in payments if isinstance(payments, list) else []:
+            value = payment.get("metadata")
+            if value is not None:
+                shown[str(payment.get("id"))] = (
+                    value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+                )
+    return shown
+
+
+def _anomalies(session_id: str) -> list[str]:
+    query = select(Anomaly).where(Anomaly.session_id == session_id, Anomaly.refund_id == 0).order_by(Anomaly.id)
+    return [wording.anomaly(each.kind, each.detail) for each in db.session.scalars(query)]
+
+
+def _indented(fields: str) -> str:
+    return json.dumps(json.loads(fields), indent=2, ensure_ascii=False) if fields != "{}" else ""
+
+
+def session_parts(session: Session, session_id: str) -> dict[str, str]:
+    """The parts of a session's page that change by themselves, by their ids."""
+    figures = session_index.figures_of(session, [session.get_one(PaymentSession, session_id)])[0]
+    references = [row.reference for row in history.of_session(session, session_id)]
+    entries = entries_of(session, references, session_id)
+    return {
+        "session-summary": render_template("sessions/_summary.html", s=figures),
+        "timeline": render_template("refunds/_timeline.html", entries=entries),
+    }

@@ -1,0 +1,43 @@
+"""The bank's way in: no sign-in, a signature."""
+
+import logging
+
+from flask import Blueprint, current_app, request
+from flask.typing import ResponseReturnValue
+from sqlalchemy.exc import SQLAlchemyError
+
+from dashboard import webhook_inbox
+from dashboard.bank131 import signature
+from dashboard.web.access import desk, public
+
+log = logging.getLogger(__name__)
+
+MAX_BODY_BYTES = 1024 * 1024
+
+bp = Blueprint("webhooks", __name__)
+
+
+@bp.post("/webhooks/bank131")
+@public
+def receive() -> ResponseReturnValue:
+    """401 for a bad signature, 503 when it could not be kept (the bank sends it again), else 200."""
+    request.max_content_length = MAX_BODY_BYTES
+    body = request.get_data(cache=False, parse_form_data=False)
+    if not signature.verify(current_app.extensions["bank_keys"], body, request.headers.get("X-PARTNER-SIGN")):
+        log.warning("a webhook with a bad signature came from %s", request.remote_addr)
+        return "bad signature\n", 401, {"Content-Type": "text/plain"}
+    try:
+        delivery_id = webhook_inbox.store(desk(), body)
+    except SQLAlchemyError:
+        log.exception("a webhook could not be kept")
+        return "not kept, send it again\n", 503, {"Content-Type": "text/plain"}
+    _apply(delivery_id)
+    return "", 200
+
+
+def _apply(delivery_id: int) -> None:
+    """At once if it can be; what fails is left to the worker."""
+    try:
+        webhook_inbox.apply(desk(), delivery_id)
+    except Exception:
+        log.exception("webhook delivery %d is left to the worker", delivery_id)

@@ -1,0 +1,118 @@
+"""Codes of the domain in the words that people read."""
+
+from collections.abc import Mapping
+
+from flask_babel import LazyString, gettext
+from flask_babel import lazy_gettext as _l
+
+REASONS: Mapping[str, LazyString] = {
+    "goods_returned": _l("Goods returned"),
+    "order_cancelled": _l("Order cancelled"),
+    "service_not_given": _l("Service not given"),
+    "duplicate_payment": _l("Duplicate payment"),
+    "wrong_amount": _l("Wrong amount"),
+    "fraud_suspected": _l("Fraud suspected"),
+    "other": _l("Other"),
+}
+
+_REVIEWS: Mapping[str, LazyString] = {
+    "stranger": _l(
+        "Another refund appeared at the bank while this one was on its way, so it is not clear which is which."
+    ),
+    "not_found": _l("The bank does not show it, and it was sent as often as is safe."),
+    "other_bank": _l("It was asked for with another bank server or project, so it is never sent from here."),
+    "no_longer_fits": _l("The payment has less left than this refund asks for."),
+    "duplicate": _l("The bank made two refunds under one reference of ours."),
+    "contradiction": _l("The bank said both accepted and declined."),
+}
+
+_ANOMALIES: Mapping[str, LazyString] = {
+    "amount_differs": _l("The bank's amount is not the one that was asked for: %(detail)s in minor units."),
+    "over_captured": _l("More is refunded or on its way than was paid (%(detail)s in minor units)."),
+    "contradiction": _l("The bank said both accepted and declined (%(detail)s)."),
+    "made_after_end": _l("The bank made it after all, although it had ended here (%(detail)s)."),
+    "duplicate": _l("A second refund of the bank's bears the same reference: %(detail)s."),
+    "may_be_ours": _l("It came up without a reference after we had sent one; the two may be the same: %(detail)s."),
+    "unreadable": _l("Part of what the bank shows could not be read: %(detail)s."),
+}
+
+_REFUSALS: Mapping[str, LazyString] = {
+    "forged_form": _l("This form is not valid any more. Nothing was sent. Open the session and start again."),
+    "unknown_open": _l(
+        "The outcome of an earlier refund of this session is not known yet. Nothing was sent. "
+        "Wait until the bank has told what became of it."
+    ),
+    "nothing_left": _l("Nothing is left to refund in this session. Nothing was sent."),
+    "outdated": _l("This session has changed since you opened the form. Nothing was sent. Look again at what is left."),
+    "too_much": _l("That is more than can still be refunded. Nothing was sent."),
+}
+
+_AMOUNTS: Mapping[str, LazyString] = {
+    "empty": _l("Type the amount to refund."),
+    "not_a_number": _l("This is not an amount. Type it like 1234.56 or 1 234,56."),
+    "too_many_decimals": _l("Too many digits after the decimal mark for this currency."),
+    "not_positive": _l("The amount must be more than zero."),
+    "too_large": _l("This amount is too large."),
+    "no_major_units": _l("Amounts of this currency cannot be typed. Refund all that is left instead."),
+}
+
+
+def reason(code: str) -> str:
+    """Why a refund was asked for; empty for one made elsewhere."""
+    return str(REASONS.get(code, code))
+
+
+def review(code: str) -> str:
+    """Why people have to look at a refund."""
+    return str(_REVIEWS.get(code, code))
+
+
+def anomaly(kind: str, detail: str) -> str:
+    """A fact that fits no rule."""
+    sentence = _ANOMALIES.get(kind)
+    return str(sentence) % {"detail": detail} if sentence else f"{kind}: {detail}"
+
+
+def refusal(code: str) -> str:
+    """Why a refund was not made."""
+    return str(_REFUSALS.get(code, code))
+
+
+def bad_amount(code: str) -> str:
+    """What is wrong with an amount that was typed."""
+    return str(_AMOUNTS.get(code, code))
+
+
+def pause(why: str) -> str:
+    """Why nothing is being sent."""
+    if why.startswith("keys:"):
+        return gettext("The bank did not accept our signature or project (%(code)s).", code=why[5:])
+    return why
+
+
+_NEXT_STEPS: Mapping[str, LazyString] = {
+    "awaiting_approval": _l("Somebody else has to approve it before it is sent."),
+    "queued": _l("It is sent to the bank when the time to undo it is over."),
+    "waiting": _l("It waits until another refund of this session is settled. Until then it can be undone."),
+    "sending": _l("It is being sent to the bank right now."),
+    "unknown": _l(
+        "It was sent, but no answer came that can be relied on. The amount stays held and the bank is asked "
+        "until it is clear. Do not refund it a second time."
+    ),
+    "in_progress": _l("The bank has it. This page changes by itself as soon as the bank is done."),
+    "error": _l(
+        "The bank reports an error, which is not its last word. The amount stays held. "
+        "Ask the bank's support what becomes of it."
+    ),
+    "accepted": _l("Done. The bank has given the money back."),
+    "declined": _l("The bank declined it and no money moved. The amount can be refunded again."),
+    "refused": _l("The bank said no and made no refund. The amount can be refunded again."),
+    "cancelled": _l("It was undone before it was sent. No money moved."),
+    "rejected": _l("It was not approved. No money moved."),
+    "abandoned": _l("Two people decided after a review that it was never made."),
+}
+
+
+def next_step(status: str) -> str:
+    """What a refund's status means for the money, and what happens next."""
+    return str(_NEXT_STEPS.get(status, ""))
