@@ -1,0 +1,157 @@
+"""What every test can ask for: time, identifiers, keys, a database of either kind, a bank at the wire, a desk.
+
+`database_url` is a fresh, migrated database, once SQLite and once PostgreSQL: whatever needs it runs on both, or on
+one with `@on_sqlite` or `@on_postgresql` of `tests.bench.databases`.
+`refund_desk` has it all together and checks the books when the test is over.
+"""
+
+import random
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from dashboard.bank131.client import BankClient
+from dashboard.bank131.signature import load_private_key, load_public_key, sign, verify
+from dashboard.config import Config, read_config
+from dashboard.db import open_engine
+from dashboard.desk import Desk
+from dashboard.sandbox.bank import SandboxBank
+from dashboard.sandbox.keys import SandboxKeys, prepare_data_dir
+from tests.bench.databases import Databases, PostgresqlDatabases, SqliteDatabases
+from tests.bench.postgresql import PostgresqlServer, running_postgresql
+from tests.bench.refund_desk import RefundDesk
+from tests.bench.simulated import CountedIds, SimulatedClock
+from tests.bench.wire import Wire
+
+BANK_URL = "http://127.0.0.1:1"
+JOURNAL_KEY = "a journal key for tests: 0123456789 abcdefghij"
+
+
+@pytest.fixture
+def clock() -> SimulatedClock:
+    """Time that stands still until the test moves it."""
+    return SimulatedClock()
+
+
+@pytest.fixture
+def new_id() -> CountedIds:
+    """UUIDs in a row."""
+    return CountedIds()
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> SandboxKeys:
+    """Key pairs of a merchant and of the bank, as files."""
+    return prepare_data_dir(tmp_path_factory.mktemp("keys"))
+
+
+# Databases
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgresqlServer]:
+    """A PostgreSQL server of this test process's own."""
+    with running_postgresql() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def databases(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> dict[str, Databases]:
+    """Makers of databases, by kind; each starts when it is used first."""
+    folder = tmp_path_factory.mktemp("databases")
+    return {
+        "sqlite": SqliteDatabases(folder, JOURNAL_KEY),
+        "postgresql": PostgresqlDatabases(lambda: request.getfixturevalue("postgresql"), JOURNAL_KEY),
+    }
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> str:
+    """The kind of database."""
+    return str(request.param)
+
+
+@pytest.fixture
+def database_url(database: str, databases: dict[str, Databases]) -> Iterator[str]:
+    """A fresh database with the newest shape and nothing in it."""
+    with databases[database].fresh(migrated=True) as url:
+        yield url
+
+
+@pytest.fixture
+def empty_database_url(database: str, databases: dict[str, Databases]) -> Iterator[str]:
+    """A fresh database without a single table."""
+    with databases[database].fresh(migrated=False) as url:
+        yield url
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """An engine on the fresh database."""
+    engine = open_engine(database_url)
+    yield engine
+    engine.dispose()
+
+
+# A desk and its bank
+
+
+@pytest.fixture
+def environ(keys: SandboxKeys) -> dict[str, str]:
+    """Settings as environment variables, all but the database's. A test may change them before it asks for more."""
+    return {
+        "DASHBOARD_SECRET_KEY": "a secret key for tests: 0123456789 abcdefghij",
+        "DASHBOARD_JOURNAL_KEY": JOURNAL_KEY,
+        "BANK131_URL": BANK_URL,
+        "BANK131_PROJECT": keys.project,
+        "BANK131_PRIVATE_KEY_FILE": str(keys.merchant_private_path),
+        "BANK131_PUBLIC_KEY_FILE": str(keys.bank_public_path),
+    }
+
+
+@pytest.fixture
+def config(environ: dict[str, str], database_url: str) -> Config:
+    return read_config({**environ, "DASHBOARD_DATABASE_URL": database_url})
+
+
+@pytest.fixture
+def bank(clock: SimulatedClock, keys: SandboxKeys) -> SandboxBank:
+    """The sandbox bank itself; it does by itself only what the test makes it do (`advance`, webhooks)."""
+    return SandboxBank(
+        clock=clock,
+        random=random.Random(131),
+        verify=partial(verify, [load_public_key(keys.merchant_public_path.read_bytes())]),
+        sign=partial(sign, load_private_key(keys.bank_private_path.read_bytes())),
+        project=keys.project,
+    )
+
+
+@pytest.fixture
+def wire(bank: SandboxBank, clock: SimulatedClock) -> Wire:
+    """The transport between the desk and the bank, where things go wrong."""
+    return Wire(bank, clock)
+
+
+@pytest.fixture
+def desk(config: Config, clock: SimulatedClock, new_id: CountedIds, wire: Wire, engine: Engine) -> Desk:
+    client = BankClient(
+        url=config.bank_url,
+        project=config.project,
+        private_key=load_private_key(Path(config.private_key_file).read_bytes()),
+        version=config.api_version,
+        timeout_s=config.timeout_s,
+        transport=wire,
+    )
+    return Desk(config, clock, new_id, client, engine)
+
+
+@pytest.fixture
+def refund_desk(desk: Desk, clock: SimulatedClock, bank: SandboxBank, wire: Wire) -> Iterator[RefundDesk]:
+    """All of it together. When the test is over the books have to add up."""
+    refund_desk = RefundDesk(desk, clock, bank, wire)
+    yield refund_desk
+    if not refund_desk.is_tampered:
+        refund_desk.check()
