@@ -20,12 +20,23 @@ from dashboard.models import PaymentSession, Person, Refund
 
 @dataclass(frozen=True)
 class RefundOrder:
-    """What a person asks for. `amount_minor` of a full refund is what was shown to them, if it was."""
+    """What a person asks for: `kind` is `full` or `partial`. Raises ValueError for what means nothing.
+
+    `amount_minor` of a full refund is what was shown to them, None if nothing was.
+    """
 
     kind: str
     amount_minor: int | None
     reason: str
     comment: str
+
+    def __post_init__(self) -> None:
+        if self.kind not in {"full", "partial"}:
+            raise ValueError(f"a refund is full or partial, not {self.kind}")
+        if self.amount_minor is None and self.kind == "partial":
+            raise ValueError("a partial refund needs an amount")
+        if self.amount_minor is not None and self.amount_minor < 1:
+            raise ValueError("a refund is of one minor unit at least")
 
 
 class RequestRefused(Exception):
