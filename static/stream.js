@@ -7,6 +7,7 @@ const POLL_MS = 4000;
 const POLL_SLOWEST_MS = 60000;
 const RETRY_STREAM_MS = 30000;
 const SILENCE_MS = 45000;
+const GRACE_MS = 4000;
 const RELOAD_AT_MOST_EVERY_MS = 10000;
 
 export function follow({ liveUrl, pollUrl, cursor, onState, onEvent, onPoll }) {
@@ -44,7 +45,12 @@ export function follow({ liveUrl, pollUrl, cursor, onState, onEvent, onPoll }) {
     };
     timer = setTimeout(lost, SILENCE_MS);
     opened.onopen = heard;
-    opened.onerror = () => (opened.readyState === EventSource.CLOSED ? lost() : say("reconnecting"));
+    opened.onerror = () => {
+      if (opened.readyState === EventSource.CLOSED) return lost();
+      clearTimeout(timer);
+      timer = setTimeout(lost, GRACE_MS);
+      return undefined;
+    };
     opened.addEventListener("reload", reload);
     for (const [name, receive] of Object.entries(onEvent)) {
       opened.addEventListener(name, (event) => {
@@ -114,7 +120,7 @@ function since(url, cursor) {
 }
 
 function signedOutOrTooFar(answer) {
-  return answer.type === "opaqueredirect" || [401, 409, 410].includes(answer.status);
+  return answer.type === "opaqueredirect" || [205, 401, 410].includes(answer.status);
 }
 
 function reload() {
