@@ -34,17 +34,11 @@ class PostgresqlServer:
     def url(self, database: str) -> str:
         return f"postgresql://{self.superuser}@127.0.0.1:{self.port}/{database}"
 
-    def create_database(self, name: str, template: str = "template1") -> str:
-        """Make a database, as a copy of another one if asked to, and answer with its URL."""
-        self._run(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-        return self.url(name)
-
-    def drop_database(self, name: str) -> None:
-        self._run(f'DROP DATABASE "{name}" WITH (FORCE)')
-
-    def _run(self, statement: str) -> None:
-        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute(statement)
+    def run(self, database: str, *statements: str) -> None:
+        """Run statements one by one, as the superuser."""
+        with psycopg.connect(self.url(database), autocommit=True) as connection:
+            for statement in statements:
+                connection.execute(statement)
 
 
 @contextmanager
