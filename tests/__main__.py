@@ -1,0 +1,51 @@
+"""Everything the tests need, then all of them: `python -m tests [pytest's arguments]`.
+
+Chromium, PostgreSQL and openssl come from Debian's packages where they are missing and this runs as root.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+def main() -> int:
+    missing = missing_packages()
+    if missing and not install(missing):
+        print(f"Missing: Debian's packages {', '.join(missing)}. Install them, or run this as root.", file=sys.stderr)
+        return 1
+    python = [sys.executable, "-m"]
+    checks = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"])
+    for check in checks:
+        print("$", *check, flush=True)
+        if code := subprocess.run([*python, *check], cwd=ROOT, check=False).returncode:
+            return code
+    arguments = sys.argv[1:] or ["-n", str(os.cpu_count() or 2), "--dist", "loadgroup"]
+    return subprocess.run([*python, "pytest", *arguments], cwd=ROOT, check=False).returncode
+
+
+def missing_packages() -> list[str]:
+    """Debian's names of what is not there."""
+    found = {
+        "chromium": bool(os.environ.get("CHROMIUM")) or any(map(shutil.which, BROWSERS)),
+        "postgresql": bool(shutil.which("initdb") or list(Path("/usr/lib/postgresql").glob("*/bin/initdb"))),
+        "openssl": bool(shutil.which("openssl")),
+    }
+    return [package for package, is_there in found.items() if not is_there]
+
+
+def install(packages: list[str]) -> bool:
+    """Install Debian's packages; False where that cannot be done."""
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        return False
+    environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    steps = (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *packages])
+    return all(subprocess.run(["apt-get", *step], env=environ, check=False).returncode == 0 for step in steps)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""The README is the manual: every command, setting and address stands in it."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from dashboard import cli
+from dashboard.config import SETTINGS
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def fenced_blocks() -> list[str]:
+    return re.findall(r"^```\w*\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def commands(group: click.Group, prefix: str) -> Iterator[tuple[str, click.Command]]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{prefix} {name}")
+        else:
+            yield f"{prefix} {name}", command
+
+
+def test_first_block_is_one_line_that_ends_in_the_demo_command() -> None:
+    assert fenced_blocks()[0].count("\n") == 1
+    assert fenced_blocks()[0].endswith("dashboard demo\n")
+
+
+def test_second_block_is_one_line_and_what_ci_runs() -> None:
+    assert fenced_blocks()[1].count("\n") == 1
+    assert "README.md" in (ROOT / ".ci" / "run").read_text()
+
+
+@pytest.mark.parametrize(("name", "command"), commands(cli.main, "dashboard"))
+def test_every_command_and_option_is_documented(name: str, command: click.Command) -> None:
+    assert f"`{name}`" in README
+    options = [text for parameter in command.params for text in parameter.opts if text.startswith("--")]
+    missing = [option for option in options if f"`{option}" not in README and f" {option}" not in README]
+    assert missing == []
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
+def test_every_setting_is_documented_with_its_default(setting) -> None:
+    row = next((line for line in README.splitlines() if line.startswith(f"| `{setting.name}`")), "")
+    assert row, f"{setting.name} has no row"
+    default = row.split("|")[2].strip()
+    assert default == (f"`{setting.default}`" if setting.default else default)
+    assert default != "" and (setting.default or default in {"–", "derived"})
+
+
+def test_no_setting_is_documented_that_does_not_exist() -> None:
+    documented = set(re.findall(r"`((?:DASHBOARD|BANK131)_[A-Z_]+)`", README))
+    assert documented == {setting.name for setting in SETTINGS}
