@@ -117,9 +117,7 @@ class SandboxBank:
                 return fault
         return None
 
-    def _answer(
-        self, version: int, method: str, headers: Mapping[str, str], body: bytes, *, keyless: bool
-    ) -> Answer:
+    def _answer(self, version: int, method: str, headers: Mapping[str, str], body: bytes, *, keyless: bool) -> Answer:
         try:
             self._check(method, headers, body)
             key = None if keyless else headers.get("x-partner-idempotency-key")

@@ -19,10 +19,11 @@ from dashboard.sandbox.scenes import METHODS, SESSION_STATUSES, new_session
 
 MOST_SESSIONS = 50
 MOST_WEBHOOKS = 8
+MOST_DIGITS = 20
 STATIC_DIR = Path(__file__).parent.parent / "static"
 
 NOTICES = {
-    "decided": "Decided. The webhook follows the webhook setting.",
+    "decided": "Decided.",
     "charged_back": "Charged back.",
     "refunded": "Refunded at the bank, without the API.",
     "losing": "The next webhook will be lost.",
@@ -31,6 +32,14 @@ NOTICES = {
     "fault": "The next matching call will fail so.",
     "faults_cleared": "No faults wait any more.",
     "created": "Session created.",
+}
+BAD_AMOUNTS = {
+    "empty": "nothing was typed",
+    "not_a_number": "it is not a number",
+    "too_many_decimals": "it has too many decimals",
+    "not_positive": "it is not more than nothing",
+    "too_large": "it is too large",
+    "no_major_units": "its decimals are not known, type whole minor units",
 }
 CSP = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none';"
@@ -161,16 +170,17 @@ def _amount_of(bank: SandboxBank, session_id: str) -> int:
 
 def _amount_minor(text: str, currency: str) -> int:
     try:
-        if exponent(currency) is None and text.strip().isdecimal():
+        if exponent(currency) is None and text.strip().isdecimal() and len(text) < MOST_DIGITS:
             return int(text)
         return parse_amount(text, currency)
     except BadAmount as fault:
-        raise ControlError(400, f"“{text}” is no amount of {currency.upper()} ({fault.code})") from fault
+        why = BAD_AMOUNTS[fault.code]
+        raise ControlError(400, f"“{text}” is no amount of {currency.upper()}: {why}") from fault
 
 
 def _number(name: str) -> object:
     text = request.form.get(name, "").strip()
-    return int(text) if text.isdecimal() and len(text) < 20 else text
+    return int(text) if text.isdecimal() and len(text) < MOST_DIGITS else text
 
 
 def _page(*, notice: str = "", alert: str = "") -> str:
@@ -180,9 +190,7 @@ def _page(*, notice: str = "", alert: str = "") -> str:
         found.sort(key=_last_event, reverse=True)
         view = {
             "sessions": [_session_view(session) for session in found[:MOST_SESSIONS]],
-            "webhooks": [
-                _webhook_view(d) for d in list(bank.ledger.deliveries.values())[: -MOST_WEBHOOKS - 1 : -1]
-            ],
+            "webhooks": [_webhook_view(d) for d in list(bank.ledger.deliveries.values())[: -MOST_WEBHOOKS - 1 : -1]],
             "settings": bank.ledger.settings,
             "faults": list(bank.ledger.faults),
             "open_count": sum(refund.status == "in_progress" for _, _, refund in bank.ledger.refunds()),

@@ -62,9 +62,7 @@ def run_sandbox(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    with running_sandbox(
-        host=host, port=port, data_dir=data_dir, webhook_url=webhook_url, scenes=scenes
-    ) as sandbox:
+    with running_sandbox(host=host, port=port, data_dir=data_dir, webhook_url=webhook_url, scenes=scenes) as sandbox:
         for line in _greeting(sandbox):
             announce(line)
         stop.wait()
@@ -90,9 +88,7 @@ def running_sandbox(
         yield RunningSandbox(_url(listener), keys, bank, gate)
 
 
-def _opened(
-    keys: SandboxKeys, data_dir: Path, webhook_url: str | None, clock: Clock, stack: ExitStack
-) -> SandboxBank:
+def _opened(keys: SandboxKeys, data_dir: Path, webhook_url: str | None, clock: Clock, stack: ExitStack) -> SandboxBank:
     try:
         store = SqliteStore(data_dir / LEDGER_NAME)
         stack.callback(store.close)
@@ -116,9 +112,7 @@ def _url(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def open_bank(
-    keys: SandboxKeys, *, webhook_url: str | None, store: SqliteStore | None, clock: Clock
-) -> SandboxBank:
+def open_bank(keys: SandboxKeys, *, webhook_url: str | None, store: SqliteStore | None, clock: Clock) -> SandboxBank:
     """The bank over its ledger, with real signatures. Raises BrokenLedger and KeyFormatError."""
     merchant_public = load_public_key(keys.merchant_public_path.read_bytes())
     bank_private = load_private_key(keys.bank_private_path.read_bytes())

@@ -158,8 +158,7 @@ def _shown_payment(payment: Payment) -> JsonObject:
         "payment_details": payment.details,
         "amount_details": amount(payment.amount_minor, payment.currency),
         "amounts": _shown_fee(payment),
-        "transaction_info": _present({"rrn": payment.rrn, "arn": payment.arn, "auth_code": payment.auth_code})
-        or None,
+        "transaction_info": _present({"rrn": payment.rrn, "arn": payment.arn, "auth_code": payment.auth_code}) or None,
         "metadata": payment.metadata,
         "payment_options": payment.options,
         "error": payment.error,

@@ -57,9 +57,7 @@ def test_a_refund_ends_by_itself(sandbox, session_id, receiver, signed_headers):
     with sandbox.gate:
         sandbox.bank.change_settings({"decide_after_ms": 30})
     body = json.dumps({"session_id": session_id}).encode()
-    requests.post(
-        f"{sandbox.url}/api/v1/session/refund", data=body, headers=signed_headers(sandbox, body), timeout=10
-    )
+    requests.post(f"{sandbox.url}/api/v1/session/refund", data=body, headers=signed_headers(sandbox, body), timeout=10)
 
     (webhook,) = receiver.wait_for(1)
 

@@ -100,9 +100,7 @@ def test_too_large_a_body_is_refused(server):
 
 
 @pytest.mark.parametrize(("kind", "refunds"), [("drop_request", 0), ("drop_response", 1)])
-def test_a_dropped_connection_really_ends_without_a_byte(
-    server, control, session_id, signed_headers, kind, refunds
-):
+def test_a_dropped_connection_really_ends_without_a_byte(server, control, session_id, signed_headers, kind, refunds):
     control("faults", {"method": "session/refund", "kind": kind})
     body = json.dumps({"session_id": session_id, "amount_details": {"amount": 1, "currency": "rub"}}).encode()
     lines = [f"{name}: {value}" for name, value in signed_headers(server, body).items()]

@@ -167,6 +167,10 @@ def test_a_session_is_created(bank, client, merchant):
         ("faults", {"kind": "slow"}, 400),
         ("sessions", {"amount": "1.00", "currency": "!"}, 400),
         ("sessions", {"amount": "<b>", "currency": "rub"}, 400),
+        ("sessions", {"amount": "1.5", "currency": "tonc"}, 400),
+        ("sessions", {"amount": "1.555", "currency": "rub"}, 400),
+        ("sessions", {"amount": "9" * 40, "currency": "rub"}, 400),
+        ("sessions", {"amount": "9" * 5000, "currency": "tonc"}, 400),
     ],
 )
 def test_bad_input_says_what_is_wrong_and_changes_nothing(bank, client, paid, path, fields, status):

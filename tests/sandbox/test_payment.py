@@ -162,9 +162,7 @@ def test_capture_of_a_part(bank, merchant, webhooks, clock):
             {"session_id": session_id, "amount_details": {"amount": amount, "currency": currency}},
         )
         assert refused.code == code
-    merchant.call(
-        "session/capture", {"session_id": session_id, "amount_details": {"amount": 4_000, "currency": "rub"}}
-    )
+    merchant.call("session/capture", {"session_id": session_id, "amount_details": {"amount": 4_000, "currency": "rub"}})
 
     clock.sleep(0.8)
     (webhook,) = webhooks()

@@ -18,9 +18,7 @@ def only_refund(session):
     return refund
 
 
-@pytest.mark.parametrize(
-    "metadata", [{"reference": "5f0c"}, '{"reference":"5f0c"}', "order", 7, [1, {"a": None}], 0]
-)
+@pytest.mark.parametrize("metadata", [{"reference": "5f0c"}, '{"reference":"5f0c"}', "order", 7, [1, {"a": None}], 0])
 def test_a_refund_is_in_progress_first_and_echoes_its_metadata(merchant, paid, metadata):
     session_id = paid(100_050)
     before = merchant.status(session_id)
