@@ -36,7 +36,7 @@ def test_second_block_is_one_line_and_what_ci_runs() -> None:
     assert "README.md" in (ROOT / ".ci" / "run").read_text()
 
 
-@pytest.mark.parametrize(("name", "command"), commands(cli.main, "dashboard"))
+@pytest.mark.parametrize(("name", "command"), list(commands(cli.main, "dashboard")))
 def test_every_command_and_option_is_documented(name: str, command: click.Command) -> None:
     assert f"`{name}`" in README
     options = [text for parameter in command.params for text in parameter.opts if text.startswith("--")]
@@ -50,7 +50,7 @@ def test_every_setting_is_documented_with_its_default(setting) -> None:
     assert row, f"{setting.name} has no row"
     default = row.split("|")[2].strip()
     assert default == (f"`{setting.default}`" if setting.default else default)
-    assert default != "" and (setting.default or default in {"–", "derived"})
+    assert setting.default or default in {"–", "derived"}
 
 
 def test_no_setting_is_documented_that_does_not_exist() -> None:

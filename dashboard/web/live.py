@@ -8,7 +8,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
@@ -88,10 +88,11 @@ def stream() -> ResponseReturnValue:
     seats = current_app.extensions["live_seats"]
     if desk().config.live_streams == 0 or not seats.acquire(blocking=False):
         return "", 503, {"Retry-After": "5"}
-    events = _with_seat(seats, _events(tell, cursor, visitor().token))
+    events = _events(tell, cursor, visitor().token)
     response = Response(stream_with_context(events), mimetype="text/event-stream")
     response.headers["X-Accel-Buffering"] = "no"
-    response.call_on_close(events.close)
+    # The server closes every response, even one whose events were never begun.
+    response.call_on_close(seats.release)
     return response
 
 
@@ -121,13 +122,6 @@ def _cursor() -> int:
     if text.isdecimal() and len(text) < 19:
         return int(text)
     return journal.head_seq(db.session())
-
-
-def _with_seat(seats: threading.BoundedSemaphore, events: Iterator[str]) -> Generator[str, None, None]:
-    try:
-        yield from events
-    finally:
-        seats.release()
 
 
 def _events(tell: Teller, cursor: int, token: str) -> Iterator[str]:
