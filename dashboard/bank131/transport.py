@@ -67,9 +67,7 @@ class RequestsTransport:
             raise call.no_answer(error) from error
 
 
-def _answer(
-    session: requests.Session, call: "_Call", url: str, headers: dict[str, str], body: bytes
-) -> HttpAnswer:
+def _answer(session: requests.Session, call: "_Call", url: str, headers: dict[str, str], body: bytes) -> HttpAnswer:
     with session.post(
         url, data=body, headers=headers, timeout=call.timeout_s, allow_redirects=False, stream=True
     ) as answer:

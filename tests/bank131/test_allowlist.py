@@ -72,9 +72,7 @@ def test_unknown_fields_and_payouts_are_left_out(session_json: Json) -> None:
 
 
 @pytest.mark.parametrize("odd", ["text", 7, [["nested"]], {"surname": "Smith"}, True])
-def test_personal_data_cannot_hide_in_a_field_of_another_shape(
-    with_payment: Callable[..., Json], odd: object
-) -> None:
+def test_personal_data_cannot_hide_in_a_field_of_another_shape(with_payment: Callable[..., Json], odd: object) -> None:
     kept: Any = allowlisted(with_payment(customer=odd, payment_details=odd, id=[odd], error=odd, refunds=odd))
     payment = kept["acquiring_payments"][0]
     assert payment["id"] is None

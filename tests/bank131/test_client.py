@@ -178,9 +178,7 @@ def test_a_status_call_has_no_idempotency_key(client_of: Callable[..., BankClien
         (BODY, "a\r\nX-PARTNER-PROJECT: other"),
     ],
 )
-def test_a_refund_that_makes_no_sense_is_not_sent(
-    client_of: Callable[..., BankClient], body: bytes, key: str
-) -> None:
+def test_a_refund_that_makes_no_sense_is_not_sent(client_of: Callable[..., BankClient], body: bytes, key: str) -> None:
     bank = Bank(NoAnswer())
     with pytest.raises(ValueError, match=r"\w"):
         client_of(bank).refund(body, key)

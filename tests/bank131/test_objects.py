@@ -228,9 +228,7 @@ def test_an_unreadable_payment_is_named_and_the_others_are_read(session_json: Js
 @pytest.mark.parametrize("odd", [{}, "none", 0, False, {"0": {}}])
 def test_a_list_that_is_no_list_is_named(session_json: Json, with_payment: Changed, odd: object) -> None:
     assert parse_session(with_payment(refunds=odd)).unreadable == ("refunds: not a list",)
-    assert parse_session(session_json | {"acquiring_payments": odd}).unreadable == (
-        "acquiring_payments: not a list",
-    )
+    assert parse_session(session_json | {"acquiring_payments": odd}).unreadable == ("acquiring_payments: not a list",)
     assert parse_session({"id": "ps_1", "status": "created", "payment_list": odd}).unreadable == (
         "payment_list: not a list",
     )
@@ -429,9 +427,7 @@ leaves = (
     | st.integers()
     | st.floats()
     | st.text(max_size=8)
-    | st.sampled_from(
-        ["in_progress", "accepted", "succeeded", "ps_1", "rub", '{"reference": 1}', "2026-03-01T09Z"]
-    )
+    | st.sampled_from(["in_progress", "accepted", "succeeded", "ps_1", "rub", '{"reference": 1}', "2026-03-01T09Z"])
 )
 json_values = st.recursive(
     leaves,

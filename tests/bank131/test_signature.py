@@ -54,9 +54,7 @@ def test_openssl_makes_the_same_signature(private_key: RSAPrivateKey, key_file: 
     assert sign(private_key, body) == base64.b64encode(made.stdout).decode()
 
 
-def test_openssl_verifies_our_signature(
-    private_key: RSAPrivateKey, public_key: RSAPublicKey, tmp_path: Path
-) -> None:
+def test_openssl_verifies_our_signature(private_key: RSAPrivateKey, public_key: RSAPublicKey, tmp_path: Path) -> None:
     body = b'{"session_id":"ps_7001"}'
     (tmp_path / "public.pem").write_bytes(public_pem_of(public_key))
     (tmp_path / "signature").write_bytes(base64.b64decode(sign(private_key, body)))
@@ -66,9 +64,7 @@ def test_openssl_verifies_our_signature(
     assert (good.returncode, bad.returncode) == (0, 1)
 
 
-def test_a_signature_verifies_over_its_own_bytes_only(
-    private_key: RSAPrivateKey, public_key: RSAPublicKey
-) -> None:
+def test_a_signature_verifies_over_its_own_bytes_only(private_key: RSAPrivateKey, public_key: RSAPublicKey) -> None:
     signature = sign(private_key, b'{"amount": 1}')
     assert verify([public_key], b'{"amount": 1}', signature)
     assert not verify([public_key], b'{"amount": 2}', signature)
@@ -96,9 +92,7 @@ def test_any_key_of_several_will_do(
     assert not verify([], b"{}", signature)
 
 
-@pytest.mark.parametrize(
-    "signature", [None, "", " ", "=", "====", "подпись", "é", "\ud800", "A" * 100_000, "AA=="]
-)
+@pytest.mark.parametrize("signature", [None, "", " ", "=", "====", "подпись", "é", "\ud800", "A" * 100_000, "AA=="])
 def test_what_is_no_signature_is_simply_wrong(public_key: RSAPublicKey, signature: str | None) -> None:
     assert verify([public_key], b"{}", signature) is False
 

@@ -120,13 +120,16 @@ def answers(raw: bytes) -> Script:
 
 def drips(opening: bytes, drop: bytes) -> Script:
     """Sends the opening, then a drop every 20 ms for as long as anybody listens."""
+    return pours(opening, drop, pause_s=0.02)
 
+
+def pours(opening: bytes, drop: bytes, pause_s: float = 0) -> Script:
     def script(connection: socket.socket) -> None:
         connection.sendall(opening)
         deadline_s = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline_s:
             connection.sendall(drop)
-            time.sleep(0.02)
+            time.sleep(pause_s)
 
     return script
 
@@ -195,9 +198,8 @@ def test_a_redirect_is_an_answer_and_is_not_followed(serve: Callable[..., Server
 
 
 def test_a_redirect_with_an_endless_body_is_cut_like_any_other(serve: Callable[..., Server]) -> None:
-    head = b"HTTP/1.1 302 x\r\nLocation: /\r\n\r\n"
-    server = serve(answers(head + b"x" * (MAX_ANSWER_BYTES * 4)))
-    with pytest.raises(NoAnswer, match="longer than"):
+    server = serve(pours(b"HTTP/1.1 302 x\r\nLocation: /\r\n\r\n", b"x" * 65536))
+    with in_time(), pytest.raises(NoAnswer, match="longer than"):
         post(server.url())
 
 
@@ -359,6 +361,41 @@ def test_a_connection_that_stands_too_late_carries_not_one_byte(
     assert server.connections(1) == [b""]
 
 
+def test_what_the_look_up_took_is_taken_off_the_time_to_connect(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = JumpingClock()
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener, contextlib.ExitStack() as stack:
+        _fill_backlog(listener, stack)
+        address = listener.getsockname()
+
+        def slow_look_up(*_: object, **__: object) -> list[Any]:
+            clock.now_s += 29.8
+            return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", address)]
+
+        monkeypatch.setattr(socket, "getaddrinfo", slow_look_up)
+        with in_time(), pytest.raises(NeverConnected):
+            post("http://bank.test/", RequestsTransport(monotonic=clock), timeout_s=30)
+
+
+def test_a_handshake_that_ends_too_late_is_followed_by_nothing(
+    serve: Callable[..., Server],
+    tls: ssl.SSLContext,
+    certificate_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server, clock = serve(answers(OK), tls), JumpingClock()
+    shake_hands = ssl.SSLSocket.do_handshake
+
+    def slow_handshake(connection: ssl.SSLSocket) -> None:
+        shake_hands(connection)
+        clock.now_s += 60
+
+    monkeypatch.setattr(ssl.SSLSocket, "do_handshake", slow_handshake)
+    transport = RequestsTransport(ca_file=str(certificate_file), monotonic=clock)
+    with pytest.raises(NoAnswer, match="within 30 s"):
+        post(server.url("https"), transport, timeout_s=30)
+    assert server.connections(1) == [b""]
+
+
 def test_a_second_connection_of_one_call_is_never_made(serve: Callable[..., Server]) -> None:
     server = serve(answers(OK))
     with _Call(TIMEOUT_S, time.monotonic) as call:
@@ -427,9 +464,7 @@ def certificate_file(private_key: RSAPrivateKey, tmp_path_factory: pytest.TempPa
         x509.CertificateBuilder(name, name, private_key.public_key(), x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(hours=1))
         .not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
-        )
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(private_key, hashes.SHA256())
     )
