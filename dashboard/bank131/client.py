@@ -2,6 +2,7 @@
 
 Every way a call can end is one of these: a `Reading`; `NeverReached`, where nothing was sent; `Refused`, where
 the bank said no in so many words; `OutcomeUnknown`, which is everything else.
+Source: the bank's documentation, "Refunds" and "Error codes"; the idempotency key is its PHP SDK's.
 """
 
 import json

@@ -2,7 +2,8 @@
 
 Both names of API versions 1 and 2 are read (`acquiring_payments` and `payment_list`); unknown fields and
 payouts are ignored. An unknown status or an amount that cannot be read is never guessed at: the object is
-left out and named in the session's `unreadable`. Text that is kept for people has its card numbers masked.
+left out and named in the session's `unreadable`. Text and metadata have their card numbers masked.
+Source: the bank's documentation, "Objects" and "Webhooks", and the tests of its PHP SDK.
 """
 
 import re

@@ -2,6 +2,7 @@
 
 The merchant signs requests with its private key; the bank signs webhooks with its own. Both travel in the
 header `X-PARTNER-SIGN`. The scheme is deterministic: one key and one body give one signature.
+Source: the bank's documentation, "API request format" and "Webhooks".
 """
 
 import base64
