@@ -12,7 +12,7 @@ export function freshnessLine(line) {
 
   function showAge() {
     const shown = known && ["live", "polling"].includes(line.dataset.state);
-    ageText.textContent = shown ? ageWords(line.dataset, webhookAt) : "";
+    ageText.textContent = shown ? ` · ${ageWords(line.dataset, webhookAt)}` : "";
   }
 
   return {

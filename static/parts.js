@@ -27,8 +27,8 @@ export function refocus(shown, fresh, replace) {
   replace();
   if (path === null) return;
   const controls = controlsOf(fresh);
-  const target = controls.find((control) => control.id && control.id === path.id) ?? controls[path.index];
-  (target ?? fresh.querySelector("[tabindex]"))?.focus({ preventScroll: true });
+  const target = path.id ? controls.find((control) => control.id === path.id) : controls[path.index];
+  (target ?? controls[0])?.focus({ preventScroll: true });
 }
 
 function replacePart(id, fresh, seq) {
