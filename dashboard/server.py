@@ -42,7 +42,7 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]
             "worker_connections": self._config.web_threads,
             "graceful_timeout": 2,
             "timeout": 60,
-            "keepalive": 5,
+            "keepalive": 0,
             "worker_tmp_dir": _IN_MEMORY if os.path.isdir(_IN_MEMORY) else None,
             "control_socket_disable": True,
             "loglevel": "warning",
