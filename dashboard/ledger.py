@@ -78,8 +78,13 @@ def committed_minor(refunds: Iterable[Refund]) -> int:
 
 def paid_parts(session: Session, session_id: str) -> list[PaidPart]:
     """The session's payments that our own reads have shown succeeded."""
-    query = select(Payment).where(Payment.session_id == session_id, Payment.confirmed).order_by(Payment.id)
-    return [PaidPart(payment.id, payment.amount_minor, payment.currency) for payment in session.scalars(query)]
+    query = select(Payment).where(Payment.session_id == session_id).order_by(Payment.id)
+    return paid_parts_of(session.scalars(query))
+
+
+def paid_parts_of(payments: Iterable[Payment]) -> list[PaidPart]:
+    """Of these payments, those that are captured."""
+    return [PaidPart(payment.id, payment.amount_minor, payment.currency) for payment in payments if payment.confirmed]
 
 
 def held_parts(refunds: Iterable[Refund]) -> list[HeldPart]:

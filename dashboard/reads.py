@@ -85,9 +85,7 @@ def _weigh_absence(merge: Merge, refund: Refund) -> None:
     if refund.absence_1_at is None:
         refund.absence_1_at = read_at
         _record_absence(merge, refund, 1)
-    elif refund.absence_2_at is None and read_at >= refund_rules.second_absence_from(
-        refund.absence_1_at, facts, quiet
-    ):
+    elif refund.absence_2_at is None and read_at >= refund_rules.second_absence_from(refund.absence_1_at, facts, quiet):
         refund.absence_2_at = read_at
         _record_absence(merge, refund, 2)
         _decide_after_absences(merge, refund)

@@ -66,9 +66,7 @@ def send(desk: Desk, reference: str) -> None:
     if opened is None:
         return
     if desk.clock.monotonic() - opened_at_s > GRACE_S:
-        ended = _Ended(
-            refund_rules.NEVER_CONNECTED, error_description="the commit took too long; nothing was sent"
-        )
+        ended = _Ended(refund_rules.NEVER_CONNECTED, error_description="the commit took too long; nothing was sent")
     else:
         ended = _call_bank(desk, opened)
     _take_answer(desk, opened, ended)
@@ -254,9 +252,7 @@ def expire_sending(desk: Desk, reference: str) -> None:
             return
         attempt = attempts[refund.id][-1]
         if attempt.lease_until < desk.clock.now():
-            ledger.own_move(
-                tx, refund, refund_rules.UNKNOWN, ledger.WORKER, attempt=attempt.number, outcome="no_word"
-            )
+            ledger.own_move(tx, refund, refund_rules.UNKNOWN, ledger.WORKER, attempt=attempt.number, outcome="no_word")
             ledger.ask_read(session, desk.clock.now())
 
 

@@ -94,9 +94,7 @@ def open_session(tx: WriteSession, snapshot: bank.PaymentSession, now: datetime)
     return made
 
 
-def merge(
-    tx: WriteSession, desk: Desk, session: PaymentSession, snapshot: bank.PaymentSession, seen: Seen
-) -> Merge:
+def merge(tx: WriteSession, desk: Desk, session: PaymentSession, snapshot: bank.PaymentSession, seen: Seen) -> Merge:
     """Take in one snapshot of a locked session."""
     refunds, attempts = ledger.refunds_of(tx, session.id), ledger.attempts_of(tx, session.id)
     m = Merge(tx, desk, session, snapshot, seen, refunds, attempts)
