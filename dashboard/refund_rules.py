@@ -158,6 +158,17 @@ def may_send_without_amount(paid: Sequence[PaidPart], committed_minor: int) -> b
     return len(paid) == 1 and committed_minor == 0
 
 
+def still_fits(amount_minor: int, paid: Sequence[PaidPart], held: Sequence[HeldPart]) -> bool:
+    """Whether a refund of this amount may still go out, beside what all others hold."""
+    return amount_minor <= refundable_minor(paid, held)
+
+
+def still_fits_in_full(amount_minor: int, paid: Sequence[PaidPart], held: Sequence[HeldPart]) -> bool:
+    """The same for one without an amount: the bank pays back all there is, so that has to be what was asked for."""
+    held_minor = sum(part.amount_minor for part in held)
+    return may_send_without_amount(paid, held_minor) and amount_minor == paid[0].amount_minor
+
+
 # Attempts and their answers
 
 

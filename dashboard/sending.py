@@ -157,9 +157,8 @@ def _doubt_about(merge: Merge, refund: Refund) -> str | None:
         return "stranger"
     paid = ledger.paid_parts(merge.tx, merge.session.id)
     held = ledger.held_parts(one for one in merge.refunds if one is not refund)
-    if refund.amount_minor > refund_rules.refundable_minor(paid, held):
-        return "no_longer_fits"
-    return None
+    fits = refund_rules.still_fits_in_full if refund.in_full else refund_rules.still_fits
+    return None if fits(refund.amount_minor, paid, held) else "no_longer_fits"
 
 
 def _insert_attempt(merge: Merge, refund: Refund) -> _Opened:

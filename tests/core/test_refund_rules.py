@@ -174,6 +174,25 @@ def test_when_in_full_may_go_without_an_amount(payments: list[PaidPart], committ
     assert refund_rules.may_send_without_amount(payments, committed_minor) is may
 
 
+@pytest.mark.parametrize(
+    ("amount_minor", "payments", "held", "fits", "fits_in_full"),
+    [
+        (100, paid(100), [], True, True),
+        (40, paid(100), [], True, False),
+        (100, paid(150), [], True, False),
+        (100, paid(100, 100), [], True, False),
+        (100, paid(100), [HeldPart("pm_0", 1)], False, False),
+        (99, paid(100), [HeldPart("pm_0", 1)], True, False),
+        (100, [], [], False, False),
+    ],
+)
+def test_what_still_fits_right_before_it_is_sent(
+    amount_minor: int, payments: list[PaidPart], held: list[HeldPart], fits: bool, fits_in_full: bool
+) -> None:
+    assert refund_rules.still_fits(amount_minor, payments, held) is fits
+    assert refund_rules.still_fits_in_full(amount_minor, payments, held) is fits_in_full
+
+
 # Answers
 
 
