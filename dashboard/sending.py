@@ -91,8 +91,9 @@ def _review_instead(desk: Desk, reference: str, why: str) -> None:
     with desk.write() as tx:
         _, refunds, _ = ledger.lock_by_reference(tx, reference)
         refund = ledger.the_refund(refunds, reference)
-        ledger.flag_review(tx, refund, why)
-        refund.next_send_at = None
+        if refund.next_send_at is not None:
+            ledger.flag_review(tx, refund, why)
+            refund.next_send_at = None
 
 
 def _send_later(desk: Desk, reference: str) -> None:
