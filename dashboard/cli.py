@@ -18,6 +18,7 @@ from dashboard.sandbox.server import SandboxStartError, run_sandbox
 
 BIND = "127.0.0.1:8131"
 ACTOR = "command line"
+PORT = click.IntRange(1, 65535)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -60,8 +61,8 @@ def _desk(*, migrated: bool = True) -> Iterator[Desk]:
 
 
 @main.command("demo")
-@click.option("--port", default=8131, show_default=True, help="Port of the dashboard.")
-@click.option("--bank-port", default=8132, show_default=True, help="Port of the sandbox bank.")
+@click.option("--port", type=PORT, default=8131, show_default=True, help="Port of the dashboard.")
+@click.option("--bank-port", type=PORT, default=8132, show_default=True, help="Port of the sandbox bank.")
 @click.option(
     "--data", type=click.Path(path_type=Path), default=Path(".demo"), show_default=True, help="Where it keeps its data."
 )
@@ -92,7 +93,7 @@ def demo_command(port: int, bank_port: int, data: Path, fresh: bool, password: s
 def serve(bind: str) -> None:
     """Web and worker, from the environment's settings."""
     with _desk():
-        pass
+        _check_bind(bind)
     sys.exit(server.run_together([["web", "--bind", bind], ["worker"]], os.environ))
 
 
@@ -102,7 +103,15 @@ def web(bind: str) -> None:
     """The web server alone."""
     with _desk() as desk:
         config = desk.config
+    _check_bind(bind)
     server.serve_web(config, bind)
+
+
+def _check_bind(bind: str) -> None:
+    try:
+        server.check_bind(bind)
+    except server.CannotListen as problem:
+        _fail(f"{problem}.")
 
 
 @main.command()
@@ -114,7 +123,7 @@ def worker() -> None:
 
 
 @main.command()
-@click.option("--port", default=8132, show_default=True, help="Port of the sandbox bank.")
+@click.option("--port", type=PORT, default=8132, show_default=True, help="Port of the sandbox bank.")
 @click.option(
     "--data",
     type=click.Path(path_type=Path),

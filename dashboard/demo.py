@@ -2,8 +2,6 @@
 
 import secrets
 import shutil
-import socket
-import time
 from collections.abc import Callable, Mapping
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -16,7 +14,7 @@ from dashboard.sandbox.keys import SandboxKeys, prepare_data_dir
 
 HOST = "127.0.0.1"
 PASSWORD = "refund-desk-demo"  # noqa: S105 (a demo's, printed on the screen)
-READY_WITHIN_S = 30.0
+ANSWERS_WITHIN_S = 0.5
 PEOPLE = {
     "viewer@demo.test": "viewer",
     "operator@demo.test": "operator",
@@ -54,24 +52,25 @@ def run(
         ["worker"],
     ]
 
-    def when_started() -> None:
-        _wait_until_ready(port)
+    def is_ready() -> bool:
+        return _answers(bank_port, "/control/settings") and _answers(port, "/readyz")
+
+    def greet() -> None:
         for line in _greeting(url, f"http://{HOST}:{bank_port}", password):
             announce(line)
 
-    return server.run_together(commands, settings, when_started)
+    return server.run_together(commands, settings, is_ready=is_ready, when_ready=greet)
 
 
-def _check_ports(*ports: int) -> None:
-    for port in ports:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((HOST, port))
-            except OSError as problem:
-                raise CannotStart(
-                    f"Port {port} is taken ({problem.strerror}): choose others with --port and --bank-port."
-                ) from problem
+def _check_ports(port: int, bank_port: int) -> None:
+    how = "choose others with --port and --bank-port"
+    if port == bank_port:
+        raise CannotStart(f"The dashboard and the bank cannot both listen on port {port}: {how}.")
+    try:
+        server.check_free(HOST, port)
+        server.check_free(HOST, bank_port)
+    except server.CannotListen as problem:
+        raise CannotStart(f"{problem}: {how}.") from problem
 
 
 def _prepare_folder(data_dir: Path, *, fresh: bool) -> None:
@@ -121,19 +120,10 @@ def _prepare_database(config: Config, password: str) -> None:
         engine.dispose()
 
 
-def _wait_until_ready(port: int) -> None:
-    ends_at_s = time.monotonic() + READY_WITHIN_S
-    while time.monotonic() < ends_at_s:
-        if _answers(port):
-            return
-        time.sleep(0.05)
-    raise CannotStart("The web server did not come up in time; see the lines above.")
-
-
-def _answers(port: int) -> bool:
-    connection = HTTPConnection(HOST, port, timeout=2)
+def _answers(port: int, path: str) -> bool:
+    connection = HTTPConnection(HOST, port, timeout=ANSWERS_WITHIN_S)
     try:
-        connection.request("GET", "/healthz")
+        connection.request("GET", path)
         return connection.getresponse().status == 200
     except (OSError, HTTPException):
         return False

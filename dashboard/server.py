@@ -3,6 +3,7 @@
 import ctypes
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.util import parse_address
 
 from dashboard import db, worker
 from dashboard.app import create_app, create_desk
@@ -22,6 +24,32 @@ STOP_WITHIN_S = 4.0
 LOOK_EVERY_S = 0.2
 _PR_SET_PDEATHSIG = 1
 _IN_MEMORY = "/dev/shm"  # noqa: S108 (a heartbeat file of gunicorn's, which makes its own name)
+
+
+class CannotListen(Exception):
+    """Nobody can listen at an address; str() says why in one line."""
+
+
+def check_bind(bind: str) -> None:
+    """Whether the web server could listen there; HOST:PORT is looked at before anything starts. Raises CannotListen."""
+    try:
+        address = parse_address(bind)
+    except (RuntimeError, ValueError) as problem:
+        raise CannotListen(f"{bind} is no address to listen on: it must look like 127.0.0.1:8131") from problem
+    if isinstance(address, tuple):
+        check_free(*address)
+
+
+def check_free(host: str, port: int) -> None:
+    """Whether a port of this machine is free. Raises CannotListen."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except (OSError, OverflowError) as problem:
+        why = problem.strerror if isinstance(problem, OSError) else "there is no such port"
+        raise CannotListen(f"Nothing can listen on {host}:{port}: {why}") from problem
 
 
 class _Gunicorn(BaseApplication):  # type: ignore[misc]
@@ -74,7 +102,11 @@ def run_worker(config: Config) -> None:
 
 
 def run_together(
-    commands: Sequence[Sequence[str]], environ: Mapping[str, str], when_started: Callable[[], None] = lambda: None
+    commands: Sequence[Sequence[str]],
+    environ: Mapping[str, str],
+    *,
+    is_ready: Callable[[], bool] = lambda: True,
+    when_ready: Callable[[], None] = lambda: None,
 ) -> int:
     """Run `dashboard` commands side by side until SIGTERM or SIGINT, or until one of them ends; then end all.
 
@@ -82,11 +114,14 @@ def run_together(
     """
     stop = _stop_on_signals()
     children = [_start(command, environ) for command in commands]
+    announced = False
     try:
-        when_started()
         while not stop.wait(LOOK_EVERY_S):
             if any(child.poll() is not None for child in children):
                 return 1
+            if not announced and is_ready():
+                when_ready()
+                announced = True
         return 0
     finally:
         _end(children)
