@@ -141,6 +141,7 @@ def _events(tell: Teller, cursor: int, token: str) -> Iterator[str]:
         yield _event("freshness", {"webhook_age_s": age_s}, cursor)
         watch.wait_beyond(cursor, HEARTBEAT_S)
         if people.signed_in(the_desk, token) is None:
+            yield _event("reload", {})
             return
 
 
