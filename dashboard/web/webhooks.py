@@ -4,7 +4,7 @@ import logging
 
 from flask import Blueprint, current_app, request
 from flask.typing import ResponseReturnValue
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from dashboard import webhook_inbox
 from dashboard.bank131 import signature
@@ -39,5 +39,7 @@ def _apply(delivery_id: int) -> None:
     """At once if it can be; what fails is left to the worker."""
     try:
         webhook_inbox.apply(desk(), delivery_id)
+    except OperationalError as problem:
+        log.warning("webhook delivery %d is left to the worker: %s", delivery_id, problem.orig)
     except Exception:
         log.exception("webhook delivery %d is left to the worker", delivery_id)
