@@ -329,18 +329,20 @@ def _show_confirmation(
 @bp.get("/sessions/<session_id>/refund/left")
 @needs(roles.REQUEST_REFUND)
 def left(session_id: str) -> ResponseReturnValue:
+    """A hint while somebody types. A slip is no failed request, or every one would stand in the browser's console."""
     payment_session = db.session.get(PaymentSession, session_id)
     if payment_session is None:
         abort(404)
     offer = refunds.offer_of(db.session(), payment_session)
+    if request.args.get("kind") == FULL:
+        return _show_left(0, offer)
     try:
         amount_minor = money.parse_amount(request.args.get("amount", ""), offer.currency)
     except money.BadAmount as problem:
-        sentence = "" if problem.code == "empty" else wording.bad_amount(problem.code)
-        return _show_left(None, offer, sentence), 422 if sentence else 200
+        return _show_left(None, offer, "" if problem.code == "empty" else wording.bad_amount(problem.code))
     if amount_minor > offer.refundable_minor:
-        return _show_left(None, offer, _("More than can still be refunded.")), 422
-    return _show_left(offer.refundable_minor - amount_minor, offer), 200
+        return _show_left(None, offer, _("More than can still be refunded."))
+    return _show_left(offer.refundable_minor - amount_minor, offer)
 
 
 def _show_left(left_minor: int | None, offer: Offer, error: str = "") -> str:
