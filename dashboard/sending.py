@@ -231,6 +231,7 @@ def _settle_attempt(tx: WriteSession, desk: Desk, refund: Refund, tries: Sequenc
     state = refund_rules.after_answer(ended.outcome, clean=clean)
     ledger.own_move(tx, refund, state, ledger.WORKER, attempt=tries[-1].number, outcome=ended.outcome)
     if state == refund_rules.QUEUED:
+        refund.sent_at = None
         refund.send_failures += 1
         refund.next_send_at = desk.clock.now() + reads.backoff(refund.send_failures)
 

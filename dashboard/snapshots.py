@@ -400,13 +400,20 @@ def _next_reads(m: Merge, read_at: datetime) -> Iterable[datetime]:
     poll = timedelta(seconds=m.desk.config.poll_s)
     for refund in m.refunds:
         if refund.state in {refund_rules.IN_PROGRESS, refund_rules.UNKNOWN, refund_rules.ERROR}:
-            yield refund_rules.next_open_read(refund.sent_at or refund.asked_at, read_at, poll)
+            yield refund_rules.next_open_read(_last_sent_at(m, refund), read_at, poll)
         if refund.state == refund_rules.UNKNOWN and not refund.review:
             yield from _absence_reads(m, refund, read_at)
         if refund.ended_at and refund.state not in {refund_rules.CANCELLED, refund_rules.REJECTED}:
             look = refund_rules.next_last_look(refund.ended_at, read_at)
             if look is not None:
                 yield look
+
+
+def _last_sent_at(m: Merge, refund: Refund) -> datetime:
+    """When it was sent last; for one made elsewhere, when the bank says it was made (its clock may be fast)."""
+    attempts = m.attempts.get(refund.id, ())
+    sent = [attempt.started_at for attempt in attempts if attempt.outcome != refund_rules.NEVER_CONNECTED]
+    return max(sent, default=min(refund.asked_at, m.seen.at))
 
 
 def _absence_reads(m: Merge, refund: Refund, read_at: datetime) -> Iterable[datetime]:
