@@ -20,6 +20,7 @@ from dashboard.models import Attempt, Installation, PaymentSession, Refund
 from dashboard.snapshots import ANSWER, Merge, Seen
 
 GRACE_S = 5.0
+KEY_EXISTS_CODE = "idempotency_key_already_exists"
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def _call_bank(desk: Desk, opened: _Opened) -> _Ended:
         outcome = refund_rules.AUTH_ERROR if problem.code in reads.AUTH_CODES else refund_rules.DEFINITE_ERROR
         return _Ended(outcome, None, problem.answer, problem.code, problem.description)
     except KeyAlreadyUsed as problem:
-        return _Ended(refund_rules.KEY_EXISTS, None, problem.answer, error_description=str(problem))
+        return _Ended(refund_rules.KEY_EXISTS, None, problem.answer, KEY_EXISTS_CODE, str(problem))
     except BankError as problem:
         return _Ended(refund_rules.UNCLEAR, None, problem.answer, error_description=str(problem))
     return _Ended(refund_rules.ANSWERED, reading, reading.answer)
