@@ -221,7 +221,7 @@ def _ours_by_reference(m: Merge, shown: bank.Refund) -> Refund | None:
 
 def _ours_by_answer(m: Merge, shown: bank.Refund) -> Refund | None:
     """A bank that never showed a reference of ours: its direct answer shows our refund as the one new match."""
-    if m.seen.sent is None:
+    if m.seen.sent is None or m.snapshot.unreadable:
         return None
     refund = next(refund for refund in m.refunds if refund.id == m.seen.sent[0])
     if refund.bank_id is not None or _bank_echoes_reference(m.tx):
