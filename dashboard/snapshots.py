@@ -202,7 +202,10 @@ def _take_in(m: Merge, payment: bank.Payment, shown: bank.Refund) -> None:
 
 
 def _known(m: Merge, shown: bank.Refund) -> Refund | None:
-    return next((refund for refund in m.refunds if refund.bank_id == shown.id), None)
+    refund = next((refund for refund in m.refunds if refund.bank_id == shown.id), None)
+    if refund is not None and refund.reference == shown.reference:
+        _note_echo(m.tx)
+    return refund
 
 
 def _ours_by_reference(m: Merge, shown: bank.Refund) -> Refund | None:
@@ -210,11 +213,7 @@ def _ours_by_reference(m: Merge, shown: bank.Refund) -> Refund | None:
         return None
     for refund in m.refunds:
         if refund.bank_id is None and refund.reference == shown.reference:
-            m.tx.execute(
-                update(Installation)
-                .where(Installation.bank_echoes_reference.is_(False))
-                .values(bank_echoes_reference=True)
-            )
+            _note_echo(m.tx)
             return _adopt(m, refund, shown, "reference")
     return None
 
@@ -238,6 +237,12 @@ def _may_be(shown: bank.Refund, refund: Refund, attempt: Attempt) -> bool:
         and shown.metadata is None
         and (shown.amount.amount_minor, shown.amount.currency) == (refund.amount_minor, refund.currency)
     )
+
+
+def _note_echo(tx: WriteSession) -> None:
+    """The bank has shown a reference of ours."""
+    if not _bank_echoes_reference(tx):
+        tx.execute(update(Installation).values(bank_echoes_reference=True))
 
 
 def _bank_echoes_reference(tx: WriteSession) -> bool:
