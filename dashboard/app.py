@@ -127,6 +127,7 @@ def _add_parts(app: Flask, desk: Desk) -> None:
 def _add_pages(app: Flask) -> None:
     for part in (people, overview, sessions, refunds, live, journal, webhooks, health):
         app.register_blueprint(part.bp)
+    access.check_views(app)
 
 
 def _harden(response: Response) -> Response:

@@ -19,7 +19,11 @@ R = TypeVar("R")
 
 # Asked by scripts, which can make nothing of a sign-in page.
 _FOR_SCRIPTS = frozenset({"live.stream", "refunds.rows", "refunds.left"})
-_PUBLIC = "_is_public"
+_STATIC = frozenset({"static", "bootstrap.static"})
+# Who may use a view stands on the view itself.
+_OPEN_TO = "_open_to"
+_EVERYBODY = "everybody"
+_SIGNED_IN = "signed in"
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,13 @@ def _load(token: str) -> Visitor | None:
 
 def public(view: Callable[P, R]) -> Callable[P, R]:
     """Mark a view that needs no sign-in."""
-    setattr(view, _PUBLIC, True)
+    setattr(view, _OPEN_TO, _EVERYBODY)
+    return view
+
+
+def any_role(view: Callable[P, R]) -> Callable[P, R]:
+    """Mark a view that needs a sign-in and nothing else."""
+    setattr(view, _OPEN_TO, _SIGNED_IN)
     return view
 
 
@@ -93,26 +103,43 @@ def needs(permission: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
                 abort(403)
             return view(*args, **kwargs)
 
+        setattr(guarded, _OPEN_TO, permission)
         return guarded
 
     return guard
 
 
+def check_views(app: Flask) -> None:
+    """Raise RuntimeError for views that do not say who may use them."""
+    forgotten = [endpoint for endpoint in app.view_functions if not open_to(app, endpoint)]
+    if forgotten:
+        raise RuntimeError(f"nobody said who may use {', '.join(forgotten)}: mark them with needs, any_role or public")
+
+
+def open_to(app: Flask, endpoint: str) -> str:
+    """The permission that an endpoint needs, `everybody`, `signed in`, or nothing where its view does not say.
+
+    Static files are open to everybody.
+    """
+    return _EVERYBODY if endpoint in _STATIC else getattr(app.view_functions.get(endpoint), _OPEN_TO, "")
+
+
 def _require_sign_in() -> ResponseReturnValue | None:
-    if current_user.is_authenticated or is_public(request.endpoint):
+    """An unknown address is as closed as a known one."""
+    is_public = open_to(current_app, request.endpoint or "") == _EVERYBODY
+    if is_public or current_user.is_authenticated:
         return None
     if request.endpoint in _FOR_SCRIPTS:
         abort(401)
-    target = request.full_path.rstrip("?") if request.method == "GET" else None
-    return redirect(url_for("people.login", next=target))
+    return redirect(url_for("people.login", next=_way_back()))
 
 
-def is_public(endpoint: str | None) -> bool:
-    """Static files and the views marked public; an unknown address is as closed as a known one."""
-    if endpoint in {"static", "bootstrap.static"}:
-        return True
-    view = current_app.view_functions.get(endpoint or "")
-    return bool(view and getattr(view, _PUBLIC, False))
+def _way_back() -> str | None:
+    """Where to go after signing in: the page that was asked for, or the one that holds the form that was sent."""
+    if request.method == "GET":
+        return request.full_path.rstrip("?")
+    has_page = request.url_rule is not None and "GET" in (request.url_rule.methods or ())
+    return request.path if has_page else None
 
 
 def safe_target(target: str | None) -> str | None:

@@ -5,6 +5,7 @@ from typing import Any
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import HiddenField, PasswordField, RadioField, SelectField, StringField, TextAreaField
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 from wtforms.validators import InputRequired, Length
 
 from dashboard import money
@@ -15,11 +16,15 @@ PARTIAL = "partial"
 LONGEST_COMMENT = 500
 
 
+def _at_most(length: int) -> Length:
+    return Length(max=length, message=_l("At most %(max)d characters."))
+
+
 class SignInForm(FlaskForm):  # type: ignore[misc]
     """E-mail address and password."""
 
-    email = StringField(_l("E-mail"), [InputRequired(_l("Type your e-mail address.")), Length(max=254)])
-    password = PasswordField(_l("Password"), [InputRequired(_l("Type your password.")), Length(max=1000)])
+    email = StringField(_l("E-mail"), [InputRequired(_l("Type your e-mail address.")), _at_most(254)])
+    password = PasswordField(_l("Password"), [InputRequired(_l("Type your password.")), _at_most(1000)])
     next = HiddenField()
 
 
@@ -27,18 +32,21 @@ class RefundForm(FlaskForm):  # type: ignore[misc]
     """How much to refund and why. `amount_minor` is set once `amount` was understood."""
 
     kind = RadioField(
-        choices=[(FULL, FULL), (PARTIAL, PARTIAL)],
+        choices=[SelectChoice(FULL), SelectChoice(PARTIAL)],
         validators=[InputRequired(_l("Choose how much to refund."))],
     )
     amount = StringField(_l("Amount"))
     reason = SelectField(
         _l("Reason"),
-        choices=[("", _l("Choose a reason")), *wording.REASONS.items()],
+        choices=[
+            SelectChoice("", _l("Choose a reason")),
+            *(SelectChoice(code, words) for code, words in wording.REASONS.items()),
+        ],
         validators=[InputRequired(_l("Choose a reason."))],
     )
     comment = TextAreaField(
         _l("Comment"),
-        [Length(max=LONGEST_COMMENT, message=_l("At most %(max)d characters."))],
+        [_at_most(LONGEST_COMMENT)],
         filters=[lambda text: text.strip().replace("\r\n", "\n") if text else ""],
     )
     form_token = HiddenField()

@@ -7,7 +7,7 @@ from flask_babel import ngettext
 from flask_login import current_user, login_user, logout_user
 
 from dashboard import people
-from dashboard.web.access import Visitor, desk, public, safe_target, visitor
+from dashboard.web.access import Visitor, any_role, desk, public, safe_target, visitor
 from dashboard.web.forms import SignInForm
 
 bp = Blueprint("people", __name__)
@@ -41,6 +41,8 @@ def _sign_in(form: SignInForm, target: str) -> ResponseReturnValue:
             )
         ]
         return render_template("login.html", form=form), 429, {"Retry-After": str(problem.retry_after_s)}
+    if current_user.is_authenticated:
+        people.sign_out(desk(), visitor().token)
     person = people.signed_in(desk(), token)
     if person is not None:
         login_user(Visitor(person, token))
@@ -48,6 +50,7 @@ def _sign_in(form: SignInForm, target: str) -> ResponseReturnValue:
 
 
 @bp.post("/logout")
+@any_role
 def logout() -> ResponseReturnValue:
     people.sign_out(desk(), visitor().token)
     logout_user()

@@ -1,0 +1,70 @@
+"""A person's browser: Flask's test client with an eye for pages, forms and CSRF tokens."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from tests.web.page import Element, read_page
+
+
+@dataclass
+class Answer:
+    """An answer of the app: `status`, `headers`, `text`; `page` is its tree."""
+
+    response: TestResponse
+
+    @property
+    def status(self) -> int:
+        return self.response.status_code
+
+    @property
+    def text(self) -> str:
+        return self.response.text
+
+    @property
+    def location(self) -> str | None:
+        return self.response.headers.get("Location")
+
+    @property
+    def page(self) -> Element:
+        return read_page(self.text)
+
+
+class Browser:
+    """Keeps cookies; follows no redirect by itself."""
+
+    def __init__(self, app: Flask) -> None:
+        self.client: FlaskClient = app.test_client()
+        self._csrf_token = ""
+
+    def get(self, path: str, **options: Any) -> Answer:
+        return Answer(self.client.get(path, **options))
+
+    def page(self, path: str, status: int = 200) -> Element:
+        """The tree of a page that has to answer with this status."""
+        answer = self.get(path)
+        assert answer.status == status, f"{path}: {answer.status} {answer.location or ''}"
+        return answer.page
+
+    def post(self, path: str, fields: dict[str, str] | None = None, *, csrf: bool = True, **options: Any) -> Answer:
+        """Send a form, with this browser's CSRF token unless told otherwise."""
+        sent = dict(fields or {})
+        if csrf and "csrf_token" not in sent:
+            sent["csrf_token"] = self.csrf_token()
+        return Answer(self.client.post(path, data=sent, **options))
+
+    def csrf_token(self) -> str:
+        """The token that stands in every form of this browser's pages."""
+        if not self._csrf_token:
+            page = Answer(self.client.get("/login", follow_redirects=True)).page
+            self._csrf_token = page.all("input", name="csrf_token")[0]["value"]
+        return self._csrf_token
+
+    def sign_in(self, email: str, password: str, next_target: str = "") -> Answer:
+        return self.post("/login", {"email": email, "password": password, "next": next_target})
+
+    def sign_out(self) -> Answer:
+        return self.post("/logout")

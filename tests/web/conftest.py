@@ -1,0 +1,107 @@
+"""The web app on a fresh database, its desk and its clock in the test's hands, the bank faked at the wire alone."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from argon2 import PasswordHasher
+from flask import Flask
+from flask.testing import FlaskCliRunner
+from jinja2 import BytecodeCache, FileSystemBytecodeCache
+
+from dashboard import people
+from dashboard.app import create_app
+from dashboard.config import Config
+from dashboard.db import db
+from dashboard.desk import Desk
+from dashboard.models import Person
+from tests.bench import refund_desk as bench
+from tests.bench.refund_desk import PASSWORD, RefundDesk
+from tests.bench.simulated import CountedIds, SimulatedClock
+from tests.bench.wire import Wire
+from tests.web.browser import Browser
+
+QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+NOBODY = QUICK.hash("nobody has this password")
+
+
+@pytest.fixture(autouse=True)
+def _quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A password's hash says itself how much work checking it is: little, in tests."""
+    monkeypatch.setattr(bench, "hash_of", QUICK.hash)
+    monkeypatch.setattr(people, "_NOBODY", NOBODY)
+
+
+@pytest.fixture(scope="session")
+def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> BytecodeCache:
+    """Templates are compiled once, not once a test."""
+    return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+
+
+@pytest.fixture
+def app(
+    config: Config, clock: SimulatedClock, new_id: CountedIds, wire: Wire, compiled_templates: BytecodeCache
+) -> Iterator[Flask]:
+    app = create_app(config, clock=clock, new_id=new_id, transport=wire)
+    app.testing = True
+    app.jinja_env.bytecode_cache = compiled_templates
+    yield app
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()
+
+
+@pytest.fixture
+def desk(app: Flask) -> Desk:
+    """The desk behind the app, so that tests and pages share one."""
+    desk: Desk = app.extensions["desk"]
+    return desk
+
+
+@pytest.fixture
+def runner(app: Flask) -> FlaskCliRunner:
+    return app.test_cli_runner()
+
+
+@pytest.fixture
+def client(app: Flask) -> Browser:
+    """A browser in which nobody is signed in."""
+    return Browser(app)
+
+
+class Auth:
+    """Signs people in, each in a browser of their own."""
+
+    def __init__(self, app: Flask, refund_desk: RefundDesk) -> None:
+        self._app = app
+        self._refund_desk = refund_desk
+
+    def person(self, role: str = "operator", email: str = "") -> Person:
+        return self._refund_desk.person(role, email)
+
+    def login(self, role: str = "operator", email: str = "") -> Browser:
+        """A browser in which somebody of this role has signed in."""
+        browser = Browser(self._app)
+        answer = browser.sign_in(self.person(role, email).email, PASSWORD)
+        assert answer.status == 303, answer.text
+        return browser
+
+
+@pytest.fixture
+def auth(app: Flask, refund_desk: RefundDesk) -> Auth:
+    return Auth(app, refund_desk)
+
+
+@pytest.fixture
+def operator(auth: Auth) -> Browser:
+    return auth.login("operator")
+
+
+@pytest.fixture
+def viewer(auth: Auth) -> Browser:
+    return auth.login("viewer")
+
+
+@pytest.fixture
+def sign(refund_desk: RefundDesk) -> Callable[[bytes], str]:
+    """The bank's signature."""
+    return refund_desk.bank._outbox._sign

@@ -1,0 +1,156 @@
+"""A sweep over every route and method: sign-in, role and CSRF, also for routes that are still to come."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from flask import Flask, url_for
+from werkzeug.routing import Rule
+
+from dashboard import roles
+from dashboard.web import access
+from tests.bench.databases import on_sqlite
+from tests.bench.refund_desk import RefundDesk
+from tests.web.browser import Answer, Browser
+from tests.web.conftest import Auth
+from tests.web.tables import dump
+
+PUBLIC = {
+    "static",
+    "bootstrap.static",
+    "people.login",
+    "webhooks.receive",
+    "health.healthz",
+    "health.readyz",
+}
+WITHOUT_CSRF = {"webhooks.receive"}
+SAFE = {"GET", "HEAD", "OPTIONS"}
+EVERY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+
+
+@dataclass(frozen=True)
+class Target:
+    """One method of one route, with real things in the place of its variables."""
+
+    endpoint: str
+    method: str
+    path: str
+    is_routed: bool
+
+    def ask(self, browser: Browser, *, csrf: bool = True) -> Answer:
+        data = {"csrf_token": browser.csrf_token()} if csrf and self.method not in SAFE else None
+        response = browser.client.open(self.path, method=self.method, data=data)
+        response.close()
+        return Answer(response)
+
+
+@pytest.fixture
+def targets(app: Flask, refund_desk: RefundDesk) -> list[Target]:
+    session_id = refund_desk.paid_session()
+    values = {"session_id": session_id, "reference": refund_desk.ask(session_id, 10_00), "filename": "app.css"}
+    with app.test_request_context():
+        return [target for rule in app.url_map.iter_rules() for target in _targets(rule, values)]
+
+
+def _targets(rule: Rule, values: dict[str, str]) -> Iterator[Target]:
+    unknown = rule.arguments - set(values)
+    assert not unknown, f"say here what stands for {unknown} in {rule}"
+    path = url_for(rule.endpoint, **{name: values[name] for name in rule.arguments})
+    for method in EVERY_METHOD:
+        yield Target(rule.endpoint, method, path, method in (rule.methods or ()))
+
+
+def closed(targets: list[Target]) -> list[Target]:
+    return [target for target in targets if target.endpoint not in PUBLIC]
+
+
+def test_the_sweep_sees_the_routes(targets: list[Target]) -> None:
+    routes = {(target.method, target.endpoint) for target in targets if target.is_routed}
+    assert {("POST", "refunds.new"), ("POST", "refunds.cancel"), ("GET", "live.stream")} <= routes
+
+
+@on_sqlite
+def test_public_are_these_and_no_others(app: Flask) -> None:
+    assert {endpoint for endpoint in app.view_functions if access.open_to(app, endpoint) == "everybody"} == PUBLIC
+
+
+@on_sqlite
+def test_a_view_that_does_not_say_who_may_use_it_stops_the_start(app: Flask) -> None:
+    app.add_url_rule("/forgotten", "forgotten", lambda: "secrets")
+    with pytest.raises(RuntimeError, match="nobody said who may use forgotten"):
+        access.check_views(app)
+
+
+@on_sqlite
+def test_every_permission_named_on_a_view_is_one_that_some_role_holds(app: Flask) -> None:
+    held = {*roles.PERMISSIONS["admin"], "everybody", "signed in"}
+    assert {access.open_to(app, endpoint) for endpoint in app.view_functions} <= held
+
+
+def test_signed_out_nobody_sees_anything(targets: list[Target], client: Browser, refund_desk: RefundDesk) -> None:
+    before = dump(refund_desk.desk)
+    for target in closed(targets):
+        answer = target.ask(client)
+        assert answer.status == 401 or (answer.location or "").startswith("/login"), f"{target}: {answer.status}"
+        assert "Refund desk" not in answer.text or "Error 401" in answer.text, target
+    assert dump(refund_desk.desk) == before
+
+
+def test_signed_out_unknown_addresses_look_like_known_ones(client: Browser) -> None:
+    assert client.get("/no/such/page").location == "/login?next=/no/such/page"
+
+
+def test_a_viewer_changes_nothing_by_any_request(
+    targets: list[Target], viewer: Browser, refund_desk: RefundDesk
+) -> None:
+    before = dump(refund_desk.desk)
+    for target in closed(targets):
+        if target.method not in SAFE and target.endpoint != "people.logout":
+            answer = target.ask(viewer)
+            assert answer.status == (403 if target.is_routed else 405), f"{target}: {answer.status}"
+    assert dump(refund_desk.desk) == before
+
+
+@pytest.mark.parametrize("role", roles.ROLES)
+def test_a_page_opens_for_exactly_the_roles_that_hold_its_permission(
+    app: Flask, targets: list[Target], auth: Auth, role: str
+) -> None:
+    browser = auth.login(role)
+    for target in closed(targets):
+        permission = access.open_to(app, target.endpoint)
+        if target.is_routed and target.method == "GET":
+            expected_403 = permission != "signed in" and not roles.may(role, permission)
+            assert (target.ask(browser).status == 403) == expected_403, f"{role}: {target}"
+
+
+@on_sqlite
+def test_a_role_that_no_table_knows_opens_nothing(targets: list[Target], auth: Auth) -> None:
+    browser = auth.login("janitor")
+    for target in closed(targets):
+        if target.is_routed and target.endpoint != "people.logout":
+            assert target.ask(browser).status == 403, target
+
+
+def test_every_change_needs_a_csrf_token(targets: list[Target], operator: Browser, refund_desk: RefundDesk) -> None:
+    before = dump(refund_desk.desk)
+    unsafe = [target for target in targets if target.is_routed and target.method not in SAFE]
+    assert unsafe
+    for target in unsafe:
+        expected = 401 if target.endpoint in WITHOUT_CSRF else 400
+        assert target.ask(operator, csrf=False).status == expected, target
+    assert dump(refund_desk.desk) == before
+
+
+@pytest.mark.parametrize("token", ["", "nonsense", "someone else's"])
+def test_a_csrf_token_of_somebody_else_is_none(auth: Auth, operator: Browser, token: str) -> None:
+    given: dict[str, Any] = {"csrf_token": auth.login("viewer").csrf_token() if token == "someone else's" else token}
+    answer = operator.post("/logout", given)
+    assert (answer.status, answer.page.one("h1").text) == (400, "This form is too old or was not ours")
+    assert operator.get("/refunds/").status == 200, "nobody was signed out"
+
+
+def test_options_tell_strangers_nothing(targets: list[Target], client: Browser) -> None:
+    for target in closed(targets):
+        answer = Answer(client.client.options(target.path))
+        assert answer.status in {302, 401}, target
