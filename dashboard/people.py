@@ -1,6 +1,7 @@
 """Accounts and signing in."""
 
 import hashlib
+import math
 import secrets
 from datetime import timedelta
 
@@ -106,7 +107,7 @@ def _check_limits(session: Session, desk: Desk, buckets: dict[str, int]) -> None
         recent = (SignInFailure.bucket == bucket, SignInFailure.at > now - WINDOW)
         count, first_at = session.execute(select(func.count(), func.min(SignInFailure.at)).where(*recent)).one()
         if count >= most:
-            raise TooManyAttempts(max(1, int((first_at + WINDOW - now).total_seconds()) + 1))
+            raise TooManyAttempts(math.ceil((first_at + WINDOW - now).total_seconds()))
 
 
 def _is_right(person: Person | None, password: str) -> bool:
@@ -158,7 +159,7 @@ def _digest(token: str) -> str:
 def _record_failure(desk: Desk, email: str, person: Person | None, address: str, buckets: list[str]) -> None:
     now = desk.clock.now()
     with desk.write() as tx:
-        tx.execute(delete(SignInFailure).where(SignInFailure.bucket.in_(buckets), SignInFailure.at <= now - WINDOW))
+        tx.execute(delete(SignInFailure).where(SignInFailure.at <= now - WINDOW))
         tx.add_all(SignInFailure(bucket=bucket, at=now) for bucket in buckets)
         subject = f"person:{person.id}" if person else "person:unknown"
         tx.record("nobody", "login:failed", subject, email=email[:254], address=address)
