@@ -22,7 +22,7 @@ async function ask() {
   url.search = new URLSearchParams({ kind: form.elements.kind.value, amount: amount.value });
   try {
     const answer = await fetch(url, { signal, headers: { Accept: "text/html" } });
-    const said = answer.ok || answer.status === 422 ? await answer.text() : "";
+    const said = answer.ok ? await answer.text() : "";
     if (!signal.aborted) left.innerHTML = said;
   } catch {
     if (!signal.aborted) left.textContent = "";
