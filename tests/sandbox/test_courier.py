@@ -65,7 +65,7 @@ def test_a_refund_ends_by_itself(sandbox, session_id, receiver, signed_headers):
     assert webhook.data["session"]["acquiring_payments"][0]["refunds"][0]["status"] == "accepted"
 
 
-@pytest.mark.parametrize("status", [500, 302, 404])
+@pytest.mark.parametrize("status", [500, 302])
 def test_what_is_not_answered_with_200_comes_again(sandbox, session_id, receiver, status):
     receiver.answers = [status]
     charge_back(sandbox, session_id)

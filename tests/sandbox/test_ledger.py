@@ -82,6 +82,8 @@ def test_a_payment_under_way_goes_on_after_the_restart(bank, merchant, make_bank
 def test_a_webhook_that_was_under_way_is_sent_again(bank, paid, make_bank, path, clock):
     bank.charge_back(paid(), 1)
     (first,) = bank.take_due_webhooks(clock.now())
+    bank.ledger.changed(bank.ledger.deliveries[first.id])
+    bank.ledger.flush()
 
     reopened = make_bank(SqliteStore(path))
 
