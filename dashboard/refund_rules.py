@@ -230,7 +230,8 @@ def after_two_absences(
         return REVIEW
     if outcomes & _WELL_FORMED_ERRORS:
         return REFUSED
-    if any(attempt.is_resend for attempt in attempts) or now - first_sent_at > resend_max:
+    sent_again = any(attempt.is_resend and attempt.may_have_connected for attempt in attempts)
+    if sent_again or now - first_sent_at > resend_max:
         return REVIEW
     return RESEND
 

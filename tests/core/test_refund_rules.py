@@ -266,6 +266,7 @@ def test_the_second_absence_comes_later(outcomes: list[str | None], gap: timedel
         ([attempt("never_connected"), attempt("unclear", 2)], timedelta(0), "resend"),
         ([attempt("unclear")], RESEND_MAX + timedelta(microseconds=1), "review"),
         ([attempt("unclear"), attempt("unclear", 2, is_resend=True)], timedelta(0), "review"),
+        ([attempt("unclear"), attempt("never_connected", 2, is_resend=True)], timedelta(0), "resend"),
         ([attempt("key_exists")], timedelta(0), "review"),
         ([attempt("unclear"), attempt("key_exists", 2, is_resend=True)], timedelta(0), "review"),
         ([attempt("definite_error")], timedelta(0), "refused"),

@@ -1,0 +1,403 @@
+"""Recovering an unknown outcome: absence proved twice, one more send at most, review, and what turns up late."""
+
+import json
+from datetime import datetime, timedelta
+
+import pytest
+
+from dashboard import reads, sending
+from dashboard.models import Refund
+from tests.bench.refund_desk import RefundDesk
+from tests.bench.wire import (
+    REFUND,
+    STATUS,
+    Fault,
+    Json,
+    answered,
+    edited,
+    error,
+    lose_answer,
+    lose_request,
+    meanwhile,
+    refuse_connection,
+    replay,
+)
+
+LEASE_S = 35
+QUIET_S = 900
+A_BIT_S = 0.001
+
+key_exists = error("idempotency_key_already_exists", 400)
+definite = error("refund_amount_exceeded")
+
+
+def unknown(refund_desk: RefundDesk, *faults: Fault, amount_minor: int = 10_00) -> Refund:
+    """A refund whose sends end so, the first of them now."""
+    session_id = refund_desk.paid_session(100_00)
+    reference = refund_desk.ask(session_id, amount_minor)
+    refund_desk.clock.advance(5)
+    refund_desk.wire.next(REFUND, *(faults or (lose_request,)))
+    sending.send(refund_desk.desk, reference)
+    refund = refund_desk.refund(reference)
+    assert refund.state == "unknown"
+    return refund
+
+
+def reads_of(refund_desk: RefundDesk, since: datetime) -> list[float]:
+    """The moments of the reads, in seconds since then."""
+    calls = [call for call in refund_desk.wire.calls if call.method == STATUS and call.at >= since]
+    return [(call.at - since).total_seconds() for call in calls]
+
+
+# What is found
+
+
+def test_a_refund_that_was_made_is_found_by_its_reference_and_never_sent_again(refund_desk: RefundDesk) -> None:
+    refund = unknown(refund_desk, lose_answer)
+    refund_desk.work()
+    found = refund_desk.refund(refund.reference)
+    assert (found.state, found.bank_id) == ("in_progress", refund_desk.bank_refunds(refund.session_id)[0].id)
+    refund_desk.run_for(hours=30)
+    assert refund_desk.refund(refund.reference).state == "accepted"
+    assert len(refund_desk.wire.sent(refund.reference)) == 1
+
+
+def test_reads_start_at_once(refund_desk: RefundDesk) -> None:
+    refund = unknown(refund_desk)
+    since = refund_desk.clock.now()
+    refund_desk.run_for(300)
+    assert reads_of(refund_desk, since)[:5] == [0, 0, 30, 60, 120]
+    assert refund_desk.refund(refund.reference).state == "unknown"
+
+
+def test_it_stays_committed(refund_desk: RefundDesk) -> None:
+    refund = unknown(refund_desk)
+    refund_desk.run_for(600)
+    assert refund_desk.session(refund.session_id).committed_minor == 10_00
+    assert refund_desk.offer(refund.session_id).refundable_minor == 90_00
+
+
+def test_a_webhook_finds_it_too(refund_desk: RefundDesk) -> None:
+    refund = unknown(refund_desk, lose_answer)
+    refund_desk.bank.decide_refund(refund_desk.bank_refunds(refund.session_id)[0].id, "accepted")
+    refund_desk.deliver(refund_desk.wire.last_webhook(refund.session_id))
+    assert refund_desk.refund(refund.reference).state == "accepted"
+
+
+# Absence and its timing
+
+
+def absences(refund_desk: RefundDesk, refund: Refund) -> tuple[datetime | None, datetime | None]:
+    now = refund_desk.refund(refund.reference)
+    return now.absence_1_at, now.absence_2_at
+
+
+def read_after(refund_desk: RefundDesk, refund: Refund, moment: datetime) -> None:
+    refund_desk.clock.advance_to(moment)
+    reads.read_session(refund_desk.desk, refund.session_id)
+
+
+def test_a_read_within_the_lease_and_the_quiet_period_proves_nothing(refund_desk: RefundDesk) -> None:
+    refund = unknown(refund_desk)
+    [attempt] = refund_desk.attempts(refund.reference)
+    provable = attempt.lease_until + refund_desk.desk.config.quiet
+    read_after(refund_desk, refund, provable)
+    assert absences(refund_desk, refund) == (None, None)
+    read_after(refund_desk, refund, provable + timedelta(microseconds=1))
+    assert absences(refund_desk, refund) == (provable + timedelta(microseconds=1), None)
+
+
+def test_a_read_counts_from_its_start(refund_desk: RefundDesk) -> None:
+    """The bank may have made up its answer as soon as it was asked."""
+    refund = unknown(refund_desk)
+    [attempt] = refund_desk.attempts(refund.reference)
+    refund_desk.clock.advance_to(attempt.lease_until + refund_desk.desk.config.quiet)
+    refund_desk.wire.next(STATUS, meanwhile(lambda: refund_desk.clock.advance(10)))
+    reads.read_session(refund_desk.desk, refund.session_id)
+    assert absences(refund_desk, refund) == (None, None)
+
+
+def test_the_second_proof_takes_a_third_of_the_quiet_period(refund_desk: RefundDesk) -> None:
+    refund = unknown(refund_desk)
+    [attempt] = refund_desk.attempts(refund.reference)
+    first = attempt.lease_until + refund_desk.desk.config.quiet + timedelta(seconds=1)
+    read_after(refund_desk, refund, first)
+    read_after(refund_desk, refund, first + timedelta(seconds=QUIET_S / 3 - A_BIT_S))
+    assert absences(refund_desk, refund) == (first, None)
+    second = first + timedelta(seconds=QUIET_S / 3)
+    read_after(refund_desk, refund, second)
+    assert absences(refund_desk, refund) == (first, second)
+    assert refund_desk.refund(refund.reference).next_send_at == second
+
+
+def test_both_proofs_are_read_as_soon_as_they_can_be_had(refund_desk: RefundDesk) -> None:
+    refund = unknown(refund_desk)
+    since = refund_desk.clock.now()
+    refund_desk.run_for(LEASE_S + QUIET_S + QUIET_S / 3 + 1)
+    moments = reads_of(refund_desk, since)
+    assert LEASE_S + QUIET_S + A_BIT_S in moments
+    assert any(abs(moment - (LEASE_S + QUIET_S + QUIET_S / 3 + 2 * A_BIT_S)) < 0.01 for moment in moments)
+    assert len(refund_desk.wire.sent(refund.reference)) == 1
+    assert len(refund_desk.attempts(refund.reference)) == 2
+
+
+def test_after_a_definite_error_ten_seconds_are_enough(refund_desk: RefundDesk) -> None:
+    refund = unknown(refund_desk, definite)
+    answered_at = refund_desk.clock.now()
+    reads.read_session(refund_desk.desk, refund.session_id)
+    assert absences(refund_desk, refund) == (None, None), "it has to start after the answer"
+    first = answered_at + timedelta(milliseconds=1)
+    read_after(refund_desk, refund, first)
+    read_after(refund_desk, refund, first + timedelta(seconds=9.999))
+    assert absences(refund_desk, refund) == (first, None)
+    read_after(refund_desk, refund, first + timedelta(seconds=10))
+    ended = refund_desk.refund(refund.reference)
+    assert (ended.state, ended.counts, ended.next_send_at) == ("refused", False, None)
+    assert refund_desk.session(refund.session_id).committed_minor == 0
+
+
+def test_a_definite_error_ends_by_itself_within_seconds_and_is_never_sent_again(refund_desk: RefundDesk) -> None:
+    refund = unknown(refund_desk, definite)
+    refund_desk.run_for(11)
+    assert refund_desk.refund(refund.reference).state == "refused"
+    refund_desk.run_for(hours=30)
+    assert refund_desk.actions(refund.reference)[-3:] == ["refund:absent", "refund:absent", "refund:refused"]
+    assert len(refund_desk.attempts(refund.reference)) == 1
+
+
+@pytest.mark.parametrize("flaw", ["unreadable", "stale", "failed"])
+def test_only_a_good_whole_read_proves_absence(refund_desk: RefundDesk, flaw: str) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    before = refund_desk.wire.answer_now(session_id)
+    refund_desk.bank.refund_here(session_id, 1_00)
+    reference = refund_desk.ask(session_id, 10_00)
+    refund_desk.clock.advance(5)
+    refund_desk.wire.next(REFUND, lose_request)
+    sending.send(refund_desk.desk, reference)
+    refund = refund_desk.refund(reference)
+
+    def spoil(session: Json) -> None:
+        session["acquiring_payments"][0]["refunds"].append({"id": "rf_x", "status": "on_hold"})
+
+    flaws = {"unreadable": edited(spoil), "stale": replay(before), "failed": lose_request}
+    refund_desk.clock.advance(hours=1)
+    refund_desk.wire.next(STATUS, flaws[flaw])
+    if flaw == "failed":
+        with pytest.raises(reads.BankError):
+            reads.read_session(refund_desk.desk, session_id)
+    else:
+        reads.read_session(refund_desk.desk, session_id)
+    assert absences(refund_desk, refund) == (None, None)
+    reads.read_session(refund_desk.desk, session_id)
+    assert absences(refund_desk, refund) == (refund_desk.clock.now(), None)
+
+
+def test_a_webhook_proves_no_absence(refund_desk: RefundDesk) -> None:
+    refund = unknown(refund_desk)
+    refund_desk.clock.advance(hours=1)
+    refund_desk.deliver(refund_desk.wire.webhook_now(refund.session_id))
+    assert absences(refund_desk, refund) == (None, None)
+
+
+# Sent once more
+
+
+def test_it_is_sent_once_more_with_the_same_bytes_and_key(refund_desk: RefundDesk) -> None:
+    refund = unknown(refund_desk)
+    refund_desk.run_for(hours=1)
+    assert refund_desk.refund(refund.reference).state == "accepted"
+    calls = [call for call in refund_desk.wire.calls if call.method == REFUND]
+    assert [call.body for call in calls] == [refund.body] * 2
+    assert [call.key for call in calls] == [refund.reference] * 2
+    assert [attempt.is_resend for attempt in refund_desk.attempts(refund.reference)] == [False, True]
+    assert "refund:resend_planned" in refund_desk.actions(refund.reference)
+
+
+@pytest.mark.parametrize(
+    ("faults", "state", "review"),
+    [
+        ((lose_request, lose_request), "unknown", "not_found"),
+        ((lose_request, answered(502, b"")), "unknown", "not_found"),
+        ((lose_request, key_exists), "unknown", "not_found"),
+        ((key_exists,), "unknown", "not_found"),
+        ((lose_request, definite), "refused", ""),
+        ((error("authentication_error", 503),), "accepted", ""),
+    ],
+)
+def test_how_it_ends(refund_desk: RefundDesk, faults: tuple[Fault, ...], state: str, review: str) -> None:
+    refund = unknown(refund_desk, *faults)
+    refund_desk.run_for(hours=30)
+    ended = refund_desk.refund(refund.reference)
+    assert (ended.state, ended.review) == (state, review)
+    sent = [call for call in refund_desk.wire.calls if call.method == REFUND]
+    assert len(sent) == (2 if state == "accepted" else len(faults))
+
+
+def test_a_second_send_that_never_connected_was_none(refund_desk: RefundDesk) -> None:
+    refund = unknown(refund_desk, lose_request, refuse_connection)
+    refund_desk.run_for(hours=2)
+    assert refund_desk.refund(refund.reference).state == "accepted"
+    assert len(refund_desk.wire.sent(refund.reference)) == 1
+    outcomes = [attempt.outcome for attempt in refund_desk.attempts(refund.reference)]
+    assert outcomes == ["unclear", "never_connected", "answered"]
+
+
+def test_a_new_attempt_discards_earlier_proofs(refund_desk: RefundDesk) -> None:
+    refund = unknown(refund_desk, lose_request, lose_request)
+    refund_desk.run_for(LEASE_S + QUIET_S + QUIET_S / 3 + 1)
+    second = refund_desk.attempts(refund.reference)[1]
+    assert absences(refund_desk, refund) == (None, None)
+    read_after(refund_desk, refund, second.lease_until + refund_desk.desk.config.quiet)
+    assert absences(refund_desk, refund) == (None, None)
+
+
+def test_it_is_not_sent_again_after_too_long(refund_desk: RefundDesk) -> None:
+    refund = unknown(refund_desk)
+    refund_desk.clock.advance(hours=6)
+    refund_desk.run_for(hours=1)
+    ended = refund_desk.refund(refund.reference)
+    assert (ended.state, ended.review, ended.next_send_at) == ("unknown", "not_found", None)
+    assert refund_desk.wire.sent(refund.reference) == []
+
+
+def test_the_time_for_it_can_run_out_while_sending_is_paused(refund_desk: RefundDesk) -> None:
+    refund = unknown(refund_desk)
+    sending.pause(refund_desk.desk, "admin@desk.test", "wait")
+    refund_desk.run_for(hours=7)
+    assert refund_desk.refund(refund.reference).next_send_at is not None
+    sending.resume(refund_desk.desk, "admin@desk.test")
+    refund_desk.run_for(hours=1)
+    assert refund_desk.refund(refund.reference).review == "not_found"
+    assert refund_desk.wire.sent(refund.reference) == []
+
+
+@pytest.mark.parametrize("turns_up", ["ours", "stranger", "chargeback"])
+def test_the_conditions_are_looked_at_again_right_before(refund_desk: RefundDesk, turns_up: str) -> None:
+    refund = unknown(refund_desk)
+    sending.pause(refund_desk.desk, "admin@desk.test", "wait")
+    refund_desk.run_for(hours=1)
+    sending.resume(refund_desk.desk, "admin@desk.test")
+    if turns_up == "ours":
+        refund_desk.bank.refund_here(refund.session_id, 10_00, {"reference": refund.reference})
+    elif turns_up == "stranger":
+        refund_desk.bank.refund_here(refund.session_id, 10_00)
+    else:
+        refund_desk.bank.charge_back(refund.session_id, 95_00)
+    refund_desk.work()
+    sent = refund_desk.wire.sent(refund.reference)
+    now = refund_desk.refund(refund.reference)
+    expected = {
+        "ours": ("accepted", ""),
+        "stranger": ("unknown", "stranger"),
+        "chargeback": ("unknown", "no_longer_fits"),
+    }
+    assert (now.state, now.review) == expected[turns_up]
+    assert sent == []
+    assert len(refund_desk.attempts(refund.reference)) == 1
+
+
+def test_one_that_fails_its_last_look_is_tried_again(refund_desk: RefundDesk) -> None:
+    refund = unknown(refund_desk)
+    sending.pause(refund_desk.desk, "admin@desk.test", "wait")
+    refund_desk.run_for(hours=1)
+    sending.resume(refund_desk.desk, "admin@desk.test")
+    refund_desk.wire.next(STATUS, lose_request)
+    refund_desk.work()
+    assert refund_desk.refund(refund.reference).state == "unknown"
+    refund_desk.run_for(minutes=5)
+    assert refund_desk.refund(refund.reference).state == "accepted"
+
+
+# Strangers
+
+
+def test_a_stranger_means_review_and_no_second_send(refund_desk: RefundDesk) -> None:
+    refund = unknown(refund_desk)
+    refund_desk.bank.refund_here(refund.session_id, 10_00)
+    refund_desk.run_for(hours=30)
+    now = refund_desk.refund(refund.reference)
+    assert (now.state, now.review, now.absence_1_at) == ("unknown", "stranger", None)
+    assert refund_desk.wire.sent(refund.reference) == []
+    elsewhere = refund_desk.refunds(refund.session_id)[1]
+    assert (elsewhere.origin, elsewhere.state) == ("bank", "accepted")
+    assert {(refund.reference, "may_be_ours"), (elsewhere.reference, "may_be_ours")} <= refund_desk.anomalies(
+        refund.session_id
+    )
+
+
+def test_a_stranger_with_another_reference_is_one_too(refund_desk: RefundDesk) -> None:
+    refund = unknown(refund_desk)
+    elsewhere = {"reference": "5f0c7a31-93b4-4a44-8f27-3d8b1d1f2a10"}
+    refund_desk.bank.refund_here(refund.session_id, 3_00, elsewhere)
+    refund_desk.work()
+    assert refund_desk.refund(refund.reference).review == "stranger"
+    assert refund_desk.anomalies(refund.session_id) == set(), "it cannot be ours"
+
+
+def test_what_was_there_before_the_send_is_no_stranger(refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    refund_desk.bank.refund_here(session_id, 10_00)
+    reference = refund_desk.ask(session_id, 10_00)
+    refund_desk.wire.next(REFUND, lose_request)
+    refund_desk.run_for(hours=1)
+    assert (refund_desk.refund(reference).state, refund_desk.refund(reference).review) == ("accepted", "")
+
+
+def test_a_chargeback_is_no_stranger(refund_desk: RefundDesk) -> None:
+    refund = unknown(refund_desk)
+    refund_desk.bank.charge_back(refund.session_id, 10_00)
+    refund_desk.run_for(hours=1)
+    now = refund_desk.refund(refund.reference)
+    assert (now.state, now.review) == ("accepted", "")
+
+
+def test_a_stranger_that_comes_after_an_attempt_that_never_connected_is_none(refund_desk: RefundDesk) -> None:
+    """The baseline is that of the first attempt that may have arrived."""
+    session_id = refund_desk.paid_session(100_00)
+    reference = refund_desk.ask(session_id, 10_00)
+    refund_desk.wire.next(REFUND, refuse_connection, lose_request)
+    refund_desk.send(reference)
+    refund_desk.bank.refund_here(session_id, 10_00)
+    refund_desk.run_for(hours=1)
+    now = refund_desk.refund(reference)
+    assert (now.state, now.review) == ("accepted", "")
+
+
+def test_what_turns_up_in_the_end_settles_the_doubt(refund_desk: RefundDesk) -> None:
+    refund = unknown(refund_desk)
+    refund_desk.bank.refund_here(refund.session_id, 5_00)
+    refund_desk.work()
+    assert refund_desk.refund(refund.reference).review == "stranger"
+    refund_desk.bank.refund_here(refund.session_id, 10_00, {"reference": refund.reference})
+    refund_desk.run_for(hours=2)
+    now = refund_desk.refund(refund.reference)
+    assert (now.state, now.review) == ("accepted", "")
+    assert "refund:review_over" in refund_desk.actions(refund.reference)
+
+
+def test_a_bank_that_gives_no_reference_back_leaves_a_lost_answer_to_people(refund_desk: RefundDesk) -> None:
+    refund_desk.wire.echo = "nothing"
+    refund = unknown(refund_desk, lose_answer)
+    refund_desk.run_for(hours=30)
+    now = refund_desk.refund(refund.reference)
+    assert (now.state, now.review) == ("unknown", "stranger")
+    assert len(refund_desk.wire.sent(refund.reference)) == 1
+
+
+def test_under_review_it_is_still_read(refund_desk: RefundDesk) -> None:
+    refund = unknown(refund_desk, key_exists)
+    refund_desk.run_for(hours=2)
+    assert refund_desk.refund(refund.reference).review == "not_found"
+    since = refund_desk.clock.now()
+    refund_desk.run_for(hours=3)
+    assert len(reads_of(refund_desk, since)) == 3
+
+
+def test_a_review_blocks_its_session_and_no_other(refund_desk: RefundDesk) -> None:
+    refund = unknown(refund_desk, key_exists)
+    other_id = refund_desk.paid_session(50_00)
+    other = refund_desk.ask(other_id)
+    refund_desk.run_for(hours=2)
+    assert refund_desk.refund(other).state == "accepted"
+    [entry] = [each for each in refund_desk.journal(f"refund:{refund.reference}") if each.action == "refund:review"]
+    assert json.loads(entry.data)["why"] == "not_found"
