@@ -17,8 +17,11 @@ LONGEST_BACKOFF_S = 60
 AUTH_CODES = frozenset({"authentication_error", "authorization_error"})
 
 
-def read_session(desk: Desk, session_id: str) -> None:
-    """Read a session at the bank, take in what it shows, and weigh what that proves. Raises BankError."""
+def read_session(desk: Desk, session_id: str) -> bool:
+    """Read a session at the bank, take in what it shows, and weigh what that proves. Raises BankError.
+
+    False: part of it could not be read or was out of date, so that what is left cannot be relied on.
+    """
     started_at = desk.clock.now()
     try:
         reading = desk.bank.status(session_id)
@@ -26,7 +29,7 @@ def read_session(desk: Desk, session_id: str) -> None:
         note_failed_read(desk, session_id, problem)
         raise
     with desk.write() as tx:
-        take_read(tx, desk, reading, started_at)
+        return take_read(tx, desk, reading, started_at).is_whole
 
 
 def take_read(tx: WriteSession, desk: Desk, reading: Reading, started_at: datetime) -> Merge:

@@ -40,7 +40,8 @@ class RefundOrder:
 
 
 class RequestRefused(Exception):
-    """The refund was not made. `code`: `forged_form`, `unknown_open`, `nothing_left`, `outdated`, `too_much`.
+    """The refund was not made. `code`: `forged_form`, `not_whole`, `unknown_open`, `nothing_left`, `outdated`,
+    `too_much`.
 
     `left_minor` is what can still be refunded.
     """
@@ -136,7 +137,8 @@ def request(desk: Desk, person: Person, session_id: str, token_text: str, order:
         reference = made_with(session, token_text)
     if reference is not None:
         return reference
-    reads.read_session(desk, session_id)
+    if not reads.read_session(desk, session_id):
+        raise RequestRefused("not_whole")
     with desk.write() as tx:
         payment_session = ledger.lock_session(tx, session_id)
         reference = made_with(tx, token_text)

@@ -42,6 +42,10 @@ _REFUSALS: Mapping[str, LazyString] = {
         "The outcome of an earlier refund of this session is not known yet. Nothing was sent. "
         "Wait until the bank has told what became of it."
     ),
+    "not_whole": _l(
+        "Part of what the bank shows of this session could not be read or is out of date, so what is left is not "
+        "certain. Nothing was sent. Try again in a minute; if it stays so, ask the bank."
+    ),
     "nothing_left": _l("Nothing is left to refund in this session. Nothing was sent."),
     "outdated": _l("This session has changed since you opened the form. Nothing was sent. Look again at what is left."),
     "too_much": _l("That is more than can still be refunded. Nothing was sent."),

@@ -15,7 +15,7 @@ from dashboard.form_token import FormToken, seal
 from dashboard.models import PaymentSession
 from dashboard.refunds import RequestRefused
 from tests.bench.refund_desk import RefundDesk, order
-from tests.bench.wire import REFUND, STATUS, error, lose_request, meanwhile, refuse_connection
+from tests.bench.wire import REFUND, STATUS, edited, error, lose_request, meanwhile, refuse_connection
 
 
 def refused(refund_desk: RefundDesk, session_id: str, token: str, what: refunds.RefundOrder) -> RequestRefused:
@@ -278,3 +278,19 @@ def test_the_database_itself_holds_back_what_is_not_there(refund_desk: RefundDes
         refunds._hold(tx, tx.get_one(PaymentSession, session_id), 51)
     assert (caught.value.code, caught.value.left_minor) == ("too_much", 50)
     assert refund_desk.submit(session_id, token, order(100)), "a read brings the sum up to date"
+
+
+def test_nothing_is_asked_for_while_part_of_the_bank_s_answer_cannot_be_read(refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    token = refund_desk.form(session_id)
+
+    def an_unknown_status(session: dict[str, Any]) -> None:
+        refund = {"id": "rf_9", "status": "half_done", "amount_details": {"amount": 9000, "currency": "rub"}}
+        session["acquiring_payments"][0]["refunds"] = [refund]
+
+    refund_desk.wire.next(STATUS, edited(an_unknown_status))
+    assert refused(refund_desk, session_id, token, order(60_00)).code == "not_whole"
+    assert refund_desk.refunds(session_id) == []
+    assert refund_desk.session(session_id).committed_minor == 0
+
+    assert refund_desk.submit(session_id, token, order(60_00))
