@@ -114,9 +114,14 @@ def merge(tx: WriteSession, desk: Desk, session: PaymentSession, snapshot: bank.
 
 
 def _describe(m: Merge) -> None:
-    """Descriptive fields follow the newest snapshot: by the bank's `updated_at`, then by when it was seen."""
+    """Descriptive fields follow the newest snapshot: by the bank's `updated_at`, then by when it was seen.
+
+    Our first own look outranks whatever webhooks have said before.
+    """
     session, snapshot = m.session, m.snapshot
-    if (session.shown_updated_at or EPOCH, session.shown_at) > (snapshot.updated_at or EPOCH, m.seen.at):
+    was_hearsay = session.confirmed_at is None and m.from_ourselves
+    shown_last = (session.shown_updated_at or EPOCH, session.shown_at)
+    if shown_last > (snapshot.updated_at or EPOCH, m.seen.at) and not was_hearsay:
         return
     session.status = snapshot.status
     session.shown_updated_at, session.shown_at = snapshot.updated_at, m.seen.at
@@ -158,7 +163,7 @@ def _keep_payment(m: Merge, shown: bank.Payment) -> None:
     if payment is None:
         payment = Payment(session_id=m.session.id, id=shown.id, status=shown.status, confirmed=False)
         m.tx.add(payment)
-    if payment.status != "succeeded":
+    if not payment.confirmed and (m.from_ourselves or payment.status != "succeeded"):
         payment.status = shown.status
     if m.from_ourselves or not payment.confirmed:
         payment.amount_minor, payment.currency = shown.amount.amount_minor, shown.amount.currency
@@ -178,6 +183,8 @@ def _confirm(m: Merge) -> None:
             if payment is None:
                 _keep_payment(m, shown)
                 payment = m.tx.get_one(Payment, (m.session.id, shown.id))
+            if not payment.confirmed:
+                payment.amount_minor, payment.currency = shown.amount.amount_minor, shown.amount.currency
             payment.status, payment.confirmed = "succeeded", True
     m.tx.flush()
     paid = ledger.paid_parts(m.tx, m.session.id)
