@@ -2,9 +2,10 @@
 
 import uuid
 from collections.abc import Callable
+from urllib.parse import urlsplit, urlunsplit
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from flask import Flask, Response, request
+from flask import Flask, Response, abort, request
 from flask.sessions import SecureCookieSessionInterface
 from flask_babel import Babel
 from flask_bootstrap import Bootstrap5
@@ -88,6 +89,8 @@ def create_app(
         BOOTSTRAP_SERVE_LOCAL=True,
         BABEL_DEFAULT_TIMEZONE=str(config.timezone),
         COMPRESS_MIMETYPES=["text/html", "text/css", "text/javascript", "image/svg+xml", "application/json"],
+        COMPRESS_ALGORITHM_STREAMING=["zstd", "br", "gzip", "deflate"],
+        COMPRESS_STREAMING_ENDPOINT_CONDITIONAL=["static", "bootstrap.static"],
     )
     app.session_interface = _CookieSessions()
     app.extensions["bank_keys"] = bank_keys(config)
@@ -98,7 +101,10 @@ def create_app(
     app.extensions["desk"] = desk
     _add_parts(app, desk)
     _add_pages(app)
+    app.before_request(_refuse_null_characters)
     app.after_request(_harden)
+    app.after_request(_close_with_answer)
+    app.after_request(_redirect_within)
     if config.proxy_hops:
         hops = config.proxy_hops
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
@@ -128,6 +134,30 @@ def _add_pages(app: Flask) -> None:
     for part in (people, overview, sessions, refunds, live, journal, webhooks, health):
         app.register_blueprint(part.bp)
     access.check_views(app)
+
+
+def _refuse_null_characters() -> None:
+    """Nobody types them, and PostgreSQL cannot keep them. What the bank sends is checked by its signature first."""
+    if request.blueprint != webhooks.bp.name:
+        given = (request.path, *request.args.values(), *request.form.values())
+        if any("\0" in text for text in given):
+            abort(400)
+
+
+def _redirect_within(response: Response) -> Response:
+    """No redirect leads out of the app; the router's own would name the host that the request named."""
+    location = response.headers.get("Location")
+    if location:
+        parts = urlsplit(location)
+        response.headers["Location"] = urlunsplit(("", "", f"/{parts.path.lstrip('/')}", parts.query, ""))
+    return response
+
+
+def _close_with_answer(response: Response) -> Response:
+    """Compressing puts another stream in the place of a file's, which nobody would close then."""
+    if response.direct_passthrough and (close := getattr(response.response, "close", None)):
+        response.call_on_close(close)
+    return response
 
 
 def _harden(response: Response) -> Response:

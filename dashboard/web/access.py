@@ -70,7 +70,10 @@ def visitor() -> Visitor:
 
 def init_app(app: Flask) -> None:
     """Require a sign-in for every endpoint that is not marked public."""
-    login = LoginManager(app)
+    login = LoginManager()
+    # Looked up only by pages that show who is there: an error page has to stand without a database.
+    login.init_app(app, add_context_processor=False)
+    app.jinja_env.globals["current_user"] = current_user
     login.session_protection = None
     login.user_loader(_load)
     app.before_request(_require_sign_in)

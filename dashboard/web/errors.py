@@ -4,7 +4,7 @@ from flask import Flask, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 _OWN_WORDS = frozenset({400, 404})
 
@@ -20,9 +20,11 @@ def _show(error: HTTPException) -> ResponseReturnValue:
     if code < 400:
         return error.get_response()
     title, message, next_step = _words(code, error)
+    headers = {"Allow": ", ".join(error.valid_methods or ())} if isinstance(error, MethodNotAllowed) else {}
     if request.path.startswith("/webhooks/"):
-        return f"{title}\n", code, {"Content-Type": "text/plain"}
-    return render_template("error.html", code=code, title=title, message=message, next_step=next_step), code
+        return f"{title}\n", code, {**headers, "Content-Type": "text/plain"}
+    page = render_template("error.html", code=code, title=title, message=message, next_step=next_step)
+    return page, code, headers
 
 
 def _words(code: int, error: HTTPException) -> tuple[str, str, str]:

@@ -34,14 +34,19 @@ class Answer:
 
 
 class Browser:
-    """Keeps cookies; follows no redirect by itself."""
+    """Keeps cookies; follows no redirect by itself. `environ`: what is put over the environment of its requests."""
 
     def __init__(self, app: Flask) -> None:
         self.client: FlaskClient = app.test_client()
+        self.environ: dict[str, str] = {}
         self._csrf_token = ""
 
     def get(self, path: str, **options: Any) -> Answer:
-        return Answer(self.client.get(path, **options))
+        return self.ask("GET", path, **options)
+
+    def ask(self, method: str, path: str, **options: Any) -> Answer:
+        environ = {**self.environ, **options.pop("environ_overrides", {})}
+        return Answer(self.client.open(path, method=method, environ_overrides=environ, **options))
 
     def page(self, path: str, status: int = 200) -> Element:
         """The tree of a page that has to answer with this status."""
@@ -54,7 +59,7 @@ class Browser:
         sent = dict(fields or {})
         if csrf and "csrf_token" not in sent:
             sent["csrf_token"] = self.csrf_token()
-        return Answer(self.client.post(path, data=sent, **options))
+        return self.ask("POST", path, data=sent, **options)
 
     def csrf_token(self) -> str:
         """The token that stands in every form of this browser's pages."""
