@@ -75,7 +75,7 @@ def _claim(tx: Session, now: datetime, until: datetime, limit: int) -> Iterator[
             refund.next_send_at = until
             yield Work(SEND, refund.reference)
     for session in tx.scalars(_reads(now, limit).with_for_update(skip_locked=True, key_share=True)):
-        session.next_read_at = until
+        session.next_read_at, session.read_wanted_at = until, None
         yield Work(READ, session.id)
 
 

@@ -14,7 +14,8 @@ class PaymentSession(Base):
     `confirmed_at`: our own read has shown it; before that it is hearsay from a webhook.
     `captured_minor`: succeeded payments, from our own reads alone. `committed_minor`: refunds that count.
     `shown_at`, `shown_updated_at`: which snapshot the descriptive fields come from.
-    `read_at`: the start of the last good read. `read_wanted_at`: somebody asked for a read since.
+    `read_at`: the start of the last good read. `read_wanted_at`: somebody asked for a read since,
+    and no worker has taken it on yet.
     """
 
     __tablename__ = "payment_sessions"
