@@ -8,13 +8,13 @@ one with `@on_sqlite` or `@on_postgresql` of `tests.bench.databases`.
 import random
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from sqlalchemy import Engine
 
 from dashboard.bank131.client import BankClient
-from dashboard.bank131.signature import load_private_key, load_public_key, sign, verify
+from dashboard.bank131.signature import load_private_key, sign, verify
 from dashboard.config import Config, read_config
 from dashboard.db import open_engine
 from dashboard.desk import Desk
@@ -46,6 +46,18 @@ def new_id() -> CountedIds:
 def keys(tmp_path_factory: pytest.TempPathFactory) -> SandboxKeys:
     """Key pairs of a merchant and of the bank, as files."""
     return prepare_data_dir(tmp_path_factory.mktemp("keys"))
+
+
+@pytest.fixture(scope="session")
+def merchant_key(keys: SandboxKeys) -> RSAPrivateKey:
+    """The merchant's private key; loading one takes a twentieth of a second."""
+    return load_private_key(keys.merchant_private_path.read_bytes())
+
+
+@pytest.fixture(scope="session")
+def bank_key(keys: SandboxKeys) -> RSAPrivateKey:
+    """The bank's private key: signs webhooks."""
+    return load_private_key(keys.bank_private_path.read_bytes())
 
 
 # Databases
@@ -118,13 +130,13 @@ def config(environ: dict[str, str], database_url: str) -> Config:
 
 
 @pytest.fixture
-def bank(clock: SimulatedClock, keys: SandboxKeys) -> SandboxBank:
+def bank(clock: SimulatedClock, keys: SandboxKeys, merchant_key: RSAPrivateKey, bank_key: RSAPrivateKey) -> SandboxBank:
     """The sandbox bank itself; it does by itself only what the test makes it do (`advance`, webhooks)."""
     return SandboxBank(
         clock=clock,
         random=random.Random(131),
-        verify=partial(verify, [load_public_key(keys.merchant_public_path.read_bytes())]),
-        sign=partial(sign, load_private_key(keys.bank_private_path.read_bytes())),
+        verify=partial(verify, [merchant_key.public_key()]),
+        sign=partial(sign, bank_key),
         project=keys.project,
     )
 
@@ -136,11 +148,19 @@ def wire(bank: SandboxBank, clock: SimulatedClock) -> Wire:
 
 
 @pytest.fixture
-def desk(config: Config, clock: SimulatedClock, new_id: CountedIds, wire: Wire, engine: Engine) -> Desk:
+def desk(
+    config: Config,
+    clock: SimulatedClock,
+    new_id: CountedIds,
+    merchant_key: RSAPrivateKey,
+    wire: Wire,
+    engine: Engine,
+) -> Desk:
+    """The verbs' desk alone, over the fresh database and the bank at the wire."""
     client = BankClient(
         url=config.bank_url,
         project=config.project,
-        private_key=load_private_key(Path(config.private_key_file).read_bytes()),
+        private_key=merchant_key,
         version=config.api_version,
         timeout_s=config.timeout_s,
         transport=wire,
