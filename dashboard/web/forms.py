@@ -2,13 +2,15 @@
 
 from typing import Any
 
+from flask_babel import LazyString
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import HiddenField, PasswordField, RadioField, SelectField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
-from wtforms.validators import InputRequired, Length
+from wtforms.validators import AnyOf, InputRequired, Length
 
 from dashboard import money
+from dashboard.bank131.card_numbers import mask_card_numbers
 from dashboard.web import wording
 
 FULL = "full"
@@ -18,6 +20,15 @@ LONGEST_COMMENT = 500
 
 def _at_most(length: int) -> Length:
     return Length(max=length, message=_l("At most %(max)d characters."))
+
+
+def _one_of(values: tuple[str, ...], sentence: LazyString) -> list[Any]:
+    return [InputRequired(sentence), AnyOf(values, sentence)]
+
+
+def _tidy(comment: str | None) -> str:
+    """Line breaks as one character each, and no card number that slipped into it."""
+    return mask_card_numbers((comment or "").strip().replace("\r\n", "\n"))
 
 
 class SignInForm(FlaskForm):  # type: ignore[misc]
@@ -33,7 +44,8 @@ class RefundForm(FlaskForm):  # type: ignore[misc]
 
     kind = RadioField(
         choices=[SelectChoice(FULL), SelectChoice(PARTIAL)],
-        validators=[InputRequired(_l("Choose how much to refund."))],
+        validate_choice=False,
+        validators=_one_of((FULL, PARTIAL), _l("Choose how much to refund.")),
     )
     amount = StringField(_l("Amount"))
     reason = SelectField(
@@ -42,21 +54,23 @@ class RefundForm(FlaskForm):  # type: ignore[misc]
             SelectChoice("", _l("Choose a reason")),
             *(SelectChoice(code, words) for code, words in wording.REASONS.items()),
         ],
-        validators=[InputRequired(_l("Choose a reason."))],
+        validate_choice=False,
+        validators=_one_of(tuple(wording.REASONS), _l("Choose a reason.")),
     )
-    comment = TextAreaField(
-        _l("Comment"),
-        [_at_most(LONGEST_COMMENT)],
-        filters=[lambda text: text.strip().replace("\r\n", "\n") if text else ""],
-    )
+    comment = TextAreaField(_l("Comment"), [_at_most(LONGEST_COMMENT)], filters=[_tidy])
     form_token = HiddenField()
 
     amount_minor: int | None = None
 
-    def check(self, currency: str) -> bool:
-        """Whether everything that was typed can be used; the fields hold what cannot, in words."""
+    def check(self, currency: str, *, is_confirmed: bool) -> bool:
+        """Whether everything that was typed can be used; the fields hold what cannot, in words.
+
+        The amount beside a full refund counts once it was shown for confirmation; before, it may be what was
+        typed earlier for a part.
+        """
         is_valid = bool(self.validate_on_submit())
-        if self.kind.data == PARTIAL or (self.kind.data == FULL and (self.amount.data or "").strip()):
+        shown_in_full = self.kind.data == FULL and is_confirmed and (self.amount.data or "").strip()
+        if self.kind.data == PARTIAL or shown_in_full:
             return self._read_amount(currency) and is_valid
         return is_valid
 

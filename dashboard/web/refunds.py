@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dashboard import history, journal, keyset, money, refund_rules, refunds, roles, session_index
-from dashboard.bank131.client import BankError
+from dashboard.bank131.client import BankError, Refused
 from dashboard.db import db
 from dashboard.history import Filters
 from dashboard.models import Anomaly, Attempt, PaymentSession, Refund
@@ -22,10 +22,12 @@ from dashboard.web.access import desk, needs, person, visitor, zone
 from dashboard.web.formats import amount_with_currency
 from dashboard.web.forms import FULL, RefundForm
 from dashboard.web.pagination import pager_urls
-from dashboard.web.sessions import find_or_explain, read_quietly
+from dashboard.web.sessions import find_or_explain, look_at_bank
 from dashboard.web.timeline import entries_of
 
 bp = Blueprint("refunds", __name__)
+
+FIRST_YEAR, LAST_YEAR = 1970, 2999
 
 # The history
 
@@ -72,8 +74,8 @@ def index() -> ResponseReturnValue:
 def _page(filters: Filters) -> history.Page:
     try:
         return history.page(db.session(), filters, zone(), request.args.get("before", ""))
-    except (history.BadFilter, keyset.BadCursor) as problem:
-        abort(400, _("This filter cannot be used: %(name)s.", name=str(problem)))
+    except keyset.BadCursor:
+        abort(400, _("This page of the list does not exist."))
 
 
 def filters_of(arguments: Mapping[str, str]) -> Filters:
@@ -90,10 +92,15 @@ def filters_of(arguments: Mapping[str, str]) -> Filters:
 
 def _day(arguments: Mapping[str, str], name: str) -> date | None:
     text = arguments.get(name, "").strip()
+    if not text:
+        return None
     try:
-        return date.fromisoformat(text) if text else None
+        day = date.fromisoformat(text)
     except ValueError:
+        day = date.min
+    if day.isoformat() != text or not FIRST_YEAR <= day.year <= LAST_YEAR:
         abort(400, _("%(text)s is no date. Write it like 2026-03-31.", text=text[:40]))
+    return day
 
 
 def _texts(filters: Filters) -> dict[str, str]:
@@ -141,6 +148,10 @@ def rows() -> ResponseReturnValue:
 @bp.get("/refunds/<reference>")
 @needs(roles.SEE)
 def show(reference: str) -> ResponseReturnValue:
+    return _show(reference)
+
+
+def _show(reference: str) -> str:
     cursor = journal.head_seq(db.session())
     live_url = url_for("live.stream", of_refund=reference)
     return render_template("refunds/show.html", **_page_of(db.session(), reference), live_url=live_url, cursor=cursor)
@@ -203,7 +214,7 @@ def cancel(reference: str) -> ResponseReturnValue:
         abort(404, _("No refund has this reference."))
     except CannotCancel:
         flash(_("Too late to undo: it is already on its way to the bank or has ended."), "warn")
-        return render_template("refunds/show.html", **_page_of(db.session(), reference), live_url=None, cursor=0), 409
+        return _show(reference), 409
     flash(_("Undone. Nothing was sent to the bank, and the amount is free again."), "ok")
     return redirect(url_for("refunds.show", reference=reference), 303)
 
@@ -217,15 +228,18 @@ def new(session_id: str) -> ResponseReturnValue:
     form = RefundForm()
     if request.method == "POST" and (reference := _made_before(form)):
         return redirect(url_for("refunds.show", reference=reference), 303)
-    problem = read_quietly(session_id)
-    payment_session = find_or_explain(session_id, problem)
+    if _is_confirmed() and (known := db.session.get(PaymentSession, session_id)):
+        # The verb looks at the bank itself.
+        return _take(form, known, refunds.offer_of(db.session(), known))
+    look = look_at_bank(session_id)
+    payment_session = find_or_explain(session_id, look.problem)
     offer = refunds.offer_of(db.session(), payment_session)
-    if problem is not None:
-        return _answer_unreachable(form, payment_session, offer)
+    if look.problem is not None:
+        return _answer_unreachable(form, payment_session, offer, look.problem)
+    if not look.is_whole:
+        return _show_form(form, payment_session, offer, wording.refusal("not_whole")), 409
     if request.method == "GET":
         return _answer_new_form(form, payment_session, offer)
-    if not form.check(offer.currency):
-        return _show_form(form, payment_session, offer), 422
     return _take(form, payment_session, offer)
 
 
@@ -234,22 +248,34 @@ def _made_before(form: RefundForm) -> str | None:
     return refunds.made_with(db.session(), token) if token else None
 
 
+def _is_confirmed() -> bool:
+    return request.form.get("confirm") == "yes"
+
+
 def _answer_new_form(form: RefundForm, payment_session: PaymentSession, offer: Offer) -> ResponseReturnValue:
-    form.form_token.data = refunds.new_form_token(desk(), person().id, payment_session.id, offer)
-    form.kind.data = form.kind.data or FULL
+    _give_token(form, payment_session.id, offer)
+    form.kind.data = FULL
     blocked = _why_blocked(offer)
     return _show_form(form, payment_session, offer, blocked), 409 if blocked else 200
 
 
-def _answer_unreachable(form: RefundForm, payment_session: PaymentSession, offer: Offer) -> ResponseReturnValue:
+def _give_token(form: RefundForm, session_id: str, offer: Offer) -> None:
+    form.form_token.data = refunds.new_form_token(desk(), person().id, session_id, offer)
+
+
+def _answer_unreachable(
+    form: RefundForm, payment_session: PaymentSession, offer: Offer, problem: BankError
+) -> ResponseReturnValue:
     if not form.form_token.data:
-        form.form_token.data = refunds.new_form_token(desk(), person().id, payment_session.id, offer)
-    form.blame(
-        _(
-            "The bank cannot be reached right now, so nothing was asked for. "
-            "What you typed is kept; try again in a minute."
-        )
-    )
+        _give_token(form, payment_session.id, offer)
+    if request.method == "GET":
+        form.kind.data = FULL
+    if isinstance(problem, Refused):
+        said = f"{problem.code} {problem.description or ''}".strip()
+        why = _("The bank refuses to show this session (%(answer)s), so nothing was asked for.", answer=said)
+    else:
+        why = _("The bank cannot be reached right now, so nothing was asked for.")
+    form.blame(f"{why} {_('What you typed is kept; try again in a minute.')}")
     return _show_form(form, payment_session, offer), 503
 
 
@@ -273,18 +299,20 @@ def _show_form(form: RefundForm, payment_session: PaymentSession, offer: Offer, 
 
 
 def _take(form: RefundForm, payment_session: PaymentSession, offer: Offer) -> ResponseReturnValue:
+    if not form.check(offer.currency, is_confirmed=_is_confirmed()):
+        return _show_form(form, payment_session, offer), 422
     order = RefundOrder(form.kind.data, form.amount_minor, form.reason.data, form.comment.data or "")
     token_text = form.form_token.data or ""
     try:
-        if request.form.get("confirm") == "yes":
+        if _is_confirmed():
             reference = refunds.request(desk(), person(), payment_session.id, token_text, order)
             return redirect(url_for("refunds.show", reference=reference), 303)
         token = refunds.open_form(desk(), token_text, person().id, payment_session.id)
         amount_minor = refunds.check_order(offer, token, order)
     except RequestRefused as refusal:
         return _answer_refused(form, payment_session.id, refusal)
-    except BankError:
-        return _answer_unreachable(form, payment_session, offer)
+    except BankError as problem:
+        return _answer_unreachable(form, payment_session, offer, problem)
     return _show_confirmation(form, payment_session, offer, amount_minor)
 
 
@@ -298,20 +326,39 @@ def _answer_refused(form: RefundForm, session_id: str, refusal: RequestRefused) 
         form.blame_amount(_("That is more than can still be refunded: at most %(left)s. Nothing was sent.", left=left))
         return _show_form(form, payment_session, offer), 422
     if refusal.code == "forged_form":
-        form.form_token.data = refunds.new_form_token(desk(), person().id, session_id, offer)
+        _give_token(form, session_id, offer)
         form.blame(wording.refusal(refusal.code))
         return _show_form(form, payment_session, offer), 422
     if refusal.code == "outdated":
-        form.form_token.data = refunds.new_form_token(desk(), person().id, session_id, offer)
-        return _show_form(form, payment_session, offer, _why_blocked(offer), changes=[wording.refusal("outdated")]), 409
+        changes = [*_changes_since(form.form_token.data or "", session_id), wording.refusal("outdated")]
+        _give_token(form, session_id, offer)
+        return _show_form(form, payment_session, offer, _why_blocked(offer), changes=changes), 409
     return _show_form(form, payment_session, offer, wording.refusal(refusal.code)), 409
+
+
+def _changes_since(token_text: str, session_id: str) -> list[str]:
+    """What became of a session since a form was opened, in sentences."""
+    known = refunds.open_form(desk(), token_text, person().id, session_id).refunds_known
+    rows = sorted(history.of_session(db.session(), session_id), key=lambda row: row.id)[known:]
+    return [_change(row) for row in rows] or [_("What can be refunded is not what it was when you opened the form.")]
+
+
+def _change(row: history.Row) -> str:
+    amount = amount_with_currency(row.amount_minor, row.currency)
+    if row.origin == "chargeback":
+        return _("A chargeback of %(amount)s came in.", amount=amount)
+    if row.origin == "bank":
+        return _("A refund of %(amount)s was made at the bank.", amount=amount)
+    if row.status == refund_rules.CANCELLED:
+        return _("%(person)s asked for a refund of %(amount)s and undid it.", person=row.asked_by, amount=amount)
+    return _("%(person)s asked for a refund of %(amount)s.", person=row.asked_by, amount=amount)
 
 
 def _show_confirmation(
     form: RefundForm, payment_session: PaymentSession, offer: Offer, amount_minor: int
 ) -> ResponseReturnValue:
-    if money.exponent(offer.currency) is not None:
-        form.amount.data = money.major(amount_minor, offer.currency)
+    takes_amounts = money.exponent(offer.currency) is not None
+    form.amount.data = money.major(amount_minor, offer.currency) if takes_amounts else ""
     return render_template(
         "refunds/confirm.html",
         form=form,

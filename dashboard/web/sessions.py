@@ -34,9 +34,9 @@ def index() -> ResponseReturnValue:
     found = _page(q, status)
     unreachable = False
     if q and not found.figures and not status and _looks_like_session(q):
-        if (problem := read_quietly(q)) is None:
+        if (problem := look_at_bank(q).problem) is None:
             return redirect(url_for("sessions.show", session_id=q))
-        unreachable = not isinstance(problem, Refused)
+        unreachable = not is_denial(problem)
     older_url, newest_url = pager_urls("sessions.index", found.older, q=q, status=status)
     return render_template(
         "sessions/index.html",
@@ -60,21 +60,35 @@ def _looks_like_session(q: str) -> bool:
     return q.startswith("ps_") and is_identifier(q)
 
 
-def read_quietly(session_id: str) -> BankError | None:
-    """Read a session at the bank; what went wrong is answered, not raised."""
+@dataclass(frozen=True)
+class Look:
+    """What came of asking the bank: the problem there was, and whether all that it showed could be relied on."""
+
+    problem: BankError | None
+    is_whole: bool
+
+
+def look_at_bank(session_id: str) -> Look:
+    """Read a session at the bank. What this request reads from here on is not older than that. 404 for no id."""
+    if not is_identifier(session_id):
+        _explain_unknown(None)
     try:
-        reads.read_session(desk(), session_id)
+        return Look(None, reads.read_session(desk(), session_id))
     except BankError as problem:
-        return problem
-    return None
+        return Look(problem, is_whole=False)
+    finally:
+        db.session.rollback()
+
+
+def is_denial(problem: BankError) -> bool:
+    """Whether the bank said that it does not know the session, rather than that it does not know us."""
+    return isinstance(problem, Refused) and problem.code not in reads.AUTH_CODES
 
 
 @bp.get("/<session_id>")
 @needs(roles.SEE)
 def show(session_id: str) -> ResponseReturnValue:
-    if not is_identifier(session_id):
-        abort(404)
-    problem = read_quietly(session_id)
+    problem = look_at_bank(session_id).problem
     cursor = journal.head_seq(db.session())
     payment_session = find_or_explain(session_id, problem)
     figures = session_index.figures_of(db.session(), [payment_session])[0]
@@ -100,11 +114,13 @@ def show(session_id: str) -> ResponseReturnValue:
 def find_or_explain(session_id: str, problem: BankError | None) -> PaymentSession:
     """The session's row; 404 when nobody knows it, 503 when the bank could not be asked about it."""
     found = db.session.get(PaymentSession, session_id)
-    return found or _explain_unknown(problem)
+    if found is None or (found.denied_at is not None and problem is not None and is_denial(problem)):
+        _explain_unknown(problem)
+    return found
 
 
 def _explain_unknown(problem: BankError | None) -> NoReturn:
-    if problem is None or isinstance(problem, Refused):
+    if problem is None or is_denial(problem):
         abort(404, _("Neither this desk nor the bank knows a session with this id."))
     abort(503)
 

@@ -37,7 +37,10 @@ _ANOMALIES: Mapping[str, LazyString] = {
 }
 
 _REFUSALS: Mapping[str, LazyString] = {
-    "forged_form": _l("This form is not valid any more. Nothing was sent. Open the session and start again."),
+    "forged_form": _l(
+        "This form was not made for you and this session, so nothing was sent. Look at it again; "
+        "it can be sent now if it is what you want."
+    ),
     "unknown_open": _l(
         "The outcome of an earlier refund of this session is not known yet. Nothing was sent. "
         "Wait until the bank has told what became of it."
@@ -47,7 +50,7 @@ _REFUSALS: Mapping[str, LazyString] = {
         "certain. Nothing was sent. Try again in a minute; if it stays so, ask the bank."
     ),
     "nothing_left": _l("Nothing is left to refund in this session. Nothing was sent."),
-    "outdated": _l("This session has changed since you opened the form. Nothing was sent. Look again at what is left."),
+    "outdated": _l("Nothing was sent. Look again at what is left."),
     "too_much": _l("That is more than can still be refunded. Nothing was sent."),
 }
 

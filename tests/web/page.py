@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
 VOID = frozenset({"br", "hr", "img", "input", "link", "meta", "use", "path", "circle", "rect", "source", "wbr"})
-BLOCKS = frozenset({"p", "div", "dd", "dt", "li", "td", "th", "tr", "h1", "h2", "strong", "label", "button", "time"})
+BLOCKS = frozenset({"p", "div", "dd", "dt", "li", "td", "th", "tr", "h1", "h2", "strong", "label", "button"})
 
 
 @dataclass
@@ -106,7 +106,8 @@ def _words_of_entry(entry: Element) -> Iterator[str]:
 
 def _value(control: Element) -> str | None:
     if control.tag == "textarea":
-        return "".join(child for child in control.children if isinstance(child, str)).removeprefix("\n")
+        text = "".join(child for child in control.children if isinstance(child, str))
+        return text.replace("\r\n", "\n").removeprefix("\n")
     if control.tag == "select":
         options = control.all("option")
         chosen = next((option for option in options if option.get("selected") is not None), options[0])

@@ -1,0 +1,173 @@
+"""The confirmation: the whole of it once more, in one form, before money moves."""
+
+import pytest
+
+from tests.bench.databases import on_sqlite
+from tests.bench.refund_desk import RefundDesk
+from tests.bench.wire import STATUS
+from tests.web.browser import Answer, Browser
+from tests.web.page import Element
+
+TYPED = {"kind": "partial", "amount": "10,50", "reason": "goods_returned", "comment": "two lines\r\nby phone"}
+
+
+def checked(browser: Browser, session_id: str, **fields: str) -> Answer:
+    """Fill in the form and send it for the first time."""
+    path = f"/sessions/{session_id}/refund"
+    return browser.post(path, {**browser.page(path).form(path).fields, **TYPED, **fields})
+
+
+def confirmation(answer: Answer, session_id: str) -> Element:
+    assert answer.status == 200, answer.page.field_errors
+    return answer.page.form(f"/sessions/{session_id}/refund")
+
+
+def test_it_is_one_form_that_carries_everything_hidden(operator: Browser, refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    form = confirmation(checked(operator, session_id), session_id)
+    inputs = form.all("input")
+    assert {one["type"] for one in inputs} == {"hidden"}
+    assert [one["name"] for one in inputs] == ["csrf_token", "form_token", "kind", "amount", "reason", "comment"]
+    assert form.all("select") == form.all("textarea") == []
+    button = form.one("button")
+    assert (button["type"], button["name"], button["value"]) == ("submit", "confirm", "yes")
+    fields = form.fields
+    assert (fields["kind"], fields["amount"], fields["reason"]) == ("partial", "10.50", "goods_returned")
+    assert fields["comment"] == "two lines\nby phone"
+
+
+def test_it_repeats_session_customer_card_and_amount(operator: Browser, refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00, customer="client-17")
+    page = checked(operator, session_id).page.one("main")
+    assert "10.50 RUB goes back to client-17, Visa ··4242." in page.text
+    assert page.one("button", name="confirm").text == "Refund 10.50 RUB"
+    for words in (session_id, "of 100.00", "89.50 RUB", "Goods returned", "two lines by phone"):
+        assert words in page.text
+    assert "You can undo it for 5 seconds after you send it." in page.text
+    assert page.one("a", href=f"/sessions/{session_id}/refund").text == "Go back"
+
+
+def test_nothing_is_made_by_looking(operator: Browser, refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    checked(operator, session_id)
+    assert refund_desk.refunds(session_id) == []
+    assert refund_desk.session(session_id).committed_minor == 0
+
+
+def test_the_whole_payment_is_said_to_be(operator: Browser, refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    answer = checked(operator, session_id, kind="full", amount="")
+    assert confirmation(answer, session_id).fields["amount"] == "100.00"
+    assert "100.00 RUB in full" in answer.page.one("main").text
+    assert "Left after this refund 0.00 RUB" in answer.page.one("main").text
+
+
+@pytest.fixture
+def without_undo(environ: dict[str, str]) -> None:
+    """Refunds go at once. Ask for it before the app."""
+    environ["DASHBOARD_UNDO_SECONDS"] = "0"
+
+
+@on_sqlite
+def test_without_time_to_undo_it_says_so(without_undo: None, operator: Browser, refund_desk: RefundDesk) -> None:
+    answer = checked(operator, refund_desk.paid_session(100_00))
+    assert "It cannot be undone once the bank has it." in answer.page.one("main").text
+
+
+def test_confirming_leads_to_the_refund(operator: Browser, refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    form = confirmation(checked(operator, session_id), session_id)
+    answer = operator.post(form["action"], {**form.fields, "confirm": "yes"})
+    (refund,) = refund_desk.refunds(session_id)
+    assert (answer.status, answer.location) == (303, f"/refunds/{refund.reference}")
+    assert (refund.amount_minor, refund.reason, refund.comment) == (10_50, "goods_returned", "two lines\nby phone")
+    assert (refund.state, refund.form_token) == ("queued", form.fields["form_token"])
+    page = operator.page(answer.location or "")
+    assert page.all(data_refund=True)[0]["data-refund"] == refund.reference
+
+
+def test_a_form_sent_with_its_confirmation_at_once_is_enough(operator: Browser, refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    answer = checked(operator, session_id, confirm="yes")
+    assert answer.status == 303
+    assert [refund.amount_minor for refund in refund_desk.refunds(session_id)] == [10_50]
+
+
+@on_sqlite
+@pytest.mark.parametrize("confirm", ["", "no", "YES", "on", "1"])
+def test_only_yes_confirms(operator: Browser, refund_desk: RefundDesk, confirm: str) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    assert checked(operator, session_id, confirm=confirm).status == 200
+    assert refund_desk.refunds(session_id) == []
+
+
+def test_the_bank_is_asked_once_more_and_only_once(operator: Browser, refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    form = confirmation(checked(operator, session_id), session_id)
+    before = len(refund_desk.wire.calls)
+    operator.post(form["action"], {**form.fields, "confirm": "yes"})
+    assert [call.method for call in refund_desk.wire.calls[before:]] == [STATUS]
+
+
+# Something changed in between
+
+
+def changed(operator: Browser, session_id: str, form: Element) -> tuple[Answer, str]:
+    """Confirm a form that is out of date: the answer and what it says has changed."""
+    answer = operator.post(form["action"], {**form.fields, "confirm": "yes"})
+    assert answer.status == 409
+    (notice,) = answer.page.notices
+    assert notice.startswith("Something changed since you opened this form")
+    assert notice.endswith("Nothing was sent. Look again at what is left.")
+    again = answer.page.form(form["action"]).fields
+    assert {**again, "amount": ""} != {**form.fields, "amount": ""}, "it has a token of its own"
+    for name in ("kind", "amount", "reason", "comment"):
+        assert again[name] == form.fields[name], "what was typed is kept"
+    return answer, notice
+
+
+def test_a_colleague_was_quicker(operator: Browser, refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    form = confirmation(checked(operator, session_id), session_id)
+    refund_desk.ask(session_id, 30_00, refund_desk.person(email="ann@desk.test"))
+    answer, notice = changed(operator, session_id, form)
+    assert "ann@desk.test asked for a refund of 30.00\u00a0RUB." in notice.replace("30.00 RUB", "30.00\u00a0RUB")
+    assert "70.00 RUB" in answer.page.one("fieldset").text
+    assert len(refund_desk.refunds(session_id)) == 1
+
+
+def test_a_colleague_undid_what_they_had_asked_for(operator: Browser, refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    form = confirmation(checked(operator, session_id), session_id)
+    refund_desk.cancel(refund_desk.ask(session_id, 30_00, refund_desk.person(email="ann@desk.test")))
+    _, notice = changed(operator, session_id, form)
+    assert "and undid it." in notice
+
+
+def test_the_bank_made_a_refund_and_took_a_chargeback(operator: Browser, refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    form = confirmation(checked(operator, session_id), session_id)
+    refund_desk.bank.refund_here(session_id, 5_00)
+    refund_desk.bank.charge_back(session_id, 20_00)
+    _, notice = changed(operator, session_id, form)
+    assert "A refund of 5.00 RUB was made at the bank." in notice
+    assert "A chargeback of 20.00 RUB came in." in notice
+
+
+def test_everything_turned_out_to_be_something_else(operator: Browser, refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    form = confirmation(checked(operator, session_id, kind="full"), session_id)
+    refund_desk.bank_payments(session_id)[0].amount_minor = 90_00
+    _, notice = changed(operator, session_id, form)
+    assert "What can be refunded is not what it was when you opened the form." in notice
+    assert refund_desk.refunds(session_id) == []
+
+
+def test_sent_again_after_a_look_it_is_made(operator: Browser, refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    form = confirmation(checked(operator, session_id), session_id)
+    refund_desk.ask(session_id, 30_00)
+    answer, _ = changed(operator, session_id, form)
+    fields = answer.page.form(form["action"]).fields
+    assert operator.post(form["action"], {**fields, "confirm": "yes"}).status == 303
+    assert [refund.amount_minor for refund in refund_desk.refunds(session_id)] == [30_00, 10_50]
