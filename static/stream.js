@@ -37,7 +37,9 @@ export function follow({ liveUrl, pollUrl, cursor, onState, onEvent, onPoll }) {
     retryStreamAt = performance.now() + RETRY_STREAM_MS;
     const opened = new EventSource(since(liveUrl, cursor));
     source = opened;
+    let breaking = false;
     const heard = () => {
+      breaking = false;
       pollAfterMs = POLL_MS;
       say("live");
       clearTimeout(timer);
@@ -47,6 +49,9 @@ export function follow({ liveUrl, pollUrl, cursor, onState, onEvent, onPoll }) {
     opened.onopen = heard;
     opened.onerror = () => {
       if (opened.readyState === EventSource.CLOSED) return lost();
+      // Every try that fails comes by here again: only the first one starts the time after which it is lost.
+      if (breaking) return undefined;
+      breaking = true;
       clearTimeout(timer);
       timer = setTimeout(lost, GRACE_MS);
       return undefined;
