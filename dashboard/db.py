@@ -10,8 +10,9 @@ from typing import Any
 
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import BigInteger, DateTime, Dialect, Engine, Integer, MetaData, create_engine, event
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
 LOCK_WAIT_MS = 10_000
@@ -89,6 +90,12 @@ def install_hooks(engine: Engine) -> None:
 def writing_engine(engine: Engine, lock_wait_ms: int = LOCK_WAIT_MS) -> Engine:
     """The same engine and pool, beginning transactions that may write and wait that long for a lock."""
     return engine.execution_options(write=True, lock_wait_ms=lock_wait_ms)
+
+
+def insert_unless_there(session: Session, table: type[Base], values: dict[str, Any]) -> None:
+    """Add a row, unless one with the same key is there already or is just being added by somebody else."""
+    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    session.execute(dialect.insert(table).values(values).on_conflict_do_nothing())
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from dashboard import ledger, refund_rules, search
 from dashboard.bank131 import objects as bank
 from dashboard.bank131.allowlist import masked
+from dashboard.db import insert_unless_there
 from dashboard.desk import Desk
 from dashboard.journal import WriteSession, canonical
 from dashboard.models import Attempt, Installation, Payment, PaymentSession, Refund
@@ -86,8 +86,7 @@ def open_session(tx: WriteSession, snapshot: bank.PaymentSession, now: datetime)
         "committed_minor": 0,
         "read_failures": 0,
     }
-    dialect = sqlite if tx.get_bind().dialect.name == "sqlite" else postgresql
-    tx.execute(dialect.insert(PaymentSession).values(values).on_conflict_do_nothing())
+    insert_unless_there(tx, PaymentSession, values)
     made = ledger.lock_session(tx, snapshot.id)
     if made is None:
         raise LookupError(f"session {snapshot.id} vanished between two statements")

@@ -3,10 +3,12 @@
 import hashlib
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.exc import OperationalError
 
 from dashboard import ledger, snapshots
 from dashboard.bank131.objects import UnreadableObject, Webhook, parse_webhook, read_json
+from dashboard.db import insert_unless_there
 from dashboard.desk import Desk
 from dashboard.journal import WriteSession
 from dashboard.models import WebhookDelivery
@@ -24,29 +26,32 @@ def store(desk: Desk, body: bytes) -> int:
     digest = hashlib.sha256(body).hexdigest()
     now = desk.clock.now()
     with desk.write() as tx:
-        known = _lock_by_digest(tx, digest)
-        if known is None:
-            known = WebhookDelivery(
-                digest=digest,
-                body=body,
-                first_seen_at=now,
-                last_seen_at=now,
-                times_seen=0,
-                failures=0,
-                next_try_at=now,
-            )
-            tx.add(known)
-        known.times_seen += 1
-        known.last_seen_at = now
-        _rearm(tx, known, now)
-        tx.flush()
-        tx.record(ledger.BANK, "webhook:received", f"webhook:{digest}", times_seen=known.times_seen)
-        return known.id
+        delivery = _open_delivery(tx, digest, body, now)
+        delivery.times_seen += 1
+        delivery.last_seen_at = now
+        _rearm(tx, delivery, now)
+        tx.record(ledger.BANK, "webhook:received", f"webhook:{digest}", times_seen=delivery.times_seen)
+        return delivery.id
 
 
-def _lock_by_digest(tx: WriteSession, digest: str) -> WebhookDelivery | None:
-    query = select(WebhookDelivery).where(WebhookDelivery.digest == digest).with_for_update()
-    return tx.scalars(query.execution_options(populate_existing=True)).one_or_none()
+def _open_delivery(tx: WriteSession, digest: str, body: bytes, now: datetime) -> WebhookDelivery:
+    """The row of this body, locked; made first if it never came before (two may come at once)."""
+    values = {
+        "digest": digest,
+        "body": body,
+        "first_seen_at": now,
+        "last_seen_at": now,
+        "times_seen": 0,
+        "failures": 0,
+        "next_try_at": now,
+    }
+    insert_unless_there(tx, WebhookDelivery, values)
+    return _locked(tx, WebhookDelivery.digest == digest)
+
+
+def _locked(tx: WriteSession, condition: ColumnElement[bool]) -> WebhookDelivery:
+    query = select(WebhookDelivery).where(condition).with_for_update()
+    return tx.scalars(query.execution_options(populate_existing=True)).one()
 
 
 def _rearm(tx: WriteSession, delivery: WebhookDelivery, now: datetime) -> None:
@@ -60,21 +65,26 @@ def _rearm(tx: WriteSession, delivery: WebhookDelivery, now: datetime) -> None:
 
 
 def apply(desk: Desk, delivery_id: int, lock_wait_ms: int = WEB_LOCK_WAIT_MS) -> None:
-    """Let a stored delivery speak, without any call to the bank. If it fails, it is put off, alone."""
+    """Let a stored delivery speak, without any call to the bank. If it fails, it is put off, alone.
+
+    Raises OperationalError when a lock could not be had in time: it is still due then, nothing is wrong with it.
+    """
     try:
         with desk.write(lock_wait_ms) as tx:
             _apply(tx, desk, delivery_id)
+    except OperationalError:
+        raise
     except Exception as problem:
         _put_off(desk, delivery_id, f"{type(problem).__name__}: {problem}")
         raise
 
 
 def _apply(tx: WriteSession, desk: Desk, delivery_id: int) -> None:
-    query = select(WebhookDelivery).where(WebhookDelivery.id == delivery_id).with_for_update()
-    delivery = tx.scalars(query.execution_options(populate_existing=True)).one()
+    delivery = _locked(tx, WebhookDelivery.id == delivery_id)
+    delivery.next_try_at = None
     if delivery.applied_at is not None or delivery.body is None:
         return
-    delivery.applied_at, delivery.next_try_at = desk.clock.now(), None
+    delivery.applied_at = desk.clock.now()
     try:
         webhook = parse_webhook(delivery.body)
     except UnreadableObject as problem:
@@ -122,7 +132,7 @@ def _flag(tx: WriteSession, delivery: WebhookDelivery, problem: str) -> None:
 
 def _put_off(desk: Desk, delivery_id: int, problem: str) -> None:
     with desk.write() as tx:
-        delivery = tx.get_one(WebhookDelivery, delivery_id)
+        delivery = _locked(tx, WebhookDelivery.id == delivery_id)
         if delivery.applied_at is None:
             delivery.failures += 1
             delivery.problem = problem[:500]
