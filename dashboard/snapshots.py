@@ -23,6 +23,8 @@ WEBHOOK = "webhook"
 ANSWER = "answer"
 
 READ_AGAIN = timedelta(seconds=1)
+# Of metadata, so many characters can be searched for.
+LONGEST_METADATA = 2000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -145,7 +147,7 @@ def _session_texts(snapshot: bank.PaymentSession) -> Iterable[str | None]:
     yield snapshot.id
     for payment in snapshot.payments:
         yield from (payment.id, payment.customer_reference, payment.card_last4, payment.rrn, payment.arn)
-        yield _flat_text(masked(payment.metadata))
+        yield _flat_text(masked(payment.metadata))[:LONGEST_METADATA]
 
 
 def _flat_text(value: object) -> str:
