@@ -108,6 +108,8 @@ def _take_in(tx: WriteSession, desk: Desk, delivery: WebhookDelivery, webhook: W
     session = snapshots.open_session(tx, snapshot, desk.clock.now())
     seen = Seen(WEBHOOK, delivery.first_seen_at, delivery.digest, raw)
     merge = snapshots.merge(tx, desk, session, snapshot, seen)
+    if session.confirmed_at is None and snapshot.refunds:
+        delivery.problem = "its refunds wait for a read of ours: the session was not known"
     ledger.ask_read(session, desk.clock.now())
     tx.record(
         ledger.BANK,
