@@ -6,7 +6,7 @@ kept outside the database. The head row is sealed with the same key, so that a c
 
 import hmac
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -148,18 +148,26 @@ def verify(session: Session, key: str, expect: tuple[int, str] | None = None) ->
     """Walk the whole chain. `expect` is a head (seq, hash) noted down earlier that must still be in it."""
     seq, last_hash = 0, GENESIS
     met = expect is None or expect == (0, GENESIS)
-    for entry in _entries(session):
-        problem = _problem_of(entry, seq, last_hash, key)
-        if problem:
-            return Verdict(seq, last_hash, problem)
-        seq, last_hash = entry.seq, entry.hash
-        met = met or expect == (seq, last_hash)
-    return Verdict(seq, last_hash, _problem_of_head(session, seq, last_hash, key) or _unmet(expect, met=met))
+    while True:
+        # In this order: others may go on writing, and the head must not be ahead of the entries.
+        head, entries = _head(session), _entries_after(session, seq)
+        if not entries:
+            return Verdict(seq, last_hash, _problem_of_head(head, seq, last_hash, key) or _unmet(expect, met=met))
+        for entry in entries:
+            problem = _problem_of(entry, seq, last_hash, key)
+            if problem:
+                return Verdict(seq, last_hash, problem)
+            seq, last_hash = entry.seq, entry.hash
+            met = met or expect == (seq, last_hash)
 
 
-def _entries(session: Session) -> Iterator[JournalEntry]:
-    query = select(JournalEntry).order_by(JournalEntry.seq).execution_options(yield_per=BATCH)
-    yield from session.scalars(query)
+def _head(session: Session) -> JournalHead | None:
+    return session.scalars(select(JournalHead).execution_options(populate_existing=True)).one_or_none()
+
+
+def _entries_after(session: Session, seq: int) -> Sequence[JournalEntry]:
+    query = select(JournalEntry).where(JournalEntry.seq > seq).order_by(JournalEntry.seq)
+    return session.scalars(query.limit(BATCH)).all()
 
 
 def _problem_of(entry: JournalEntry, seq_before: int, hash_before: str, key: str) -> str | None:
@@ -172,8 +180,7 @@ def _problem_of(entry: JournalEntry, seq_before: int, hash_before: str, key: str
     return None
 
 
-def _problem_of_head(session: Session, seq: int, last_hash: str, key: str) -> str | None:
-    head = session.scalars(select(JournalHead)).one_or_none()
+def _problem_of_head(head: JournalHead | None, seq: int, last_hash: str, key: str) -> str | None:
     if head is None:
         return "the head of the journal is missing"
     if head.seq > seq:
