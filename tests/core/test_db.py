@@ -1,0 +1,217 @@
+"""Transactions: readers cannot write, writers wait for each other and decide on what is there now."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from sqlalchemy import Engine, delete, insert, select, text, update
+from sqlalchemy.exc import DatabaseError, OperationalError, StatementError
+from sqlalchemy.orm import Session
+
+from dashboard import ledger
+from dashboard.db import insert_unless_there, open_engine, writing_engine
+from dashboard.desk import Desk
+from dashboard.models import PaymentSession, WorkerBeat
+from tests.bench.databases import on_postgresql, on_sqlite
+from tests.bench.refund_desk import RefundDesk
+
+NOW = datetime(2026, 3, 1, 9, 0, 0, 123456, tzinfo=UTC)
+
+WRITES = [
+    insert(WorkerBeat).values(worker_id="w", at=NOW),
+    update(WorkerBeat).values(at=NOW),
+    delete(WorkerBeat),
+]
+
+
+def setting(engine: Engine, name: str, *, write: bool = True) -> object:
+    with (writing_engine(engine) if write else engine).connect() as connection:
+        return connection.execute(text(name)).scalar()
+
+
+@pytest.mark.parametrize("statement", WRITES, ids=["insert", "update", "delete"])
+def test_a_write_in_a_read_transaction_fails(desk: Desk, statement: object) -> None:
+    with desk.read() as session, pytest.raises(DatabaseError, match=r"read-?only"):
+        session.execute(statement)  # type: ignore[call-overload]
+
+
+def test_what_was_changed_in_a_reader_cannot_be_committed(desk: Desk) -> None:
+    with desk.read() as session:
+        session.add(WorkerBeat(worker_id="w", at=NOW))
+        with pytest.raises(DatabaseError, match=r"read-?only"):
+            session.commit()
+
+
+def test_a_reader_after_a_writer_is_a_reader_again(desk: Desk) -> None:
+    """Both use one pool: a connection must not keep what its last user was allowed."""
+    for number in range(3):
+        with desk.write() as tx:
+            tx.add(WorkerBeat(worker_id=f"w{number}", at=NOW))
+        with desk.read() as session, pytest.raises(DatabaseError, match=r"read-?only"):
+            session.execute(WRITES[0])
+    with desk.read() as session:
+        assert len(session.scalars(select(WorkerBeat)).all()) == 3
+
+
+def test_a_write_block_that_fails_changes_nothing(desk: Desk) -> None:
+    def write_and_fail() -> None:
+        with desk.write() as tx:
+            tx.add(WorkerBeat(worker_id="w", at=NOW))
+            tx.flush()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write_and_fail()
+    with desk.read() as session:
+        assert session.scalars(select(WorkerBeat)).all() == []
+
+
+def test_a_time_comes_back_as_it_was_in_utc(desk: Desk) -> None:
+    moscow = NOW.astimezone(timezone(timedelta(hours=3)))
+    with desk.write() as tx:
+        tx.add(WorkerBeat(worker_id="w", at=moscow))
+    with desk.read() as session:
+        at = session.get_one(WorkerBeat, "w").at
+    assert at == NOW
+    assert at.utcoffset() == timedelta(0)
+
+
+def test_a_time_without_a_zone_is_refused(desk: Desk) -> None:
+    with pytest.raises(StatementError, match="without a zone"), desk.write() as tx:
+        tx.add(WorkerBeat(worker_id="w", at=NOW.replace(tzinfo=None)))
+
+
+def test_adding_a_row_that_is_there_changes_nothing(desk: Desk) -> None:
+    for hour in (1, 2):
+        with desk.write() as tx:
+            insert_unless_there(tx, WorkerBeat, {"worker_id": "w", "at": NOW + timedelta(hours=hour)})
+    with desk.read() as session:
+        assert session.get_one(WorkerBeat, "w").at == NOW + timedelta(hours=1)
+
+
+# Locks
+
+
+def test_a_writer_decides_on_what_the_one_before_it_left(refund_desk: RefundDesk) -> None:
+    """Ten writers that each read, think and add one: no update is lost."""
+    session_id = refund_desk.paid_session()
+    refund_desk.read(session_id)
+
+    def add_one() -> None:
+        with refund_desk.desk.write() as tx:
+            session = ledger.lock_session(tx, session_id)
+            assert session is not None
+            session.read_failures += 1
+
+    with ThreadPoolExecutor(5) as pool:
+        for future in [pool.submit(add_one) for _ in range(10)]:
+            future.result(60)
+    assert refund_desk.session(session_id).read_failures == 10
+
+
+def test_a_row_read_before_it_was_locked_is_read_again(refund_desk: RefundDesk) -> None:
+    """READ COMMITTED: the lock may have waited for somebody who changed the row."""
+    reference = refund_desk.ask(refund_desk.paid_session())
+    session_id = refund_desk.refund(reference).session_id
+    if refund_desk.desk.engine.dialect.name == "sqlite":
+        with refund_desk.desk.write() as tx:
+            tx.get_one(PaymentSession, session_id).read_failures = 7
+            assert ledger.lock_session(tx, session_id).read_failures == 7  # type: ignore[union-attr]
+        return
+    with refund_desk.desk.write() as tx:
+        stale = tx.get_one(PaymentSession, session_id)
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(change_from_outside, refund_desk.desk, session_id).result(60)
+        assert stale.read_failures == 0
+        assert ledger.lock_session(tx, session_id) is stale
+        assert stale.read_failures == 7
+        assert ledger.refunds_of(tx, session_id)[0].state == "queued"
+
+
+def change_from_outside(desk: Desk, session_id: str) -> None:
+    with desk.write() as tx:
+        tx.get_one(PaymentSession, session_id).read_failures = 7
+
+
+def gives_up(desk: Desk, verb: Callable[[Session], object], wait_ms: int) -> None:
+    with pytest.raises(OperationalError), desk.write(wait_ms) as tx:
+        verb(tx)
+
+
+def test_waiting_for_a_lock_ends(refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session()
+    refund_desk.read(session_id)
+    with refund_desk.desk.write() as tx:
+        ledger.lock_session(tx, session_id)
+        waiter = threading.Thread(
+            target=gives_up, args=(refund_desk.desk, lambda other: ledger.lock_session(other, session_id), 50)
+        )
+        waiter.start()
+        waiter.join(30)
+        assert not waiter.is_alive()
+
+
+def test_readers_do_not_wait_for_a_writer(refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session()
+    refund_desk.read(session_id)
+    with refund_desk.desk.write() as tx:
+        locked = ledger.lock_session(tx, session_id)
+        assert locked is not None
+        locked.status = "error"
+        tx.flush()
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(refund_desk.session, session_id).result(5).status == "accepted"
+
+
+# Set-up
+
+
+@on_sqlite
+def test_sqlite_is_set_up_for_money(engine: Engine) -> None:
+    assert setting(engine, "PRAGMA journal_mode") == "wal"
+    assert setting(engine, "PRAGMA synchronous") == 2
+    assert setting(engine, "PRAGMA foreign_keys") == 1
+    assert setting(engine, "PRAGMA busy_timeout") == 10_000
+    assert setting(engine, "PRAGMA query_only") == 0
+    assert setting(engine, "PRAGMA query_only", write=False) == 1
+
+
+@on_sqlite
+def test_a_sqlite_writer_has_the_write_lock_from_its_first_statement(desk: Desk) -> None:
+    with desk.write() as tx:
+        tx.scalars(select(WorkerBeat)).all()
+        gives_up(desk, lambda other: other.scalars(select(WorkerBeat)).all(), 50)
+
+
+@on_postgresql
+def test_postgresql_is_set_up_for_money(engine: Engine) -> None:
+    assert setting(engine, "SHOW synchronous_commit") == "on"
+    assert setting(engine, "SHOW transaction_isolation") == "read committed"
+    assert setting(engine, "SHOW timezone") == "UTC"
+    assert setting(engine, "SHOW lock_timeout") == "10s"
+    assert setting(engine, "SHOW transaction_read_only") == "off"
+    assert setting(engine, "SHOW transaction_read_only", write=False) == "on"
+
+
+@on_postgresql
+def test_a_session_is_locked_without_blocking_rows_that_refer_to_it(refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session()
+    refund_desk.read(session_id)
+    with refund_desk.desk.write() as tx:
+        ledger.lock_session(tx, session_id)
+        with refund_desk.desk.write(200) as other:
+            found = text("SELECT 1 FROM payment_sessions WHERE id = :id FOR KEY SHARE NOWAIT")
+            assert other.execute(found, {"id": session_id}).scalar() == 1
+        wait = text("SELECT 1 FROM payment_sessions WHERE id = :id FOR NO KEY UPDATE NOWAIT")
+        with pytest.raises(OperationalError), refund_desk.desk.write(200) as other:
+            other.execute(wait, {"id": session_id})
+
+
+def test_engines_can_be_opened_again(database_url: str) -> None:
+    for _ in range(2):
+        engine = open_engine(database_url)
+        with engine.connect() as connection:
+            assert connection.execute(text("SELECT 1")).scalar() == 1
+        engine.dispose()
