@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, or_
 
 _STAMP = "%Y%m%d%H%M%S%f"
+_LONGEST_NUMBER = 18
 
 
 class BadCursor(ValueError):
@@ -23,8 +24,17 @@ def older_than(text: str, moment_column: Any, id_column: Any) -> ColumnElement[b
     stamp, _, id_text = text.partition("-")
     try:
         moment = datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC)
-        last_id = id_column.type.python_type(id_text)
+        last_id = _read_id(id_text, id_column.type.python_type)
     except ValueError:
         raise BadCursor(text) from None
     # The first condition is what the index serves; the second takes out what stands at the same moment.
     return and_(moment_column <= moment, or_(moment_column < moment, id_column < last_id))
+
+
+def _read_id(text: str, kind: type) -> int | str:
+    """Raises ValueError for what no column could hold."""
+    if kind is str:
+        return text
+    if not text.isdecimal() or len(text) > _LONGEST_NUMBER:
+        raise ValueError(text)
+    return int(text)

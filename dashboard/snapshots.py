@@ -260,7 +260,7 @@ def _bank_echoes_reference(tx: WriteSession) -> bool:
 def _adopt(m: Merge, refund: Refund, shown: bank.Refund, known_by: str) -> Refund:
     refund.bank_id = shown.id
     refund.absence_1_at = refund.absence_2_at = None
-    search.keep_terms(m.tx, m.session.id, (refund.reference, refund.comment, shown.id, shown.rrn), refund.id)
+    _keep_terms(m, refund)
     subject = ledger.subject_of(refund)
     evidence = m.seen.evidence
     m.tx.record(ledger.BANK, "refund:adopted", subject, bank_id=shown.id, known_by=known_by, **evidence)
@@ -325,7 +325,7 @@ def _insert(m: Merge, payment: bank.Payment, shown: bank.Refund) -> Refund:
         bank_id=shown.id,
         **m.seen.evidence,
     )
-    search.keep_terms(m.tx, m.session.id, (refund.reference, shown.id, shown.rrn), refund.id)
+    _keep_terms(m, refund)
     _doubt_new_row(m, refund, shown, original)
     return refund
 
@@ -352,7 +352,10 @@ def _outside_any_baseline(m: Merge, refund: Refund, shown: bank.Refund) -> bool:
 def _hear(m: Merge, refund: Refund, payment: bank.Payment, shown: bank.Refund) -> None:
     """Take the bank's amount, details and status of a refund."""
     _take_amount(m, refund, shown)
-    refund.payment_id, refund.rrn = payment.id, shown.rrn or refund.rrn
+    if shown.rrn is not None and shown.rrn != refund.rrn:
+        refund.rrn = shown.rrn
+        _keep_terms(m, refund)
+    refund.payment_id = payment.id
     refund.bank_finished_at = shown.finished_at or refund.bank_finished_at
     word = refund_rules.hear_bank(refund.state, shown.status)
     if word.after_end:
@@ -365,6 +368,11 @@ def _hear(m: Merge, refund: Refund, payment: bank.Payment, shown: bank.Refund) -
         ledger.change_state(m.tx, refund, word.state, ledger.BANK, bank_id=shown.id, **evidence)
     elif refund.bank_status is None:
         refund.bank_status = shown.status
+
+
+def _keep_terms(m: Merge, refund: Refund) -> None:
+    texts = (refund.reference, refund.comment, refund.bank_id, refund.rrn)
+    search.keep_terms(m.tx, m.session.id, texts, refund.id)
 
 
 def _take_amount(m: Merge, refund: Refund, shown: bank.Refund) -> None:

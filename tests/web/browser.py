@@ -1,5 +1,6 @@
 """A person's browser: Flask's test client with an eye for pages, forms and CSRF tokens."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +32,11 @@ class Answer:
     @property
     def page(self) -> Element:
         return read_page(self.text)
+
+    @property
+    def references(self) -> list[str]:
+        """Of the rows of refunds in it, from the top; quicker than by way of the tree."""
+        return re.findall(r'<tr data-refund="([^"]+)"', self.text)
 
 
 class Browser:

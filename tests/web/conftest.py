@@ -19,6 +19,7 @@ from tests.bench.refund_desk import PASSWORD, RefundDesk
 from tests.bench.simulated import CountedIds, SimulatedClock
 from tests.bench.wire import Wire
 from tests.web.browser import Browser
+from tests.web.made_up import MadeUp
 
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 NOBODY = QUICK.hash("nobody has this password")
@@ -105,3 +106,14 @@ def viewer(auth: Auth) -> Browser:
 def sign(refund_desk: RefundDesk) -> Callable[[bytes], str]:
     """The bank's signature."""
     return refund_desk.bank._outbox._sign
+
+
+@pytest.fixture
+def made_up(refund_desk: RefundDesk) -> MadeUp:
+    return MadeUp(refund_desk)
+
+
+@pytest.fixture
+def in_berlin(environ: dict[str, str]) -> None:
+    """The dashboard's zone is one with summer time. Ask for it before the app."""
+    environ["DASHBOARD_TIMEZONE"] = "Europe/Berlin"
