@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, and_, exists, or_, select
+from sqlalchemy import Select, and_, delete, exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from dashboard import reads, refund_rules, sending, webhook_inbox
@@ -178,5 +178,4 @@ def beat(desk: Desk, worker_id: str) -> None:
     now = desk.clock.now()
     with desk.write() as tx:
         tx.merge(WorkerBeat(worker_id=worker_id, at=now))
-        for old in tx.scalars(select(WorkerBeat).where(WorkerBeat.at < now - timedelta(hours=1))):
-            tx.delete(old)
+        tx.execute(delete(WorkerBeat).where(WorkerBeat.at < now - timedelta(hours=1)))
