@@ -33,7 +33,7 @@ def older_than(text: str, moment_column: Any, id_column: Any) -> ColumnElement[b
 
 def _read_id(text: str, kind: type) -> int | str:
     """Raises ValueError for what no column could hold."""
-    if kind is str:
+    if kind is str and text:
         return text
     if not text.isdecimal() or len(text) > _LONGEST_NUMBER:
         raise ValueError(text)

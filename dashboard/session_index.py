@@ -18,7 +18,10 @@ PAGE_SIZE = 50
 
 @dataclass(frozen=True)
 class Figures:
-    """A session in figures, minor units: what was captured, refunded, is on its way, and can still be refunded."""
+    """A session in figures, minor units: what was captured, refunded, is on its way, and can still be refunded.
+
+    `is_confirmed`: our own read has shown it; before that the figures say nothing.
+    """
 
     session_id: str
     status: str
@@ -32,6 +35,7 @@ class Figures:
     refunded_minor: int
     on_its_way_minor: int
     refundable_minor: int
+    is_confirmed: bool
 
 
 @dataclass(frozen=True)
@@ -93,4 +97,5 @@ def _figures(each: PaymentSession, payments: Sequence[Payment], refunds: Sequenc
         refunded_minor=refunded_minor,
         on_its_way_minor=ledger.committed_minor(refunds) - refunded_minor,
         refundable_minor=refund_rules.refundable_minor(paid, ledger.held_parts(refunds)),
+        is_confirmed=each.confirmed_at is not None,
     )

@@ -12,18 +12,17 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dashboard import history, journal, keyset, money, refund_rules, refunds, roles, session_index
-from dashboard.bank131.client import BankError, Refused
+from dashboard.bank131.client import BankError
 from dashboard.db import db
 from dashboard.history import Filters
 from dashboard.models import Anomaly, Attempt, PaymentSession, Refund
 from dashboard.refunds import CannotCancel, Offer, RefundOrder, RequestRefused
-from dashboard.web import wording
+from dashboard.web import timeline, wording
 from dashboard.web.access import desk, needs, person, visitor, zone
 from dashboard.web.formats import amount_with_currency
 from dashboard.web.forms import FULL, RefundForm
 from dashboard.web.pagination import pager_urls
-from dashboard.web.sessions import find_or_explain, look_at_bank
-from dashboard.web.timeline import entries_of
+from dashboard.web.sessions import find_or_explain, look_at_bank, refusal_of
 
 bp = Blueprint("refunds", __name__)
 
@@ -179,7 +178,7 @@ def _page_of(session: Session, reference: str) -> dict[str, Any]:
         "undo_until": refund.undo_until,
         "now": desk().clock.now(),
         "anomalies": [wording.anomaly(each.kind, each.detail) for each in session.scalars(anomalies)],
-        "entries": entries_of(session, [reference], refund.session_id),
+        "entries": timeline.of_refund(session, row),
     }
 
 
@@ -270,8 +269,7 @@ def _answer_unreachable(
         _give_token(form, payment_session.id, offer)
     if request.method == "GET":
         form.kind.data = FULL
-    if isinstance(problem, Refused):
-        said = f"{problem.code} {problem.description or ''}".strip()
+    if said := refusal_of(problem):
         why = _("The bank refuses to show this session (%(answer)s), so nothing was asked for.", answer=said)
     else:
         why = _("The bank cannot be reached right now, so nothing was asked for.")

@@ -17,10 +17,9 @@ from dashboard.bank131.client import BankError, Refused
 from dashboard.bank131.objects import is_identifier
 from dashboard.db import db
 from dashboard.models import Anomaly, Payment, PaymentSession
-from dashboard.web import wording
+from dashboard.web import timeline, wording
 from dashboard.web.access import desk, needs, visitor
 from dashboard.web.pagination import pager_urls
-from dashboard.web.timeline import entries_of
 
 bp = Blueprint("sessions", __name__, url_prefix="/sessions")
 
@@ -33,7 +32,7 @@ def index() -> ResponseReturnValue:
         abort(400, _("There is no session status of this name."))
     found = _page(q, status)
     unreachable = False
-    if q and not found.figures and not status and _looks_like_session(q):
+    if _looks_like_session(q) and not _is_known(q):
         if (problem := look_at_bank(q).problem) is None:
             return redirect(url_for("sessions.show", session_id=q))
         unreachable = not is_denial(problem)
@@ -58,6 +57,11 @@ def _page(q: str, status: str) -> session_index.Page:
 
 def _looks_like_session(q: str) -> bool:
     return q.startswith("ps_") and is_identifier(q)
+
+
+def _is_known(session_id: str) -> bool:
+    found = db.session.get(PaymentSession, session_id)
+    return found is not None and found.denied_at is None
 
 
 @dataclass(frozen=True)
@@ -99,12 +103,13 @@ def show(session_id: str) -> ResponseReturnValue:
         s=figures,
         payments=_payments(payment_session),
         rows=rows,
-        entries=entries_of(db.session(), [row.reference for row in rows], session_id),
+        entries=timeline.of_session(db.session(), session_id, rows),
         can_refund=can_refund,
         why_not=why_not,
         read_at=payment_session.read_at or payment_session.found_at,
         stale=problem is not None,
-        unreadable=_anomalies(session_id),
+        refusal=refusal_of(problem),
+        anomalies=_anomalies(session_id),
         bank_json=_indented(payment_session.fields),
         live_url=url_for("live.stream", of_session=session_id),
         cursor=cursor,
@@ -125,18 +130,27 @@ def _explain_unknown(problem: BankError | None) -> NoReturn:
     abort(503)
 
 
+def refusal_of(problem: BankError | None) -> str:
+    """The bank's words when it refused to show the session; empty when it did not."""
+    return f"{problem.code} {problem.description or ''}".strip() if isinstance(problem, Refused) else ""
+
+
 def _may_refund(figures: session_index.Figures, rows: Sequence[history.Row]) -> tuple[bool, str]:
-    if not visitor().may(roles.REQUEST_REFUND):
+    if not figures.is_confirmed or not visitor().may(roles.REQUEST_REFUND):
         return False, ""
     if any(row.status == refund_rules.UNKNOWN for row in rows):
         return False, _(
             "The outcome of an earlier refund is not known yet. A further one can be asked for once the bank has told."
         )
-    if figures.refundable_minor <= 0:
-        return False, "" if figures.captured_minor else _(
-            "Nothing was paid in this session, so nothing can be refunded."
-        )
-    return True, ""
+    return (True, "") if figures.refundable_minor > 0 else (False, _why_nothing_is_left(figures))
+
+
+def _why_nothing_is_left(figures: session_index.Figures) -> str:
+    if not figures.captured_minor:
+        return _("Nothing was paid in this session, so nothing can be refunded.")
+    if figures.refunded_minor + figures.on_its_way_minor < figures.captured_minor:
+        return _("Its payments cannot be refunded from here: ask the bank.")
+    return _("Nothing is left to refund: all of it was given back or is on its way.")
 
 
 @dataclass(frozen=True)
@@ -196,14 +210,15 @@ def _anomalies(session_id: str) -> list[str]:
 
 
 def _indented(fields: str) -> str:
-    return json.dumps(json.loads(fields), indent=2, ensure_ascii=False) if fields != "{}" else ""
+    """JSON as people read it; what cannot be seen, or turns the line around, stands as its escape."""
+    text = json.dumps(json.loads(fields), indent=2, ensure_ascii=False) if fields != "{}" else ""
+    return "".join(one if one.isprintable() or one == "\n" else json.dumps(one)[1:-1] for one in text)
 
 
 def session_parts(session: Session, session_id: str) -> dict[str, str]:
     """The parts of a session's page that change by themselves, by their ids."""
     figures = session_index.figures_of(session, [session.get_one(PaymentSession, session_id)])[0]
-    references = [row.reference for row in history.of_session(session, session_id)]
-    entries = entries_of(session, references, session_id)
+    entries = timeline.of_session(session, session_id, history.of_session(session, session_id))
     return {
         "session-summary": render_template("sessions/_summary.html", s=figures),
         "timeline": render_template("refunds/_timeline.html", entries=entries),

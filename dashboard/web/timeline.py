@@ -1,16 +1,18 @@
 """The story of a refund or a session, from the journal, in words."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from flask_babel import LazyString
 from flask_babel import gettext as _
-from markupsafe import Markup
+from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
 from dashboard import journal
+from dashboard.history import Row
 from dashboard.models import JournalEntry
 from dashboard.web import wording
 from dashboard.web.formats import amount_with_currency
@@ -22,46 +24,67 @@ Data = dict[str, Any]
 
 @dataclass(frozen=True)
 class Entry:
-    """One line: when, its mark (`queued`, `run`, `ok`, `bad`, `odd`, `off`), a sentence, and what it rests on."""
+    """One line: when, its mark (`queued`, `run`, `ok`, `bad`, `odd`, `off`), a sentence, and what it rests on.
+
+    `reference` and `about`: the refund it tells of and that refund's amount, where there are several to tell apart.
+    """
 
     at: datetime
     mark: str
-    text: str | Markup
+    text: str
     detail: str | None
+    reference: str = ""
+    about: str = ""
 
 
-def entries_of(session: Session, references: Sequence[str], session_id: str) -> list[Entry]:
-    """What happened to these refunds of one session, newest first."""
-    subjects = [f"session:{session_id}", *(f"refund:{reference}" for reference in references)]
-    found = journal.of_subjects(session, subjects)
-    entries = (_entry(entry, set(references)) for entry in reversed(found))
-    return [entry for entry in entries if entry is not None]
+def of_refund(session: Session, row: Row) -> list[Entry]:
+    """What happened to one refund, newest first."""
+    entries = _entries(session, row.session_id, [row])
+    return [told for entry in entries if _concerns(entry, row.reference) and (told := _told(entry, {}))]
 
 
-def _entry(entry: JournalEntry, references: set[str]) -> Entry | None:
+def of_session(session: Session, session_id: str, rows: Sequence[Row]) -> list[Entry]:
+    """What happened in a session and to its refunds, newest first."""
+    several = {row.reference: row for row in rows} if len(rows) > 1 else {}
+    return [told for entry in _entries(session, session_id, rows) if (told := _told(entry, several))]
+
+
+def _entries(session: Session, session_id: str, rows: Sequence[Row]) -> Iterator[JournalEntry]:
+    subjects = [f"session:{session_id}", *(f"refund:{row.reference}" for row in rows)]
+    return reversed(journal.of_subjects(session, subjects))
+
+
+def _concerns(entry: JournalEntry, reference: str) -> bool:
+    """Webhooks stand under their session, with the refunds that they told of."""
+    return entry.action != "webhook:applied" or reference in json.loads(entry.data)["refunds"]
+
+
+def _told(entry: JournalEntry, several: Mapping[str, Row]) -> Entry | None:
     data: Data = json.loads(entry.data)
-    tell = _TELLERS.get(entry.action)
-    if entry.action == "webhook:applied" and references and not references & set(data["refunds"]):
-        return None
+    tell = _anomaly if entry.action.startswith("anomaly:") else TELLERS.get(entry.action)
     if tell is None:
-        told = _anomaly(entry, data) if entry.action.startswith("anomaly:") else None
-    else:
-        told = tell(entry, data)
-    if told is None:
         return None
-    mark, text = told
-    return Entry(journal.read_timestamp(entry.at), mark, text, _evidence(data))
+    mark, text = tell(entry, data)
+    row = several.get(entry.subject.removeprefix("refund:"))
+    about = (row.reference, amount_with_currency(row.amount_minor, row.currency)) if row else ("", "")
+    return Entry(journal.read_timestamp(entry.at), mark, text, _evidence(data), *about)
 
 
-def _evidence(data: Data) -> str:
-    return "\n".join(f"{name}: {_plain(value)}" for name, value in data.items() if value not in (None, "", []))
+# What a line rests on, where people ask for it. The codes beside it are the journal page's to show.
+_EVIDENCE: Mapping[str, LazyString] = {
+    "comment": _l("Comment"),
+    "bank_id": _l("Refund at the bank"),
+    "http_status": _l("HTTP status"),
+    "body_digest": _l("SHA-256 of what is sent"),
+    "digest": _l("SHA-256 of what came"),
+}
 
 
-def _plain(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+def _evidence(data: Data) -> str | None:
+    return "\n".join(f"{label}: {data[name]}" for name, label in _EVIDENCE.items() if data.get(name)) or None
 
 
-Told = tuple[str, str] | None
+Told = tuple[str, str]
 
 
 def _by_source(data: Data) -> str:
@@ -118,7 +141,10 @@ def _requeued(entry: JournalEntry, data: Data) -> Told:
 
 
 def _adopted(entry: JournalEntry, data: Data) -> Told:
-    return RUN, _("The bank has it as %(bank_id)s, %(source)s", bank_id=data["bank_id"], source=_by_source(data))
+    text = _("The bank has it as %(bank_id)s, %(source)s", bank_id=data["bank_id"], source=_by_source(data))
+    if data["known_by"] == "answer":
+        return RUN, f"{text}; {_('it is the only new one of this amount')}"
+    return RUN, text
 
 
 def _bank_state(mark: str, sentence: Callable[[], str]) -> Callable[[JournalEntry, Data], Told]:
@@ -165,7 +191,7 @@ def _anomaly(entry: JournalEntry, data: Data) -> Told:
     return ODD, wording.anomaly(entry.action.removeprefix("anomaly:"), data["detail"])
 
 
-_TELLERS: dict[str, Callable[[JournalEntry, Data], Told]] = {
+TELLERS: dict[str, Callable[[JournalEntry, Data], Told]] = {
     "refund:requested": _requested,
     "refund:found": _found,
     "refund:sending": _sending,

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from flask_babel import LazyString, gettext
 from flask_babel import lazy_gettext as _l
 
+from dashboard import money
+
 REASONS: Mapping[str, LazyString] = {
     "goods_returned": _l("Goods returned"),
     "order_cancelled": _l("Order cancelled"),
@@ -27,10 +29,10 @@ _REVIEWS: Mapping[str, LazyString] = {
 }
 
 _ANOMALIES: Mapping[str, LazyString] = {
-    "amount_differs": _l("The bank's amount is not the one that was asked for: %(detail)s in minor units."),
-    "over_captured": _l("More is refunded or on its way than was paid (%(detail)s in minor units)."),
-    "contradiction": _l("The bank said both accepted and declined (%(detail)s)."),
-    "made_after_end": _l("The bank made it after all, although it had ended here (%(detail)s)."),
+    "amount_differs": _l("The bank's amount is not the one that was asked for: %(detail)s."),
+    "over_captured": _l("More is refunded or on its way than was paid."),
+    "contradiction": _l("The bank said both accepted and declined. Shown is what it said first."),
+    "made_after_end": _l("The bank made it after all, although it had ended here."),
     "duplicate": _l("A second refund of the bank's bears the same reference: %(detail)s."),
     "may_be_ours": _l("It came up without a reference after we had sent one; the two may be the same: %(detail)s."),
     "unreadable": _l("Part of what the bank shows could not be read: %(detail)s."),
@@ -77,6 +79,9 @@ def review(code: str) -> str:
 def anomaly(kind: str, detail: str) -> str:
     """A fact that fits no rule."""
     sentence = _ANOMALIES.get(kind)
+    if kind == "amount_differs":
+        amount_minor, _, currency = detail.partition(" ")
+        detail = f"{money.major(int(amount_minor), currency)} {currency.upper()}"
     return str(sentence) % {"detail": detail} if sentence else f"{kind}: {detail}"
 
 

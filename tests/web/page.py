@@ -78,8 +78,7 @@ class Element:
     @property
     def timeline(self) -> list[str]:
         """The sentences of the timeline, newest first, without their times and what is folded away."""
-        entries = self.one(id="timeline").one("ol").all("li")
-        return [" ".join(_words_of_entry(entry.all("div")[0])) for entry in entries]
+        return [entry.all("p")[0].text for entry in self.one(id="timeline").one("ol").all("li")]
 
     def form(self, action: str) -> "Element":
         """The one form that goes to this address by POST."""
@@ -94,14 +93,6 @@ class Element:
             if name and one.get("disabled") is None and (value := _value(one)) is not None:
                 sent[name] = value
         return sent
-
-
-def _words_of_entry(entry: Element) -> Iterator[str]:
-    for child in entry.children:
-        if isinstance(child, str):
-            yield from child.split()
-        elif child.tag not in {"time", "details"}:
-            yield from child.text.split()
 
 
 def _value(control: Element) -> str | None:
