@@ -36,14 +36,17 @@ def amount_with_currency(amount_minor: int, currency: str) -> str:
 
 def moment(at: datetime) -> str:
     """`24 Nov 14:59` in the dashboard's zone, with the year when it is not this one."""
-    this_year = desk().clock.now().astimezone(zone()).year
-    pattern = "d MMM HH:mm" if at.astimezone(zone()).year == this_year else "d MMM y HH:mm"
-    return format_datetime(at, pattern)
+    return format_datetime(at, f"{_day_pattern(at)} HH:mm")
 
 
 def moment_seconds(at: datetime) -> str:
-    """`24 Nov 14:59:12` in the dashboard's zone."""
-    return format_datetime(at, "d MMM HH:mm:ss")
+    """`24 Nov 14:59:12` in the dashboard's zone, with the year when it is not this one."""
+    return format_datetime(at, f"{_day_pattern(at)} HH:mm:ss")
+
+
+def _day_pattern(at: datetime) -> str:
+    this_year = desk().clock.now().astimezone(zone()).year
+    return "d MMM" if at.astimezone(zone()).year == this_year else "d MMM y"
 
 
 def moment_utc(at: datetime) -> str:

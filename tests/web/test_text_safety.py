@@ -1,0 +1,114 @@
+"""Whatever text customers and banks come up with: shown as text, keeping its place, never a card number."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from dashboard.sandbox import scenes
+from tests.bench.refund_desk import RefundDesk
+from tests.bench.wire import REFUND, error
+from tests.web.browser import Browser
+from tests.web.tables import dump
+
+HTML = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&</td>"
+TURNED = "\u202egnp.exe\u202c \u2066x\u2069 \u200fסוף"
+HIDDEN = "cli\u200bent\u200d-\ufeff1\u00ad7"
+LONG = "order-" + "x" * 5000
+CARD = "4242424242424242"
+CARDS = (CARD, "4242 4242 4242 4242", "4242-4242-4242-4242", "5555555555554444", "2200700000000007703"[:16])
+
+
+def paths(session_id: str, reference: str) -> Iterator[str]:
+    yield from ("/", "/sessions/", "/refunds/", "/journal/", "/refunds/rows?since=0", f"/sessions/?q={session_id}")
+    yield from (f"/sessions/{session_id}", f"/sessions/{session_id}/refund", f"/refunds/{reference}")
+
+
+def set_up(refund_desk: RefundDesk, customer: str, metadata: object) -> tuple[str, str]:
+    """A session with this customer and metadata, and a refund of it whose comment says the same."""
+    scene = scenes.Scene(1, customer, 100_000, metadata=metadata)
+    session_id = scenes.add_scene(refund_desk.bank, scene).id
+    refund_desk.wire.next(REFUND, error("too_much", description=customer[:200]))
+    return session_id, refund_desk.ask_and_send(session_id, 10_00)
+
+
+def test_markup_is_text(operator: Browser, refund_desk: RefundDesk) -> None:
+    session_id, reference = set_up(refund_desk, HTML, {"note": HTML, HTML: 1})
+    shown = 0
+    for path in paths(session_id, reference):
+        page = operator.get(path).page
+        assert [one for one in page.all("script") if not one.get("src")] == [], path
+        assert [one for one in page.all() if one.get("onerror") is not None] == [], path
+        shown += "<script>alert(1)</script>" in page.text
+    assert shown >= 6, "it is shown as it is"
+
+
+def test_text_that_turns_or_hides_is_shown_without_doing_either(operator: Browser, refund_desk: RefundDesk) -> None:
+    session_id, reference = set_up(refund_desk, f"{TURNED} {HIDDEN}", {"note": TURNED, "id": HIDDEN})
+    for path in ("/", "/sessions/", "/refunds/", "/refunds/rows?since=0", f"/refunds/{reference}"):
+        answer = operator.get(path)
+        assert not {"\u202e", "\u2066", "\u200b", "\ufeff"} & set(answer.text), path
+    page = operator.page(f"/sessions/{session_id}")
+    (fold,) = [one.text for one in page.all("details") if "As the bank sent it" in one.text]
+    assert "\\u202egnp.exe" in fold
+    assert "\u202e" not in fold
+    assert "\\u200b" in fold
+
+
+def test_a_customer_written_from_right_to_left_keeps_to_its_place_in_a_sentence(
+    operator: Browser, refund_desk: RefundDesk
+) -> None:
+    session_id = scenes.add_scene(refund_desk.bank, scenes.Scene(1, "طلب 17", 100_000)).id
+    path = f"/sessions/{session_id}/refund"
+    form = operator.page(path).form(path)
+    page = operator.post(path, {**form.fields, "reason": "other"}).page
+    assert page.one("p", _class="sentence").one("bdi").text == "طلب 17"
+
+
+def test_very_long_text_breaks_nothing(operator: Browser, refund_desk: RefundDesk) -> None:
+    session_id, reference = set_up(refund_desk, LONG, {"note": LONG, LONG: [LONG]})
+    for path in paths(session_id, reference):
+        assert operator.get(path).status in {200, 302, 409}, path
+    assert operator.get(f"/refunds/?q={LONG[:200]}").status == 200
+    row = operator.page("/refunds/").rows[0]
+    assert len(row.text) < 800, "cut where it is kept"
+
+
+@pytest.mark.parametrize("character", ["\0", "\x07", "\ud800", "\uffff", "\x85"])
+def test_characters_that_no_database_likes_come_in_all_the_same(
+    operator: Browser, refund_desk: RefundDesk, character: str
+) -> None:
+    session_id, reference = set_up(refund_desk, "client-1", {f"na{character}me": f"or{character}der"})
+    payment = refund_desk.bank_payments(session_id)[0]
+    payment.customer = {"reference": f"cli{character}ent"}
+    refund_desk.deliver(refund_desk.wire.webhook_now(session_id))
+    for path in paths(session_id, reference):
+        assert operator.get(path).status in {200, 302, 409}, path
+
+
+def test_a_card_number_is_shown_and_kept_nowhere(operator: Browser, refund_desk: RefundDesk) -> None:
+    metadata = {
+        "text": f"paid with {CARDS[1]} and {CARDS[2]}",
+        "number": int(CARD),
+        CARDS[3]: "a name",
+        "nested": [{"deep": json.dumps({"card": CARD})}],
+        "digits apart": "4242\u00a04242\u20114242 4242",
+    }
+    session_id, reference = set_up(refund_desk, f"client {CARD}", metadata)
+    body = refund_desk.wire.webhook_now(session_id)
+    refund_desk.deliver(body)
+    refund_desk.run_for(minutes=1)
+    assert CARD in body.decode()
+    for path in paths(session_id, reference):
+        assert_no_card(operator.get(path).text, path)
+    for name, rows in dump(refund_desk.desk, without=frozenset({"webhook_deliveries"})).items():
+        assert_no_card(repr(rows), name)
+    assert "•••• 4242" in operator.get(f"/sessions/{session_id}").text
+    assert operator.get(f"/sessions/?q={CARD}").text.count(session_id) == 0, "it cannot be searched for either"
+    assert operator.get("/sessions/?q=4242").text.count(session_id) > 0
+
+
+def assert_no_card(text: str, where: str) -> None:
+    digits = "".join(one for one in text if one.isdigit() or one not in " -\u00a0\u2011")
+    for number in (CARD, CARDS[3]):
+        assert number not in digits, where
