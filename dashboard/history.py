@@ -1,19 +1,24 @@
 """The history of refunds: filters, pages, and the rows that changed since a moment of the journal.
 
 One place for the list, its live rows, exports and charts. Pages are keyset pages and nothing here counts a
-whole table, so that a page costs the same at a thousand refunds and at ten million.
+whole table, so that a page costs the same at a thousand refunds and at ten million. A page's ids are found
+first, from the refunds' indexes alone, where the database has little choice; then the rows of these ids.
 """
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Boolean, ColumnElement, Select, false, func, literal_column, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Select, false, func, literal_column, or_, select, true
+from sqlalchemy.orm import Session, aliased
 
 from dashboard import journal, keyset, refund_rules, search
 from dashboard.models import PaymentSession, Person, Refund
+from dashboard.models.refunds import IS_OPEN, NEEDS_SOMEBODY
+
+_NEWEST_FIRST = (Refund.asked_at.desc(), Refund.id.desc())
 
 PAGE_SIZE = 50
 MOST_CHANGES = 200
@@ -22,7 +27,8 @@ MOST_COUNTED = 1000
 OPEN = "open"
 NEEDS_PEOPLE = "needs_you"
 STATUSES = (*refund_rules.STATES, OPEN, NEEDS_PEOPLE)
-ORIGINS = ("here", "bank", "chargeback")
+HERE = "here"
+ORIGINS = (HERE, "bank", "chargeback")
 
 
 class BadFilter(ValueError):
@@ -113,11 +119,11 @@ class Changes:
 
 def page(session: Session, filters: Filters, zone: ZoneInfo, before: str = "", size: int = PAGE_SIZE) -> Page:
     """One page of the history. `before`: the cursor of a page. Raises BadFilter, keyset.BadCursor."""
-    query = _rows_query().where(*conditions(filters, zone))
+    wanted = _conditions_but_words(filters, zone)
     if before:
-        query = query.where(keyset.older_than(before, Refund.asked_at, Refund.id))
-    query = query.order_by(Refund.asked_at.desc(), Refund.id.desc()).limit(size + 1)
-    rows = _read(session, query)
+        wanted.append(keyset.older_than(before, Refund.asked_at, Refund.id))
+    ids = search.newest(session, search.REFUNDS, wanted, search.words_of(filters.q), size + 1)
+    rows = _read(session, _rows_query().where(Refund.id.in_(ids)).order_by(*_NEWEST_FIRST)) if ids else []
     older = rows[size - 1].sort_key if len(rows) > size else ""
     return Page(rows[:size], older)
 
@@ -153,13 +159,24 @@ def one(session: Session, reference: str) -> Row | None:
 def of_session(session: Session, session_id: str) -> list[Row]:
     """All refunds of a session, newest first."""
     query = _rows_query().where(Refund.session_id == session_id)
-    return _read(session, query.order_by(Refund.asked_at.desc(), Refund.id.desc()))
+    return _read(session, query.order_by(*_NEWEST_FIRST))
 
 
 def count(session: Session, status: str) -> int:
     """How many refunds have one of the statuses that stay few; counting ends at MOST_COUNTED."""
-    few = select(Refund.id).where(*_by_status(status)).limit(MOST_COUNTED).subquery()
-    return session.execute(select(func.count()).select_from(few)).scalar_one()
+    return counts(session, status)[status]
+
+
+def counts(session: Session, *statuses: str) -> dict[str, int]:
+    """The same for several statuses at once."""
+    found = session.execute(_counts_query(statuses)).one()
+    return dict(zip(statuses, found, strict=True))
+
+
+@lru_cache(maxsize=16)
+def _counts_query(statuses: tuple[str, ...]) -> Select[Any]:
+    some = [select(Refund.id).where(_by_status(status)).limit(MOST_COUNTED).subquery() for status in statuses]
+    return select(*(select(func.count()).select_from(each).scalar_subquery() for each in some))
 
 
 # Filters as SQL
@@ -167,13 +184,17 @@ def count(session: Session, status: str) -> int:
 
 def conditions(filters: Filters, zone: ZoneInfo) -> list[ColumnElement[bool]]:
     """The filters as conditions on Refund. Raises BadFilter."""
+    return _conditions_but_words(filters, zone) + [search.REFUNDS.has(word) for word in search.words_of(filters.q)]
+
+
+def _conditions_but_words(filters: Filters, zone: ZoneInfo) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     if filters.session:
         found.append(Refund.session_id == filters.session)
     if filters.status:
-        found += _by_status(filters.status)
+        found.append(_by_status(filters.status, is_alone=not (filters.operator or filters.origin)))
     if filters.origin:
-        found.append(_by_origin(filters.origin))
+        found.append(_by_origin(filters.origin, filters.operator))
     if filters.date_from:
         found.append(Refund.asked_at >= _start_of(filters.date_from, zone))
     if filters.date_to:
@@ -181,25 +202,31 @@ def conditions(filters: Filters, zone: ZoneInfo) -> list[ColumnElement[bool]]:
     if filters.operator:
         person = select(Person.id).where(Person.email == filters.operator.strip().lower())
         found.append(Refund.asked_by_id == person.scalar_subquery())
-    for word in search.words_of(filters.q):
-        found.append(search.refund_matches(word) if word else false())
     return found
 
 
-def _by_status(status: str) -> list[ColumnElement[bool]]:
+# In the very words of the partial indexes, which serve nothing else.
+_FEW = {OPEN: IS_OPEN, NEEDS_PEOPLE: f"({NEEDS_SOMEBODY})"}
+
+
+def _by_status(status: str, *, is_alone: bool = True) -> ColumnElement[bool]:
     if status not in STATUSES:
         raise BadFilter("status")
-    if status == NEEDS_PEOPLE:
-        # In the very words of the partial index, which serves nothing else.
-        return [literal_column("(refunds.review <> '' OR refunds.state = 'unknown')", Boolean)]
-    if status == OPEN:
-        return [Refund.state.in_(sorted(refund_rules.OPEN))]
-    return [Refund.state == status]
+    if status not in _FEW:
+        return Refund.state == status
+    if is_alone:
+        return literal_column(_FEW[status])
+    # Met first, and the other filters then: SQLite would rather go through all that an operator ever asked for.
+    few = aliased(Refund)
+    return Refund.id.in_(select(few.id).where(literal_column(_FEW[status])))
 
 
-def _by_origin(origin: str) -> ColumnElement[bool]:
+def _by_origin(origin: str, operator: str) -> ColumnElement[bool]:
     if origin not in ORIGINS:
         raise BadFilter("origin")
+    if operator:
+        # Whatever an operator asked for was made here, and no index has to be searched to know it.
+        return true() if origin == HERE else false()
     return Refund.origin == origin
 
 

@@ -1,15 +1,22 @@
 """Words by which sessions and refunds are found: split, kept in step, looked up."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, delete, insert, or_, select
+from sqlalchemy import ColumnElement, Select, and_, delete, exists, false, func, insert, select, union_all
 from sqlalchemy.orm import Session
 
-from dashboard.models import Refund, SearchTerm
+from dashboard.models import PaymentSession, Refund, SearchTerm
 
 LONGEST_TERM = 100
 MOST_WORDS = 8
+# Words are rare up to so many terms; lists are walked through so far for a common one before anything else is tried;
+# and up to so many terms their owners can be gathered in time.
+MOST_RARE = 5_000
+MOST_WALKED = 5_000
+MOST_GATHERED = 20_000
 
 _WORD = re.compile(r"\w+")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -44,17 +51,84 @@ def words_of(query: str) -> list[str]:
 
 
 def begins_with(word: str) -> ColumnElement[bool]:
-    """Terms that begin with the word, as a range that the index can serve on both databases."""
-    return and_(SearchTerm.term >= word, SearchTerm.term < word + "\U0010ffff")
+    """Terms that begin with the word, as a range that the index can serve on both databases; none for no word."""
+    return false() if not word else and_(SearchTerm.term >= word, SearchTerm.term < word + "\U0010ffff")
 
 
-def sessions_with(word: str) -> Select[str]:
-    """Ids of sessions that have the word, themselves or in one of their refunds."""
+# Looking for words in a list
+
+
+@dataclass(frozen=True)
+class WordList:
+    """A list, newest first by `moment` and `id`, in which words can be looked for.
+
+    `has`: whether a row has the word, looked at row by row. `with_word`: the ids of all rows that have it.
+    """
+
+    moment: Any
+    id: Any
+    has: Callable[[str], ColumnElement[bool]]
+    with_word: Callable[[str], Select[Any]]
+
+
+def newest(
+    session: Session, rows: WordList, wanted: Sequence[ColumnElement[bool]], words: Sequence[str], limit: int
+) -> list[Any]:
+    """Ids of the newest rows that meet the conditions and have every word.
+
+    Rows with a rare word are gathered and sorted. A common word is soon met on a walk through the list in its
+    order; if not within the first few thousand rows, and it is not too common either, its rows are gathered too.
+    """
+    in_order = (rows.moment.desc(), rows.id.desc())
+    walk = select(rows.id).where(*wanted, *map(rows.has, words)).order_by(*in_order).limit(limit)
+    if not words:
+        return list(session.scalars(walk))
+    terms, rarest = min((_count_terms(session, word), word) for word in words)
+    if terms > MOST_RARE:
+        edge = select(rows.moment).where(*wanted).order_by(*in_order).offset(MOST_WALKED).limit(1)
+        far = session.scalars(edge).one_or_none()
+        found = list(session.scalars(walk if far is None else walk.where(rows.moment >= far)))
+        if far is None or len(found) == limit:
+            return found
+    if terms > MOST_GATHERED:
+        return list(session.scalars(walk))
+    others = [rows.has(word) for word in words if word != rarest]
+    # The offset keeps the database from walking through the whole list instead.
+    few = select(rows.id, rows.moment).where(rows.id.in_(rows.with_word(rarest)), *wanted, *others).offset(0).subquery()
+    row_id, moment = few.c
+    return list(session.scalars(select(row_id).order_by(moment.desc(), row_id.desc()).limit(limit)))
+
+
+def _count_terms(session: Session, word: str) -> int:
+    """How many terms begin with the word; counting ends when they are too many to be gathered."""
+    some = select(SearchTerm.session_id).where(begins_with(word)).limit(MOST_GATHERED + 1).subquery()
+    return session.execute(select(func.count()).select_from(some)).scalar_one()
+
+
+def _refund_has(word: str) -> ColumnElement[bool]:
+    """Whether a refund has the word, itself or by its session."""
+    return _any_term(word, SearchTerm.session_id == Refund.session_id, SearchTerm.refund_id.in_((0, Refund.id)))
+
+
+def _session_has(word: str) -> ColumnElement[bool]:
+    """Whether a session has the word, itself or in one of its refunds."""
+    return _any_term(word, SearchTerm.session_id == PaymentSession.id)
+
+
+def _any_term(word: str, *owner: ColumnElement[bool]) -> ColumnElement[bool]:
+    # The offset keeps PostgreSQL from gathering all owners of a common word first.
+    return exists(select(SearchTerm.term).where(*owner, begins_with(word)).offset(0))
+
+
+def _refunds_with(word: str) -> Select[Any]:
+    own = select(SearchTerm.refund_id).where(begins_with(word), SearchTerm.refund_id != 0)
+    sessions = select(SearchTerm.session_id).where(begins_with(word), SearchTerm.refund_id == 0)
+    return select(union_all(own, select(Refund.id).where(Refund.session_id.in_(sessions))).subquery().c[0])
+
+
+def _sessions_with(word: str) -> Select[Any]:
     return select(SearchTerm.session_id).where(begins_with(word))
 
 
-def refund_matches(word: str) -> ColumnElement[bool]:
-    """Whether a refund has the word, itself or by its session."""
-    own = select(SearchTerm.refund_id).where(begins_with(word), SearchTerm.refund_id != 0)
-    by_session = select(SearchTerm.session_id).where(begins_with(word), SearchTerm.refund_id == 0)
-    return or_(Refund.id.in_(own), Refund.session_id.in_(by_session))
+REFUNDS = WordList(Refund.asked_at, Refund.id, _refund_has, _refunds_with)
+SESSIONS = WordList(PaymentSession.created_at, PaymentSession.id, _session_has, _sessions_with)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session, defer
 
 from dashboard import keyset, ledger, refund_rules, search
 from dashboard.bank131.objects import SESSION_STATUSES
@@ -48,17 +48,20 @@ class Page:
 
 def page(session: Session, q: str, status: str, before: str = "", size: int = PAGE_SIZE) -> Page:
     """Sessions that have every word of `q` and the bank's `status`. Raises keyset.BadCursor."""
-    query = select(PaymentSession).where(PaymentSession.denied_at.is_(None))
-    for word in search.words_of(q):
-        query = query.where(PaymentSession.id.in_(search.sessions_with(word)))
+    wanted: list[ColumnElement[bool]] = [PaymentSession.denied_at.is_(None)]
     if status:
-        query = query.where(PaymentSession.status == status)
+        wanted.append(PaymentSession.status == status)
     if before:
-        query = query.where(keyset.older_than(before, PaymentSession.created_at, PaymentSession.id))
-    query = query.order_by(PaymentSession.created_at.desc(), PaymentSession.id.desc()).limit(size + 1)
-    found = list(session.scalars(query))
+        wanted.append(keyset.older_than(before, PaymentSession.created_at, PaymentSession.id))
+    ids = search.newest(session, search.SESSIONS, wanted, search.words_of(q), size + 1)
+    found = _in_order(session, ids) if ids else []
     older = keyset.cursor(found[size - 1].created_at, found[size - 1].id) if len(found) > size else ""
     return Page(figures_of(session, found[:size]), older)
+
+
+def _in_order(session: Session, ids: Sequence[str]) -> Sequence[PaymentSession]:
+    query = select(PaymentSession).where(PaymentSession.id.in_(ids)).options(defer(PaymentSession.fields))
+    return session.scalars(query.order_by(PaymentSession.created_at.desc(), PaymentSession.id.desc())).all()
 
 
 def is_status(text: str) -> bool:

@@ -14,7 +14,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dashboard.db import Base, BigId
-from dashboard.refund_rules import STATES
+from dashboard.refund_rules import OPEN, STATES
 
 
 def _in_list(column: str, values: tuple[str, ...]) -> str:
@@ -23,6 +23,11 @@ def _in_list(column: str, values: tuple[str, ...]) -> str:
 
 def _partial_index(name: str, *columns: str, where: str, unique: bool = False) -> Index:
     return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
+
+
+# What the partial indexes of lists hold. A query is served by them only if it says the same in the same words.
+IS_OPEN = _in_list("state", tuple(state for state in STATES if state in OPEN))
+NEEDS_SOMEBODY = "review <> '' OR state = 'unknown'"
 
 
 class Refund(Base):
@@ -46,15 +51,16 @@ class Refund(Base):
         Index(None, "state", "asked_at", "id"),
         Index(None, "session_id", "asked_at", "id"),
         Index(None, "asked_by_id", "asked_at", "id"),
+        Index(None, "asked_by_id", "state", "asked_at", "id"),
         Index(None, "origin", "asked_at", "id"),
+        Index(None, "origin", "state", "asked_at", "id"),
         Index(None, "bank_id"),
         _partial_index("ix_refunds_to_send", "next_send_at", where="next_send_at IS NOT NULL"),
         _partial_index("ix_refunds_sending", "id", where="state = 'sending'"),
         _partial_index("ix_refunds_review", "session_id", where="review <> ''"),
-        _partial_index("ix_refunds_needs_people", "asked_at", "id", where="review <> '' OR state = 'unknown'"),
-        _partial_index(
-            "uq_refunds_one_open_send", "session_id", where="state IN ('sending', 'unknown')", unique=True
-        ),
+        _partial_index("ix_refunds_open", "asked_at", "id", where=IS_OPEN),
+        _partial_index("ix_refunds_needs_people", "asked_at", "id", where=NEEDS_SOMEBODY),
+        _partial_index("uq_refunds_one_open_send", "session_id", where="state IN ('sending', 'unknown')", unique=True),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)

@@ -13,7 +13,7 @@ class SearchTerm(Base):
     """One lower-case word of a session, or of one of its refunds (`refund_id` 0: of the session itself)."""
 
     __tablename__ = "search_terms"
-    __table_args__ = (Index(None, "session_id", "refund_id"),)
+    __table_args__ = (Index(None, "session_id", "refund_id", "term"), {"sqlite_with_rowid": False})
 
     term: Mapped[str] = mapped_column(BinaryText, primary_key=True)
     session_id: Mapped[str] = mapped_column(primary_key=True)

@@ -113,10 +113,7 @@ def arguments_of(filters: Filters) -> dict[str, Any]:
 
 
 def _tabs(status: str) -> list[tuple[str, str, int | None, bool]]:
-    counted = {
-        value: history.count(db.session(), value)
-        for value in (history.NEEDS_PEOPLE, history.OPEN, refund_rules.UNKNOWN)
-    }
+    counted = history.counts(db.session(), history.NEEDS_PEOPLE, history.OPEN, refund_rules.UNKNOWN)
     tabs = (
         (_("All"), ""),
         (_("Needs you"), history.NEEDS_PEOPLE),
