@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -143,12 +143,20 @@ class RefundDesk:
     def run_for(self, duration_s: float = 0.0, **parts: float) -> None:
         """Let time pass, from one thing that is due to the next, with the bank and a worker at work."""
         end = self.clock.now() + timedelta(seconds=duration_s, **parts)
-        self._work_with_bank()
-        while (moment := self.next_due()) is not None and moment <= end:
-            self.clock.advance_to(moment)
-            self._work_with_bank()
+        self.run_until(lambda: False, end)
         self.clock.advance_to(end)
         self._work_with_bank()
+
+    def run_until(self, condition: Callable[[], bool], end: datetime) -> bool:
+        """The same, until the condition is met or nothing more is due before the end; whether it was met."""
+        self._work_with_bank()
+        while not condition():
+            moment = self.next_due()
+            if moment is None or moment > end:
+                return False
+            self.clock.advance_to(moment)
+            self._work_with_bank()
+        return True
 
     def _work_with_bank(self) -> None:
         self.bank.advance(self.clock.now())

@@ -54,7 +54,7 @@ class Wire:
     """A Transport. `calls` holds every call that set out, `reached` those that the bank got.
 
     `echo`: how the bank gives a refund's metadata back: `object`, `string` (a JSON document inside a string) or
-    `nothing`, in answers and in webhooks.
+    `nothing`, in answers and in webhooks. `watch` is called before each call and after it, before its answer arrives.
     """
 
     def __init__(self, bank: SandboxBank, clock: Clock) -> None:
@@ -63,6 +63,7 @@ class Wire:
         self.calls: list[Call] = []
         self.reached: list[Call] = []
         self.echo = "object"
+        self.watch: Callable[[], object] = lambda: None
         self._faults: dict[str, list[Fault]] = defaultdict(list)
         self._lock = threading.Lock()
 
@@ -73,11 +74,19 @@ class Wire:
             self.calls.append(call)
             faults = self._faults[method]
             fault = faults.pop(0) if faults else None
-        return fault(lambda: self._carry_out(int(version), call)) if fault else self._carry_out(int(version), call)
+        self.watch()
+        try:
+            return fault(lambda: self._carry_out(int(version), call)) if fault else self._carry_out(int(version), call)
+        finally:
+            self.watch()
 
     def next(self, method: str, *faults: Fault) -> None:
         """What becomes of the next calls of this method, one fault each."""
         self._faults[method].extend(faults)
+
+    def forget_faults(self) -> None:
+        """From now on all goes well again."""
+        self._faults.clear()
 
     def sent(self, reference: str) -> list[Call]:
         """The refund calls under this idempotency key that reached the bank."""
