@@ -2,7 +2,7 @@
 
 import logging
 
-from flask import Blueprint, current_app, request
+from flask import Blueprint, abort, current_app, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
@@ -20,9 +20,12 @@ bp = Blueprint("webhooks", __name__)
 @bp.post("/webhooks/bank131")
 @public
 def receive() -> ResponseReturnValue:
-    """401 for a bad signature, 503 when it could not be kept (the bank sends it again), else 200."""
-    request.max_content_length = MAX_BODY_BYTES
+    """413: too long. 401: bad signature. 503: it could not be kept, the bank sends it again. 200: it is kept."""
+    # One byte more than is taken: a chunked body is cut off there, without a word.
+    request.max_content_length = MAX_BODY_BYTES + 1
     body = request.get_data(cache=False, parse_form_data=False)
+    if len(body) > MAX_BODY_BYTES:
+        abort(413)
     if not signature.verify(current_app.extensions["bank_keys"], body, request.headers.get("X-PARTNER-SIGN")):
         log.warning("a webhook with a bad signature came from %s", request.remote_addr)
         return "bad signature\n", 401, {"Content-Type": "text/plain"}
