@@ -1,7 +1,9 @@
 """How money and moments are written for people, as template filters."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
+from babel import Locale
 from babel.numbers import get_decimal_symbol, get_group_symbol
 from flask import Flask
 from flask_babel import format_datetime, format_decimal, get_locale
@@ -23,10 +25,14 @@ def init_app(app: Flask) -> None:
 
 def amount(amount_minor: int, currency: str) -> str:
     """`100050`, `rub` -> `1,000.50`, one unbroken run of text, without the currency."""
-    locale = get_locale()
+    return money.format_amount(amount_minor, currency, *_marks(get_locale()))
+
+
+@lru_cache
+def _marks(locale: Locale) -> tuple[str, str]:
+    """What a language puts between thousands, and before the fraction."""
     group = get_group_symbol(locale)
-    group = _THIN_SPACE if group.isspace() else group
-    return money.format_amount(amount_minor, currency, group, get_decimal_symbol(locale))
+    return _THIN_SPACE if group.isspace() else group, get_decimal_symbol(locale)
 
 
 def amount_with_currency(amount_minor: int, currency: str) -> str:

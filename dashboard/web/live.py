@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
-from flask import Blueprint, Flask, Response, current_app, render_template, request, stream_with_context
+from flask import Blueprint, Flask, Response, current_app, get_template_attribute, request, stream_with_context
 from flask.typing import ResponseReturnValue
 from flask_babel import get_locale
 from sqlalchemy.exc import SQLAlchemyError
@@ -175,7 +175,7 @@ def _row_event(row: Row) -> str:
 @lru_cache(maxsize=1024)
 def _row_html(row: Row, _locale: str, _zone: str) -> str:
     """A row's HTML, rendered once for all streams that show it in one language and zone."""
-    return render_template("refunds/_row.html", r=row)
+    return str(get_template_attribute("refunds/_row.html", "row")(row))
 
 
 def _refund_news(reference: str, session: Session, since: int) -> _News:
