@@ -1,0 +1,177 @@
+"""The page of one refund: what it is, how it stands, what happens next."""
+
+import pytest
+
+from dashboard import refund_rules
+from dashboard.refunds import RefundOrder
+from tests.bench.databases import on_sqlite
+from tests.bench.refund_desk import RefundDesk
+from tests.bench.wire import REFUND, STATUS, edited, error, lose_answer, lose_request, refuse_connection
+from tests.web.browser import Browser
+from tests.web.made_up import MadeUp
+from tests.web.page import Element
+
+
+def detail(browser: Browser, reference: str) -> Element:
+    return browser.page(f"/refunds/{reference}").one(id="refund-detail")
+
+
+def next_step(element: Element) -> str:
+    return element.one("p", _class="next-step").text
+
+
+def facts(element: Element) -> dict[str, str]:
+    terms = [one.text for one in element.all("dt")]
+    return dict(zip(terms, [one.text for one in element.all("dd")], strict=True))
+
+
+def test_the_first_element_with_a_refund_is_the_refund_itself(operator: Browser, refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    reference = refund_desk.ask(session_id, 10_50)
+    first = operator.page(f"/refunds/{reference}").all(data_refund=True)[0]
+    assert (first["data-refund"], first["data-status"], first["data-session"]) == (reference, "queued", session_id)
+
+
+def test_it_shows_all_that_is_known(operator: Browser, refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00, customer="client-17")
+    person = refund_desk.person()
+    token = refund_desk.form(session_id)
+    order = refund_desk_order()
+    reference = refund_desk.submit(session_id, token, order, person)
+    refund_desk.run_for(minutes=5)
+    (bank_refund,) = refund_desk.bank_refunds(session_id)
+    shown = detail(operator, reference)
+    assert shown.one("h1").text == "Refund of 10.50 RUB"
+    assert shown.one(data_announce=True).text == "Accepted"
+    assert facts(shown) == {
+        "Asked": "1 Mar 09:00:00 · operator@desk.test",
+        "Finished": "1 Mar 09:00:05",
+        "Session": session_id,
+        "Customer": "client-17",
+        "Paid with": "Visa ··4242",
+        "Part of the payment": "of 100.00 RUB",
+        "Reason": "Goods returned",
+        "Comment": "by phone",
+        "Refund at the bank": bank_refund.id,
+        "Payment": refund_desk.bank_payments(session_id)[0].id,
+        "RRN": bank_refund.rrn,
+        "Our reference": reference,
+    }
+
+
+def refund_desk_order() -> RefundOrder:
+    return RefundOrder("partial", 10_50, "goods_returned", "by phone")
+
+
+def test_before_it_is_sent_there_is_nothing_at_the_bank(operator: Browser, refund_desk: RefundDesk) -> None:
+    reference = refund_desk.ask(refund_desk.paid_session(100_00))
+    shown = facts(detail(operator, reference))
+    assert shown["Refund at the bank"] == "none yet"
+    assert shown["Part of the payment"] == "in full"
+    assert {"Payment", "RRN", "Finished", "Comment"} & set(shown) == set()
+
+
+@on_sqlite
+def test_every_state_says_what_it_means_for_the_money(operator: Browser, made_up: MadeUp) -> None:
+    for number, state in enumerate(refund_rules.STATES):
+        reference = made_up.refund(made_up.session(f"ps_{number}"), state=state)
+        shown = detail(operator, reference)
+        assert shown["data-status"] == state
+        assert len(next_step(shown)) > 30
+        assert "_" not in next_step(shown)
+
+
+def test_an_unknown_outcome_is_said_to_be_unknown(operator: Browser, refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    refund_desk.wire.next(REFUND, lose_request)
+    reference = refund_desk.ask_and_send(session_id, 10_00)
+    shown = detail(operator, reference)
+    assert shown.one(data_announce=True).text == "Outcome unknown"
+    assert "no answer came that can be relied on" in next_step(shown)
+    assert "Do not refund it a second time." in next_step(shown)
+
+
+def test_while_a_refusal_is_made_sure_of_the_banks_words_are_shown(operator: Browser, refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    refund_desk.wire.next(REFUND, error("amount_less_allowed_provider", description="Too small"))
+    reference = refund_desk.ask_and_send(session_id, 10_00)
+    shown = detail(operator, reference)
+    assert shown.one(data_announce=True).text == "Outcome unknown"
+    assert next_step(shown) == (
+        "The bank answered: amount_less_allowed_provider Too small. Two reads will make sure that it made no refund; "
+        "the amount stays held till then."
+    )
+    refund_desk.run_for(minutes=5)
+    shown = detail(operator, reference)
+    assert shown.one(data_announce=True).text == "Refused"
+    assert "The amount can be refunded again." in next_step(shown)
+
+
+def test_a_bank_that_was_never_reached_is_not_in_doubt(operator: Browser, refund_desk: RefundDesk) -> None:
+    """Queued is said, and why: nobody has to wonder whether the processor was ever called."""
+    session_id = refund_desk.paid_session(100_00)
+    refund_desk.wire.next(REFUND, refuse_connection)
+    reference = refund_desk.ask_and_send(session_id, 10_00)
+    page = operator.page(f"/refunds/{reference}")
+    assert page.one(data_announce=True).text == "Queued"
+    assert "The bank was not reached, nothing was sent" in " ".join(page.timeline)
+
+
+def test_one_under_review_says_why(operator: Browser, refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    reference = refund_desk.ask_and_send(session_id, 10_00)
+    (bank_refund,) = refund_desk.bank_refunds(session_id)
+    refund_desk.bank.decide_refund(bank_refund.id, "declined")
+    refund_desk.read(session_id)
+    refund_desk.bank.decide_refund(bank_refund.id, "accepted", force=True)
+    refund_desk.read(session_id)
+    page = operator.page(f"/refunds/{reference}")
+    assert page.one(data_announce=True).text == "Declined Needs you"
+    assert next_step(page) == "The bank said both accepted and declined."
+    assert page.notices == ["Does not fit The bank said both accepted and declined. Shown is what it said first."]
+    assert ">" not in page.notices[0]
+
+
+def test_another_amount_at_the_bank_is_shown_beside_ours(operator: Browser, refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    reference = refund_desk.ask_and_send(session_id, 10_50)
+
+    def more(session: dict[str, object]) -> None:
+        session["acquiring_payments"][0]["refunds"][0]["amount_details"]["amount"] = 20_00  # type: ignore[index]
+
+    refund_desk.wire.next(STATUS, edited(more))
+    refund_desk.read(session_id)
+    page = operator.page(f"/refunds/{reference}")
+    assert facts(page.one(id="refund-detail"))["Amount at the bank"] == "20.00 RUB"
+    assert page.notices == ["Does not fit The bank's amount is not the one that was asked for: 20.00 RUB."]
+
+
+@pytest.mark.parametrize(("kind", "asked"), [("refund_here", "At the bank"), ("charge_back", "Chargeback")])
+def test_one_made_elsewhere_has_a_page_too(operator: Browser, refund_desk: RefundDesk, kind: str, asked: str) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    getattr(refund_desk.bank, kind)(session_id, 10_00)
+    refund_desk.read(session_id)
+    (refund,) = refund_desk.refunds(session_id)
+    page = operator.page(f"/refunds/{refund.reference}")
+    shown = page.one(id="refund-detail")
+    assert shown["data-refund"] == refund.reference
+    assert facts(shown)["Asked"].endswith(asked)
+    assert facts(shown)["Reason"] == "–"
+    assert page.all("button", id="undo") == []
+
+
+def test_it_follows_itself_from_where_it_was_read(operator: Browser, refund_desk: RefundDesk) -> None:
+    reference = refund_desk.ask(refund_desk.paid_session(100_00), 10_00)
+    columns = operator.page(f"/refunds/{reference}").one(data_live_url=True)
+    assert columns["data-live-url"] == f"/live?of_refund={reference}"
+    assert columns["data-parts"].split() == ["refund-detail", "timeline"]
+    assert int(columns["data-cursor"]) == refund_desk.journal()[-1].seq
+
+
+def test_an_answer_that_was_lost_is_found_by_reading(operator: Browser, refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    refund_desk.wire.next(REFUND, lose_answer)
+    reference = refund_desk.ask_and_send(session_id, 10_00)
+    assert detail(operator, reference)["data-status"] == "in_progress"
+    refund_desk.run_for(minutes=5)
+    assert detail(operator, reference)["data-status"] == "accepted"

@@ -1,0 +1,314 @@
+"""What happened, from the journal, in words: every kind of event, none of its codes."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import dashboard
+from dashboard import refund_rules, sending
+from dashboard.web import timeline, wording
+from tests.bench.refund_desk import RefundDesk
+from tests.bench.wire import (
+    REFUND,
+    STATUS,
+    Fault,
+    Json,
+    answered,
+    bad_gateway,
+    edited,
+    error,
+    lose_answer,
+    lose_request,
+    refuse_connection,
+)
+from tests.web.browser import Browser
+from tests.web.page import Element
+
+SOURCES = sorted(Path(dashboard.__file__).parent.glob("*.py"))
+# About the desk and its people; they stand on the journal's page alone.
+NOT_OF_A_REFUND = re.compile(r"(login|person|sending|webhook):")
+
+
+def literals_of(verb: str) -> set[str]:
+    """Every text that stands in a call of this verb, in all modules that write the journal."""
+    found: set[str] = set()
+    for source in SOURCES:
+        for node in ast.walk(ast.parse(source.read_text())):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) == verb:
+                found |= {
+                    one.value for one in node.args if isinstance(one, ast.Constant) and isinstance(one.value, str)
+                }
+    return found
+
+
+def test_every_event_of_a_refund_or_a_session_has_words() -> None:
+    events = {text for text in literals_of("record") if ":" in text and not NOT_OF_A_REFUND.match(text)}
+    assert {"refund:requested", "attempt:ended", "session:captured"} <= events
+    states = {f"refund:{state}" for state in refund_rules.STATES} - {
+        "refund:awaiting_approval",
+        "refund:rejected",
+        "refund:abandoned",
+    }
+    assert events | states | {"webhook:applied"} <= set(timeline.TELLERS)
+
+
+def test_every_anomaly_and_every_review_has_words() -> None:
+    anomalies = literals_of("note_anomaly")
+    assert anomalies == set(wording._ANOMALIES)
+    reviews = literals_of("flag_review") | {"other_bank", "no_longer_fits", "stranger", "not_found"}
+    assert reviews == set(wording._REVIEWS)
+
+
+def timeline_of(browser: Browser, reference: str) -> list[str]:
+    """The sentences, oldest first; no code may stand in them or in what folds out."""
+    page = browser.page(f"/refunds/{reference}")
+    check_words(page)
+    return list(reversed(page.timeline))
+
+
+def check_words(page: Element) -> None:
+    for entry in page.one(id="timeline").all("li"):
+        words = re.sub(r"\b(ps|pm|rf)_\d+", "", entry.text)
+        assert not re.search(r"\b[a-z]+_[a-z_]+\b(?! No\b)", words.replace("payment_refunded", "")), entry.text
+        assert not re.search(r"\b(was|source|known_by|outcome|state): ", words), entry.text
+
+
+def ask_and(refund_desk: RefundDesk, *faults: Fault) -> tuple[str, str]:
+    """A refund that met these faults when it was sent: its session and its reference."""
+    session_id = refund_desk.paid_session(100_00)
+    refund_desk.wire.next(REFUND, *faults)
+    return session_id, refund_desk.ask_and_send(session_id, 10_00)
+
+
+@pytest.fixture(autouse=True)
+def _a_reason_with_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wording, "REASONS", {**wording.REASONS, "customer_request": "The customer asked for it"})
+
+
+def test_a_refund_that_goes_well(operator: Browser, refund_desk: RefundDesk) -> None:
+    session_id, reference = ask_and(refund_desk)
+    refund_desk.bank.advance(refund_desk.bank.next_due() or refund_desk.clock.now())
+    refund_desk.deliver(refund_desk.wire.last_webhook(session_id))
+    (bank_refund,) = refund_desk.bank_refunds(session_id)
+    assert timeline_of(operator, reference) == [
+        "What was paid was read from the bank",
+        "Asked by operator@desk.test: 10.00 RUB, The customer asked for it",
+        "Sent to the bank",
+        "The bank answered",
+        f"The bank has it as {bank_refund.id}, in its answer",
+        "In progress at the bank, in its answer",
+        "Accepted by the bank, by webhook, its signature verified",
+        "Webhook payment_refunded, its signature verified",
+    ]
+
+
+def test_what_each_line_rests_on_folds_out_below_it(operator: Browser, refund_desk: RefundDesk) -> None:
+    _, reference = ask_and(refund_desk)
+    page = operator.page(f"/refunds/{reference}")
+    folded = [one.one("pre").text for one in reversed(page.one(id="timeline").all("details"))]
+    digest = r"[0-9a-f]{64}"
+    assert re.fullmatch(f"SHA-256 of what came: {digest}", folded[0])
+    assert re.fullmatch(f"SHA-256 of what is sent: {digest}", folded[1])
+    assert re.fullmatch(f"SHA-256 of what is sent: {digest}", folded[2])
+    assert re.fullmatch(f"HTTP status: 200 SHA-256 of what came: {digest}", folded[3])
+
+
+def test_a_declined_one(operator: Browser, refund_desk: RefundDesk) -> None:
+    session_id, reference = ask_and(refund_desk)
+    refund_desk.bank.decide_refund(refund_desk.bank_refunds(session_id)[0].id, "declined")
+    refund_desk.read(session_id)
+    assert timeline_of(operator, reference)[-1] == "Declined by the bank, read from the bank"
+
+
+def test_one_with_an_error_that_is_not_final(operator: Browser, refund_desk: RefundDesk) -> None:
+    session_id, reference = ask_and(refund_desk)
+    refund_desk.bank.decide_refund(refund_desk.bank_refunds(session_id)[0].id, "error")
+    refund_desk.read(session_id)
+    assert timeline_of(operator, reference)[-1] == ("The bank reports an error; that is not final, read from the bank")
+
+
+def test_an_undone_one(operator: Browser, refund_desk: RefundDesk) -> None:
+    reference = refund_desk.ask(refund_desk.paid_session(100_00), 10_00)
+    refund_desk.cancel(reference)
+    assert timeline_of(operator, reference)[-1] == "Undone by operator@desk.test before it was sent"
+
+
+def test_a_bank_that_is_not_reached(operator: Browser, refund_desk: RefundDesk) -> None:
+    _, reference = ask_and(refund_desk, refuse_connection)
+    assert timeline_of(operator, reference)[-2:] == [
+        "The bank was not reached, nothing was sent: the bank was not reached: the connection was refused",
+        "Back in the queue, to be sent once the bank can be reached",
+    ]
+    refund_desk.run_for(minutes=5)
+    assert "Sent to the bank again, attempt 2, the same bytes under the same key" in timeline_of(operator, reference)
+
+
+def test_a_refusal_is_made_sure_of(operator: Browser, refund_desk: RefundDesk) -> None:
+    _, reference = ask_and(refund_desk, error("too_much", description="No"))
+    refund_desk.run_for(minutes=5)
+    assert timeline_of(operator, reference)[3:] == [
+        "The bank said no: too_much No",
+        "The outcome is not known; the amount stays held while the bank is asked",
+        "The bank does not have it, proved by a read (1 of 2)",
+        "The bank does not have it, proved by a read (2 of 2)",
+        "Refused: the bank said no and made no refund; the amount is free again",
+    ]
+
+
+def test_wrong_keys(operator: Browser, refund_desk: RefundDesk) -> None:
+    _, reference = ask_and(refund_desk, error("authentication_error", 401, "Wrong signature"))
+    assert "The bank said no: authentication_error Wrong signature" in [
+        re.sub(r"\s+", " ", line) for line in operator.page(f"/refunds/{reference}").timeline
+    ]
+    sending.resume(refund_desk.desk, "test")
+
+
+def test_one_that_got_lost_is_sent_once_more(operator: Browser, refund_desk: RefundDesk) -> None:
+    _, reference = ask_and(refund_desk, lose_request, lose_request)
+    refund_desk.run_for(hours=2)
+    lines = timeline_of(operator, reference)
+    assert "No answer that can be relied on: the bank did not answer: no whole answer within 30 s" in lines
+    assert "It will be sent once more, the same bytes under the same key" in lines
+    assert lines[-1] == "Needs you: The bank does not show it, and it was sent as often as is safe."
+
+
+def test_a_key_that_the_bank_knows(operator: Browser, refund_desk: RefundDesk) -> None:
+    _, reference = ask_and(refund_desk, error("idempotency_key_already_exists", 400))
+    assert "The bank says that it knows this refund's key already" in timeline_of(operator, reference)
+
+
+def test_an_answer_from_something_in_between(operator: Browser, refund_desk: RefundDesk) -> None:
+    _, reference = ask_and(refund_desk, bad_gateway)
+    lines = timeline_of(operator, reference)
+    assert any(line.startswith("No answer that can be relied on: HTTP 502") for line in lines)
+    assert any(re.fullmatch(r"The bank has it as rf_\d+, read from the bank", line) for line in lines)
+
+
+def test_one_told_from_others_by_its_amount_alone(operator: Browser, refund_desk: RefundDesk) -> None:
+    refund_desk.wire.echo = "nothing"
+    _, reference = ask_and(refund_desk)
+    lines = timeline_of(operator, reference)
+    assert any(line.endswith(", in its answer; it is the only new one of this amount") for line in lines)
+
+
+def test_a_stranger(operator: Browser, refund_desk: RefundDesk) -> None:
+    session_id, reference = ask_and(refund_desk, lose_request)
+    refund_desk.bank.refund_here(session_id, 10_00)
+    refund_desk.read(session_id)
+    lines = timeline_of(operator, reference)
+    assert any(line.startswith("Needs you: Another refund appeared at the bank") for line in lines)
+    assert any("the two may be the same" in line for line in lines)
+
+
+def test_the_end_of_a_doubt(operator: Browser, refund_desk: RefundDesk) -> None:
+    session_id, reference = ask_and(refund_desk, lose_request, lose_request)
+    refund_desk.run_for(hours=2)
+    assert refund_desk.refund(reference).review == "not_found"
+    refund_desk.bank.refund_here(session_id, 10_00, {"reference": reference})
+    refund_desk.read(session_id)
+    lines = timeline_of(operator, reference)
+    assert lines[-2:] == [
+        "Does not need anybody any more: it turned up at the bank",
+        "Accepted by the bank, read from the bank",
+    ]
+
+
+def test_two_under_one_reference(operator: Browser, refund_desk: RefundDesk) -> None:
+    session_id, reference = ask_and(refund_desk)
+    refund_desk.bank.refund_here(session_id, 10_00, {"reference": reference})
+    refund_desk.read(session_id)
+    lines = timeline_of(operator, reference)
+    assert any("A second refund of the bank's bears the same reference: rf_" in line for line in lines)
+    assert "Needs you: The bank made two refunds under one reference of ours." in lines
+
+
+def test_made_after_it_had_ended_here(operator: Browser, refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    reference = refund_desk.ask(session_id, 10_00)
+    refund_desk.cancel(reference)
+    refund_desk.bank.refund_here(session_id, 10_00, {"reference": reference})
+    refund_desk.read(session_id)
+    lines = timeline_of(operator, reference)
+    assert "The bank made it after all, although it had ended here." in lines
+    assert lines[-1] == "Accepted by the bank, read from the bank"
+
+
+def test_accepted_and_declined(operator: Browser, refund_desk: RefundDesk) -> None:
+    session_id, reference = ask_and(refund_desk)
+    (bank_refund,) = refund_desk.bank_refunds(session_id)
+    refund_desk.bank.decide_refund(bank_refund.id, "accepted")
+    refund_desk.read(session_id)
+    refund_desk.bank.decide_refund(bank_refund.id, "declined", force=True)
+    refund_desk.read(session_id)
+    assert timeline_of(operator, reference)[-2:] == [
+        "Needs you: The bank said both accepted and declined.",
+        "The bank said both accepted and declined. Shown is what it said first.",
+    ]
+
+
+def test_another_amount(operator: Browser, refund_desk: RefundDesk) -> None:
+    session_id, reference = ask_and(refund_desk)
+
+    def change(session: Json) -> None:
+        session["acquiring_payments"][0]["refunds"][0]["amount_details"]["amount"] = 20_00
+
+    refund_desk.wire.next(STATUS, edited(change))
+    refund_desk.read(session_id)
+    assert timeline_of(operator, reference)[-1] == "The bank's amount is not the one that was asked for: 20.00 RUB."
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [("refund_here", "Made at the bank: 5.00 RUB, rf_"), ("charge_back", "Chargeback of 5.00 RUB, rf_")],
+)
+def test_one_made_elsewhere(operator: Browser, refund_desk: RefundDesk, kind: str, sentence: str) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    getattr(refund_desk.bank, kind)(session_id, 5_00)
+    refund_desk.read(session_id)
+    (refund,) = refund_desk.refunds(session_id)
+    assert any(line.startswith(sentence) for line in timeline_of(operator, refund.reference))
+
+
+def test_an_unreadable_answer_is_quoted(operator: Browser, refund_desk: RefundDesk) -> None:
+    _, reference = ask_and(refund_desk, answered(200, b'{"status": "ok"}'))
+    assert any(
+        line.startswith("No answer that can be relied on: the answer's") for line in timeline_of(operator, reference)
+    )
+
+
+# The same of a session
+
+
+def test_a_sessions_lines_say_which_refund_they_are_about(operator: Browser, refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    first, second = refund_desk.ask(session_id, 10_00), refund_desk.ask(session_id, 20_00)
+    refund_desk.cancel(second)
+    page = operator.page(f"/sessions/{session_id}")
+    check_words(page)
+    entries = page.one(id="timeline").one("ol").all("li")
+    told = [(entry.one("p").text, [(one["href"], one.text) for one in entry.all("a")]) for entry in entries]
+    assert told[0] == (
+        "Undone by operator@desk.test before it was sent",
+        [(f"/refunds/{second}", "20.00 RUB")],
+    )
+    assert (f"/refunds/{first}", "10.00 RUB") in [link for _, links in told for link in links]
+    assert told[-1] == ("What was paid was read from the bank", [])
+
+
+def test_with_one_refund_there_is_nothing_to_tell_apart(operator: Browser, refund_desk: RefundDesk) -> None:
+    session_id, _ = ask_and(refund_desk)
+    page = operator.page(f"/sessions/{session_id}")
+    assert page.one(id="timeline").all("a") == []
+    assert len(page.timeline) == 6
+
+
+def test_a_session_tells_of_every_webhook_and_a_refund_of_its_own(operator: Browser, refund_desk: RefundDesk) -> None:
+    session_id, reference = ask_and(refund_desk)
+    other = refund_desk.ask(session_id, 5_00)
+    refund_desk.deliver(refund_desk.wire.webhook_now(session_id))
+    sentence = "Webhook payment_refunded, its signature verified"
+    assert sentence in operator.page(f"/sessions/{session_id}").timeline
+    assert sentence in operator.page(f"/refunds/{reference}").timeline
+    assert sentence not in operator.page(f"/refunds/{other}").timeline
