@@ -47,7 +47,9 @@ def keep_terms(session: Session, session_id: str, texts: Iterable[str | None], r
 
 def words_of(query: str) -> list[str]:
     """The words that somebody looks for, each to be the beginning of a term."""
-    return [word.strip("\"'()[]{},;:.!?")[:LONGEST_TERM] for word in query.lower().split()][:MOST_WORDS]
+    pieces = query.lower().replace("\x00", " ").split()
+    words = [piece.strip("\"'()[]{},;:.!?")[:LONGEST_TERM] for piece in pieces]
+    return [word for word in words if word][:MOST_WORDS]
 
 
 def begins_with(word: str) -> ColumnElement[bool]:
