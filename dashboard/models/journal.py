@@ -7,13 +7,17 @@ from dashboard.db import Base
 
 
 class JournalEntry(Base):
-    """One event. `seq` has no gaps; `data` is the canonical JSON text that was hashed; `at` is fixed-width."""
+    """One event. `seq` has no gaps; `data` is the canonical JSON text that was hashed; `at` is fixed-width.
+
+    Without SQLite's hidden row numbers: REPLACE could use one to put an entry in the place of another.
+    """
 
     __tablename__ = "journal"
     __table_args__ = (
         Index(None, "subject", "seq"),
         Index(None, "action", "seq"),
         Index(None, "actor", "seq"),
+        {"sqlite_with_rowid": False},
     )
 
     seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
