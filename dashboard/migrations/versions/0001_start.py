@@ -106,7 +106,6 @@ def _create_tables() -> None:
         sa.Column("hash", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_journal")),
         sqlite_with_rowid=False,
-        sqlite_with_rowid=False,
     )
     op.create_index(op.f("ix_journal_action_seq"), "journal", ["action", "seq"], unique=False)
     op.create_index(op.f("ix_journal_actor_seq"), "journal", ["actor", "seq"], unique=False)
