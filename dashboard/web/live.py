@@ -12,16 +12,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
-from flask import Blueprint, Flask, Response, current_app, get_template_attribute, request, stream_with_context
+from flask import Blueprint, Flask, Response, abort, current_app, get_template_attribute, request, stream_with_context
 from flask.typing import ResponseReturnValue
 from flask_babel import get_locale
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dashboard import health, history, journal, people, roles
 from dashboard.db import db
 from dashboard.desk import Desk
 from dashboard.history import Filters, Row
+from dashboard.models import PaymentSession, Refund
 from dashboard.web.access import desk, needs, visitor, zone
 from dashboard.web.refunds import filters_of, refund_parts
 from dashboard.web.sessions import session_parts
@@ -29,6 +30,7 @@ from dashboard.web.sessions import session_parts
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.1
+LINGER_S = 10.0
 HEARTBEAT_S = 5.0
 LONGEST_STREAM_S = 600.0
 RETRY_MS = 2000
@@ -37,35 +39,54 @@ bp = Blueprint("live", __name__)
 
 
 class HeadWatch:
-    """Follows the head of the journal for all streams of this process."""
+    """Follows the head of the journal for all streams of this process, as long as there are any."""
 
     def __init__(self, read_head: Callable[[], int]) -> None:
         self._read_head = read_head
         self._moved = threading.Condition()
         self._head = 0
+        self._waiting = 0
         self._thread: threading.Thread | None = None
 
     def wait_beyond(self, seq: int, timeout_s: float) -> int:
         """The head, as soon as it is beyond `seq`, or after the time is over."""
         with self._moved:
+            self._waiting += 1
             if self._thread is None:
                 self._thread = threading.Thread(target=self._follow, name="head-watch", daemon=True)
                 self._thread.start()
-            self._moved.wait_for(lambda: self._head > seq, timeout_s)
-            return self._head
+            try:
+                self._moved.wait_for(lambda: self._head > seq, timeout_s)
+                return self._head
+            finally:
+                self._waiting -= 1
 
     def _follow(self) -> None:
+        """Look until nobody has waited for a while."""
+        nobody_since_s = time.monotonic()
+        is_failing = False
         while True:
-            try:
-                head = self._read_head()
-            except SQLAlchemyError:
-                log.exception("the head of the journal could not be read")
-                head = self._head
+            head = self._look(is_failing=is_failing)
+            is_failing = head is None
             with self._moved:
-                if head != self._head:
+                if head is not None and head != self._head:
                     self._head = head
                     self._moved.notify_all()
+                if self._waiting:
+                    nobody_since_s = time.monotonic()
+                elif time.monotonic() - nobody_since_s > LINGER_S:
+                    self._thread = None
+                    return
             time.sleep(LOOK_EVERY_S)
+
+    def _look(self, *, is_failing: bool) -> int | None:
+        """The head; None when it cannot be read, which is said once."""
+        try:
+            return self._read_head()
+        except Exception:
+            if not is_failing:
+                log.exception("the head of the journal cannot be read")
+            return None
 
 
 def init_app(app: Flask, the_desk: Desk) -> None:
@@ -110,8 +131,12 @@ Teller = Callable[[Session, int], _News]
 def _teller() -> Teller:
     """What this page wants to be told: one refund, one session, or the rows of a filtered history."""
     if reference := request.args.get("of_refund"):
+        if history.one(db.session(), reference) is None:
+            abort(404)
         return partial(_refund_news, reference)
     if session_id := request.args.get("of_session"):
+        if db.session.get(PaymentSession, session_id) is None:
+            abort(404)
         return partial(_session_news, session_id)
     return partial(_row_news, filters_of(request.args))
 
@@ -179,9 +204,13 @@ def _row_html(row: Row, _locale: str, _zone: str) -> str:
 
 
 def _refund_news(reference: str, session: Session, since: int) -> _News:
-    row = history.one(session, reference)
+    """Its neighbours count too: it may have begun to wait for one of them."""
     cursor, subjects = journal.subjects_since(session, since)
-    if row is None or not subjects & {f"refund:{reference}", f"session:{row.session_id}"}:
+    row = history.one(session, reference) if subjects else None
+    if row is None:
+        return _News([], cursor)
+    references = session.scalars(select(Refund.reference).where(Refund.session_id == row.session_id))
+    if not subjects & {f"session:{row.session_id}", *(f"refund:{each}" for each in references)}:
         return _News([], cursor)
     return _News([_event("detail", {"html": refund_parts(session, reference)})], cursor)
 

@@ -54,7 +54,7 @@ def _figures() -> list[Figure]:
     ]
     for each in sums:
         if each.state == refund_rules.ACCEPTED:
-            figures.append(Figure(_("Given back today"), each.amount_minor, each.currency, None, _link(**accepted)))
+            figures.append(Figure(_("Of these accepted"), each.amount_minor, each.currency, None, _link(**accepted)))
     return figures
 
 

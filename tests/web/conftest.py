@@ -46,6 +46,8 @@ def app(
     app.testing = True
     app.jinja_env.bytecode_cache = compiled_templates
     yield app
+    if thread := app.extensions["head_watch"]._thread:
+        thread.join()
     with app.app_context():
         db.session.remove()
         db.engine.dispose()

@@ -19,7 +19,6 @@ from tests.bench.wire import (
     bad_gateway,
     edited,
     error,
-    lose_answer,
     lose_request,
     refuse_connection,
 )

@@ -1,0 +1,50 @@
+"""What machines that watch this one ask."""
+
+from dataclasses import replace
+
+from flask import Flask
+from sqlalchemy import text
+
+from dashboard import worker
+from dashboard.db import db, open_engine, writing_engine
+from dashboard.desk import Desk
+from tests.bench.refund_desk import RefundDesk
+from tests.web.browser import Browser
+
+
+def test_a_process_that_answers_is_healthy(client: Browser) -> None:
+    answer = client.get("/healthz")
+    assert (answer.status, answer.response.json) == (200, {"status": "ok"})
+    assert "Set-Cookie" not in answer.response.headers
+
+
+def test_with_a_worker_it_is_ready(client: Browser, refund_desk: RefundDesk) -> None:
+    worker.beat(refund_desk.desk, "worker-1")
+    answer = client.get("/readyz")
+    assert (answer.status, answer.response.json) == (200, {"status": "ok"})
+
+
+def test_without_one_it_is_not(client: Browser, refund_desk: RefundDesk) -> None:
+    assert client.get("/readyz").response.json == {"status": "not ready", "missing": ["worker"]}
+    worker.beat(refund_desk.desk, "worker-1")
+    refund_desk.clock.advance(31)
+    answer = client.get("/readyz")
+    assert (answer.status, answer.response.json) == (503, {"status": "not ready", "missing": ["worker"]})
+
+
+def test_a_database_of_another_shape_is_not_ready(app: Flask, client: Browser, refund_desk: RefundDesk) -> None:
+    worker.beat(refund_desk.desk, "worker-1")
+    with app.app_context(), writing_engine(db.engine).connect() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = 'older'"))
+        connection.commit()
+    answer = client.get("/readyz")
+    assert (answer.status, answer.response.json) == (503, {"status": "not ready", "missing": ["migrations"]})
+
+
+def test_a_database_that_is_not_there_is_not_ready(app: Flask, client: Browser, desk: Desk, database: str) -> None:
+    elsewhere = "/no/such/folder/file" if database == "sqlite" else "no_such_database"
+    url = desk.engine.url.set(database=elsewhere).render_as_string(hide_password=False)
+    app.extensions["desk"] = replace(desk, engine=open_engine(url))
+    answer = client.get("/readyz")
+    assert (answer.status, answer.response.json) == (503, {"status": "not ready", "missing": ["database"]})
+    assert client.get("/healthz").status == 200
