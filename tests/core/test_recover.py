@@ -308,6 +308,21 @@ def test_one_that_fails_its_last_look_is_tried_again(refund_desk: RefundDesk) ->
     assert refund_desk.refund(refund.reference).state == "accepted"
 
 
+def test_the_time_for_a_second_send_counts_from_the_first_one(refund_desk: RefundDesk) -> None:
+    refund = unknown(refund_desk, lose_request, refuse_connection)
+    refund_desk.run_for(hours=1)
+    assert refund_desk.refund(refund.reference).sent_at == refund.sent_at
+
+
+def test_without_two_proofs_it_is_not_sent_again_whatever_the_plan_says(refund_desk: RefundDesk) -> None:
+    refund = unknown(refund_desk)
+    with refund_desk.desk.write() as tx:
+        tx.get_one(Refund, refund.id).next_send_at = refund_desk.clock.now()
+    sending.send(refund_desk.desk, refund.reference)
+    assert len(refund_desk.attempts(refund.reference)) == 1
+    assert refund_desk.refund(refund.reference).state == "unknown"
+
+
 # Strangers
 
 

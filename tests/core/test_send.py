@@ -275,6 +275,7 @@ def test_a_process_that_died_while_sending_leaves_an_unknown_outcome(refund_desk
     [attempt] = refund_desk.attempts(reference)
     refund_desk.clock.advance_to(attempt.lease_until)
     refund_desk.work()
+    sending.expire_sending(refund_desk.desk, reference)
     assert refund_desk.refund(reference).state == "sending", "its lease is not over yet"
     refund_desk.clock.advance(0.001)
     due = worker.due_work(refund_desk.desk, 10)
