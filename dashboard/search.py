@@ -14,8 +14,8 @@ LONGEST_TERM = 100
 MOST_WORDS = 8
 # Words are rare up to so many terms; lists are walked through so far for a common one before anything else is tried;
 # and up to so many terms their owners can be gathered in time.
-MOST_RARE = 5_000
-MOST_WALKED = 5_000
+MOST_RARE = 2_000
+MOST_WALKED = 2_500
 MOST_GATHERED = 20_000
 
 _WORD = re.compile(r"\w+")

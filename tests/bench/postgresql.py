@@ -41,21 +41,23 @@ class PostgresqlServer:
 
 
 @contextmanager
-def running_postgresql() -> Iterator[PostgresqlServer]:
-    """A server that runs while the block does."""
+def running_postgresql(kept_in: Path | None = None) -> Iterator[PostgresqlServer]:
+    """A server that runs while the block does: a new one, or one that is kept in a folder from run to run."""
     programs = _programs()
     owner = _owner()
-    folder = Path(tempfile.mkdtemp(prefix="dashboard-tests-postgresql-"))
+    folder = kept_in or Path(tempfile.mkdtemp(prefix="dashboard-tests-postgresql-"))
     if owner:
         os.chown(folder, owner.pw_uid, owner.pw_gid)
     try:
-        _initialise(programs, folder, owner)
+        if not (folder / "data").exists():
+            _initialise(programs, folder, owner)
         server = PostgresqlServer(_free_port(), "tests")
         with _started(programs, folder, server.port, owner) as process:
             _await_connections(server, process, folder / LOG_NAME)
             yield server
     finally:
-        shutil.rmtree(folder)
+        if not kept_in:
+            shutil.rmtree(folder)
 
 
 def _programs() -> Path:
