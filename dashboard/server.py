@@ -20,7 +20,7 @@ from dashboard import db, worker
 from dashboard.app import create_app, create_desk
 from dashboard.config import Config
 
-STOP_WITHIN_S = 4.0
+STOP_WITHIN_S = 3.5
 LOOK_EVERY_S = 0.2
 _PR_SET_PDEATHSIG = 1
 _IN_MEMORY = "/dev/shm"  # noqa: S108 (a heartbeat file of gunicorn's, which makes its own name)
