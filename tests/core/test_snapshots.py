@@ -19,6 +19,7 @@ from tests.bench.wire import (
     lose_request,
     meanwhile,
     refunds_in,
+    refuse_connection,
     replay,
 )
 
@@ -282,6 +283,16 @@ def test_one_that_may_be_ours_marks_both(refund_desk: RefundDesk) -> None:
     assert refund_desk.refund(refund.reference).review == ""
 
 
+def test_one_that_came_when_nothing_had_connected_cannot_be_ours(refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    reference = refund_desk.ask(session_id, 10_00)
+    refund_desk.wire.next(REFUND, refuse_connection)
+    refund_desk.send(reference)
+    refund_desk.bank.refund_here(session_id, 10_00)
+    refund_desk.read(session_id)
+    assert refund_desk.anomalies(session_id) == set()
+
+
 def test_one_from_before_any_send_cannot_be_ours(refund_desk: RefundDesk) -> None:
     session_id = refund_desk.paid_session(100_00)
     refund_desk.bank.refund_here(session_id, 10_00)
@@ -478,6 +489,7 @@ def test_what_has_ended_is_read_twice_more(refund_desk: RefundDesk, status: str)
 def test_what_was_undone_needs_no_reads(refund_desk: RefundDesk) -> None:
     session_id = refund_desk.paid_session()
     refund_desk.cancel(refund_desk.ask(session_id))
+    refund_desk.read(session_id)
     assert plan(refund_desk, session_id, None, 3 * 24 * 3600) == []
 
 
