@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
+from itsdangerous import URLSafeTimedSerializer
 from werkzeug.test import TestResponse
 
 from tests.web.page import Element, read_page
@@ -73,6 +74,13 @@ class Browser:
             page = Answer(self.client.get("/login", follow_redirects=True)).page
             self._csrf_token = page.all("input", name="csrf_token")[0]["value"]
         return self._csrf_token
+
+    def be(self, token: str) -> None:
+        """Be signed in with this token, as if the form had been sent."""
+        with self.client.session_transaction() as cookie:
+            cookie.update({"_user_id": token, "_fresh": True, "csrf_token": f"csrf of {token}"})
+        serializer = URLSafeTimedSerializer(str(self.client.application.secret_key), salt="wtf-csrf-token")
+        self._csrf_token = str(serializer.dumps(f"csrf of {token}"))
 
     def sign_in(self, email: str, password: str, next_target: str = "") -> Answer:
         return self.post("/login", {"email": email, "password": password, "next": next_target})

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import RefundDesk
 from tests.bench.wire import REFUND, lose_request
 from tests.web.browser import Browser
@@ -23,6 +24,7 @@ def test_undone_it_is_never_sent(operator: Browser, refund_desk: RefundDesk) -> 
     assert operator.page(f"/refunds/{reference}").notices == [], "said once"
 
 
+@on_sqlite
 def test_the_button_is_there_as_long_as_it_works(operator: Browser, refund_desk: RefundDesk) -> None:
     reference = refund_desk.ask(refund_desk.paid_session(100_00), 10_00)
     page = operator.page(f"/refunds/{reference}")
@@ -81,6 +83,7 @@ def test_a_refund_made_at_the_bank_cannot_be_undone_here(operator: Browser, refu
     assert operator.post(f"/refunds/{refund.reference}/cancel").status == 409
 
 
+@on_sqlite
 def test_what_does_not_exist_cannot_be_undone(operator: Browser) -> None:
     answer = operator.post("/refunds/00000000-0000-4000-8000-00000000ffff/cancel")
     assert answer.status == 404

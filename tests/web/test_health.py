@@ -35,10 +35,15 @@ def test_without_one_it_is_not(client: Browser, refund_desk: RefundDesk) -> None
 def test_a_database_of_another_shape_is_not_ready(app: Flask, client: Browser, refund_desk: RefundDesk) -> None:
     worker.beat(refund_desk.desk, "worker-1")
     with app.app_context(), writing_engine(db.engine).connect() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = 'older'"))
+        newest = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
+        set_version = text("UPDATE alembic_version SET version_num = :version")
+        connection.execute(set_version, {"version": "older"})
         connection.commit()
-    answer = client.get("/readyz")
+        answer = client.get("/readyz")
+        connection.execute(set_version, {"version": newest})
+        connection.commit()
     assert (answer.status, answer.response.json) == (503, {"status": "not ready", "missing": ["migrations"]})
+    assert client.get("/readyz").status == 200
 
 
 def test_a_database_that_is_not_there_is_not_ready(app: Flask, client: Browser, desk: Desk, database: str) -> None:

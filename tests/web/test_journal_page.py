@@ -22,6 +22,7 @@ def entries(page: Element) -> list[dict[str, str]]:
     return [cells(row) for row in page.one("main").one("tbody").all("tr")]
 
 
+@on_sqlite
 def test_it_shows_who_did_what_to_what_and_when(operator: Browser, refund_desk: RefundDesk) -> None:
     session_id = refund_desk.paid_session(100_00)
     reference = refund_desk.ask(session_id, 10_50)
@@ -71,5 +72,6 @@ def test_before_the_first_entry_there_is_nothing(operator: Browser) -> None:
     assert "The journal is empty" in operator.page("/journal/?before=1").one("main").text
 
 
+@on_sqlite
 def test_a_viewer_may_read_it(viewer: Browser) -> None:
     assert entries(viewer.page("/journal/"))[0]["action"] == "login:succeeded"

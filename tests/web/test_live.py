@@ -74,6 +74,7 @@ def test_a_refund_is_told_of_at_each_step(operator: Browser, refund_desk: Refund
         assert rows(stream.news()) == {reference: "accepted"}
 
 
+@on_sqlite
 def test_a_row_comes_as_the_page_shows_it(operator: Browser, refund_desk: RefundDesk) -> None:
     refund_desk.ask(refund_desk.paid_session(100_00), 10_00)
     with Stream(operator, "?since=0") as stream:
@@ -99,6 +100,7 @@ def test_only_what_is_within_the_filters_is_told(operator: Browser, refund_desk:
             assert rows(stream.news()) == expected, query
 
 
+@on_sqlite
 def test_without_a_position_it_begins_now(operator: Browser, refund_desk: RefundDesk) -> None:
     session_id = refund_desk.paid_session(100_00)
     refund_desk.ask(session_id, 10_00)
@@ -138,6 +140,7 @@ def test_a_position_beyond_the_head_means_reload_and_the_end(operator: Browser, 
         assert [event.name for event in stream.round()] == ["reload", "end"]
 
 
+@on_sqlite
 def test_too_much_at_once_means_reload(
     operator: Browser, refund_desk: RefundDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -175,6 +178,7 @@ def test_a_refunds_page_gets_its_parts_anew(operator: Browser, refund_desk: Refu
     assert set(event.data["html"]) == set(page.one(data_parts=True)["data-parts"].split())
 
 
+@on_sqlite
 def test_what_one_may_not_do_is_not_in_the_parts(viewer: Browser, refund_desk: RefundDesk) -> None:
     reference = refund_desk.ask(refund_desk.paid_session(100_00), 10_00)
     with Stream(viewer, f"?of_refund={reference}&since=0") as stream:
@@ -192,6 +196,7 @@ def test_a_refund_that_begins_to_wait_is_told_of(operator: Browser, refund_desk:
     assert "Queued, waiting" in event.data["html"]["refund-detail"]
 
 
+@on_sqlite
 def test_other_refunds_do_not_disturb_it(operator: Browser, refund_desk: RefundDesk) -> None:
     reference = refund_desk.ask(refund_desk.paid_session(100_00), 10_00)
     other = refund_desk.paid_session(100_00)
@@ -218,6 +223,7 @@ def test_a_sessions_page_gets_rows_and_figures(operator: Browser, refund_desk: R
         assert read_page(parts[part]).one(id=part) == page.one(id=part)
 
 
+@on_sqlite
 def test_a_sessions_figures_change_with_what_the_bank_shows(operator: Browser, refund_desk: RefundDesk) -> None:
     session_id = refund_desk.paid_session(100_00)
     operator.page(f"/sessions/{session_id}")
@@ -228,6 +234,7 @@ def test_a_sessions_figures_change_with_what_the_bank_shows(operator: Browser, r
     assert "120.00" in event.data["html"]["session-summary"]
 
 
+@on_sqlite
 @pytest.mark.parametrize("query", ["?of_refund=00000000-0000-4000-8000-00000000ffff", "?of_session=ps_999"])
 def test_what_does_not_exist_has_no_stream(operator: Browser, query: str) -> None:
     assert operator.get(f"/live{query}").status == 404
@@ -245,6 +252,7 @@ def test_it_says_how_long_ago_the_last_webhook_came(operator: Browser, refund_de
         wait_until(lambda: stream.next_freshness().data == {"webhook_age_s": 12})
 
 
+@on_sqlite
 def test_an_idle_stream_shows_that_it_is_alive(operator: Browser) -> None:
     with Stream(operator) as stream:
         assert len({stream.next_freshness().id for _ in range(3)}) == 1
@@ -280,6 +288,7 @@ def test_it_ends_with_the_sign_in(auth: Auth) -> None:
         assert ends(stream)
 
 
+@on_sqlite
 def test_it_ends_when_the_account_is_disabled(operator: Browser, refund_desk: RefundDesk) -> None:
     with Stream(operator) as stream:
         assert stream.round() == []
@@ -300,6 +309,7 @@ def test_nothing_is_told_to_who_has_just_signed_out(auth: Auth, refund_desk: Ref
         assert ends(stream)
 
 
+@on_sqlite
 def test_it_does_not_keep_a_sign_in_alive(auth: Auth, refund_desk: RefundDesk) -> None:
     with Stream(auth.login()) as stream:
         for _ in range(12):
@@ -309,6 +319,7 @@ def test_it_does_not_keep_a_sign_in_alive(auth: Auth, refund_desk: RefundDesk) -
         assert ends(stream)
 
 
+@on_sqlite
 def test_a_viewer_may_look_and_a_stranger_may_not(viewer: Browser, client: Browser) -> None:
     with Stream(viewer) as stream:
         assert stream.status == 200
@@ -325,6 +336,7 @@ def test_it_ends_by_itself_after_a_while_so_that_a_new_one_begins(
     assert told == ["end"]
 
 
+@on_sqlite
 def test_its_headers_keep_it_flowing(operator: Browser) -> None:
     with Stream(operator, headers={"Accept-Encoding": "gzip, br"}) as stream:
         headers = stream.response.headers
@@ -395,6 +407,7 @@ def test_between_looks_no_transaction_is_open(app: Flask, operator: Browser) -> 
 # What follows the head for all of them
 
 
+@on_sqlite
 def test_the_thread_that_follows_the_head_goes_with_the_last_stream(operator: Browser) -> None:
     with Stream(operator) as stream:
         stream.round()

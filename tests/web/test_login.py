@@ -32,6 +32,7 @@ FOREIGN = (
 )
 
 
+@on_sqlite
 def test_the_page_asks_for_address_and_password(client: Browser) -> None:
     form = client.page("/login").form("/login")
     assert set(form.fields) == {"csrf_token", "next", "email", "password"}
@@ -50,6 +51,7 @@ def test_the_address_is_taken_in_any_case_and_with_spaces_around(client: Browser
     assert client.sign_in("  Operator@DESK.test ", PASSWORD).status == 303
 
 
+@on_sqlite
 def test_it_leads_back_to_the_page_that_was_asked_for(client: Browser, auth: Auth) -> None:
     asked_for = "/refunds/?session=ps_1&status=accepted"
     to_login = client.get(asked_for).location or ""
@@ -58,19 +60,20 @@ def test_it_leads_back_to_the_page_that_was_asked_for(client: Browser, auth: Aut
     assert (answer.status, answer.location) == (303, asked_for)
 
 
+@on_sqlite
 def test_a_refund_form_sent_while_signed_out_leads_back_to_it(client: Browser) -> None:
     answer = client.post("/sessions/ps_1/refund", {"kind": "full"})
     assert answer.location == "/login?next=/sessions/ps_1/refund"
 
 
+@on_sqlite
 def test_who_is_signed_in_already_is_sent_on(operator: Browser) -> None:
     assert operator.get("/login").location == "/"
     assert operator.get("/login?next=/journal/").location == "/journal/"
 
 
-@pytest.mark.parametrize("target", FOREIGN)
-def test_no_target_leads_out_of_the_app(target: str) -> None:
-    assert safe_target(target) is None
+def test_no_target_leads_out_of_the_app() -> None:
+    assert [target for target in FOREIGN if safe_target(target) is not None] == []
 
 
 @on_sqlite
@@ -101,21 +104,17 @@ def test_wrong_ones_get_one_and_the_same_answer(client: Browser, auth: Auth, ema
     assert (client.get("/").location or "").startswith("/login")
 
 
-@pytest.mark.parametrize(
-    ("email", "password", "error"),
-    [
+@on_sqlite
+def test_what_is_missing_or_too_long_is_said_at_its_field(client: Browser, auth: Auth) -> None:
+    auth.person()
+    for email, password, error in (
         ("", PASSWORD, "Type your e-mail address."),
         ("operator@desk.test", "", "Type your password."),
         ("a" * 300, PASSWORD, "At most 254 characters."),
         ("operator@desk.test", "p" * 1001, "At most 1000 characters."),
-    ],
-)
-def test_what_is_missing_or_too_long_is_said_at_its_field(
-    client: Browser, auth: Auth, email: str, password: str, error: str
-) -> None:
-    auth.person()
-    answer = client.sign_in(email, password)
-    assert (answer.status, answer.page.field_errors) == (422, [error])
+    ):
+        answer = client.sign_in(email, password)
+        assert (answer.status, answer.page.field_errors) == (422, [error])
 
 
 def test_a_disabled_account_signs_in_no_more_and_its_pages_are_closed(
@@ -141,6 +140,7 @@ def test_a_sign_in_holds_for_twelve_hours(operator: Browser, refund_desk: Refund
     assert (operator.get("/").location or "").startswith("/login")
 
 
+@on_sqlite
 def test_only_a_digest_of_the_token_is_kept(operator: Browser, refund_desk: RefundDesk) -> None:
     with operator.client.session_transaction() as cookie:
         token = cookie["_user_id"]
@@ -177,12 +177,14 @@ def test_after_ten_wrong_passwords_an_account_has_to_wait(client: Browser, auth:
     assert Browser(client.client.application).sign_in(email, PASSWORD).status == 303
 
 
+@on_sqlite
 def test_the_journal_is_not_flooded_by_attempts_over_the_limit(client: Browser, refund_desk: RefundDesk) -> None:
     for _ in range(15):
         client.sign_in("nobody@desk.test", "wrong password")
     assert [entry.action for entry in refund_desk.journal()].count("login:failed") == 10
 
 
+@on_sqlite
 def test_the_limit_holds_whatever_the_spelling_of_the_address(client: Browser, refund_desk: RefundDesk) -> None:
     for number in range(10):
         client.sign_in("Nobody@desk.test" if number % 2 else " nobody@DESK.test", "wrong password")
@@ -235,6 +237,7 @@ def test_success_and_failure_are_on_record(client: Browser, auth: Auth, refund_d
     ]
 
 
+@on_sqlite
 def test_no_password_is_kept_or_recorded(client: Browser, auth: Auth, refund_desk: RefundDesk) -> None:
     client.sign_in(auth.person().email, "a secret that was mistyped")
     client.sign_in(auth.person().email, PASSWORD)

@@ -3,6 +3,7 @@
 from sqlalchemy import select
 
 from dashboard.models import SignIn
+from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import RefundDesk
 from tests.web.browser import Browser
 from tests.web.conftest import Auth
@@ -36,11 +37,13 @@ def test_it_is_on_record(operator: Browser, refund_desk: RefundDesk) -> None:
         assert session.scalars(select(SignIn.ended_at)).all() == [refund_desk.clock.now()]
 
 
+@on_sqlite
 def test_a_link_does_not_sign_out(operator: Browser) -> None:
     assert operator.get("/logout").status == 405
     assert operator.get("/").status == 200
 
 
+@on_sqlite
 def test_every_page_has_a_form_for_it(operator: Browser, refund_desk: RefundDesk) -> None:
     session_id = refund_desk.paid_session()
     for path in ("/", "/sessions/", "/refunds/", "/journal/", f"/sessions/{session_id}"):

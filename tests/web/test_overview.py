@@ -17,6 +17,7 @@ def figures(page: Element) -> dict[str, str]:
     return {cell.one("dt").text: cell.one("dd").text for cell in cells}
 
 
+@on_sqlite
 def test_an_empty_desk_says_where_to_begin(operator: Browser) -> None:
     page = operator.page("/")
     assert "Nothing needs you" in page.text
@@ -74,6 +75,7 @@ def test_a_worker_that_does_not_run_is_said(operator: Browser, refund_desk: Refu
     assert "No money is lost." in operator.page("/").notices[0]
 
 
+@on_sqlite
 def test_paused_sending_is_said_with_its_reason(operator: Browser, refund_desk: RefundDesk) -> None:
     worker.beat(refund_desk.desk, "worker-1")
     sending.pause(refund_desk.desk, "ann@desk.test", "the bank is doing maintenance")

@@ -36,6 +36,7 @@ def test_it_is_one_form_that_carries_everything_hidden(operator: Browser, refund
     assert fields["comment"] == "two lines\nby phone"
 
 
+@on_sqlite
 def test_it_repeats_session_customer_card_and_amount(operator: Browser, refund_desk: RefundDesk) -> None:
     session_id = refund_desk.paid_session(100_00, customer="client-17")
     page = checked(operator, session_id).page.one("main")
@@ -54,6 +55,7 @@ def test_nothing_is_made_by_looking(operator: Browser, refund_desk: RefundDesk) 
     assert refund_desk.session(session_id).committed_minor == 0
 
 
+@on_sqlite
 def test_the_whole_payment_is_said_to_be(operator: Browser, refund_desk: RefundDesk) -> None:
     session_id = refund_desk.paid_session(100_00)
     answer = checked(operator, session_id, kind="full", amount="")
@@ -86,6 +88,7 @@ def test_confirming_leads_to_the_refund(operator: Browser, refund_desk: RefundDe
     assert page.all(data_refund=True)[0]["data-refund"] == refund.reference
 
 
+@on_sqlite
 def test_a_form_sent_with_its_confirmation_at_once_is_enough(operator: Browser, refund_desk: RefundDesk) -> None:
     session_id = refund_desk.paid_session(100_00)
     answer = checked(operator, session_id, confirm="yes")
@@ -101,6 +104,7 @@ def test_only_yes_confirms(operator: Browser, refund_desk: RefundDesk, confirm: 
     assert refund_desk.refunds(session_id) == []
 
 
+@on_sqlite
 def test_the_bank_is_asked_once_more_and_only_once(operator: Browser, refund_desk: RefundDesk) -> None:
     session_id = refund_desk.paid_session(100_00)
     form = confirmation(checked(operator, session_id), session_id)
@@ -136,6 +140,7 @@ def test_a_colleague_was_quicker(operator: Browser, refund_desk: RefundDesk) -> 
     assert len(refund_desk.refunds(session_id)) == 1
 
 
+@on_sqlite
 def test_a_colleague_undid_what_they_had_asked_for(operator: Browser, refund_desk: RefundDesk) -> None:
     session_id = refund_desk.paid_session(100_00)
     form = confirmation(checked(operator, session_id), session_id)

@@ -25,6 +25,7 @@ def facts(element: Element) -> dict[str, str]:
     return dict(zip(terms, [one.text for one in element.all("dd")], strict=True))
 
 
+@on_sqlite
 def test_the_first_element_with_a_refund_is_the_refund_itself(operator: Browser, refund_desk: RefundDesk) -> None:
     session_id = refund_desk.paid_session(100_00)
     reference = refund_desk.ask(session_id, 10_50)
@@ -63,6 +64,7 @@ def refund_desk_order() -> RefundOrder:
     return RefundOrder("partial", 10_50, "goods_returned", "by phone")
 
 
+@on_sqlite
 def test_before_it_is_sent_there_is_nothing_at_the_bank(operator: Browser, refund_desk: RefundDesk) -> None:
     reference = refund_desk.ask(refund_desk.paid_session(100_00))
     shown = facts(detail(operator, reference))
@@ -81,6 +83,7 @@ def test_every_state_says_what_it_means_for_the_money(operator: Browser, made_up
         assert "_" not in next_step(shown)
 
 
+@on_sqlite
 def test_an_unknown_outcome_is_said_to_be_unknown(operator: Browser, refund_desk: RefundDesk) -> None:
     session_id = refund_desk.paid_session(100_00)
     refund_desk.wire.next(REFUND, lose_request)
@@ -91,6 +94,7 @@ def test_an_unknown_outcome_is_said_to_be_unknown(operator: Browser, refund_desk
     assert "Do not refund it a second time." in next_step(shown)
 
 
+@on_sqlite
 def test_while_a_refusal_is_made_sure_of_the_banks_words_are_shown(operator: Browser, refund_desk: RefundDesk) -> None:
     session_id = refund_desk.paid_session(100_00)
     refund_desk.wire.next(REFUND, error("amount_less_allowed_provider", description="Too small"))
@@ -107,6 +111,7 @@ def test_while_a_refusal_is_made_sure_of_the_banks_words_are_shown(operator: Bro
     assert "The amount can be refunded again." in next_step(shown)
 
 
+@on_sqlite
 def test_a_bank_that_was_never_reached_is_not_in_doubt(operator: Browser, refund_desk: RefundDesk) -> None:
     """Queued is said, and why: nobody has to wonder whether the processor was ever called."""
     session_id = refund_desk.paid_session(100_00)
@@ -117,6 +122,7 @@ def test_a_bank_that_was_never_reached_is_not_in_doubt(operator: Browser, refund
     assert "The bank was not reached, nothing was sent" in " ".join(page.timeline)
 
 
+@on_sqlite
 def test_one_under_review_says_why(operator: Browser, refund_desk: RefundDesk) -> None:
     session_id = refund_desk.paid_session(100_00)
     reference = refund_desk.ask_and_send(session_id, 10_00)
@@ -132,6 +138,7 @@ def test_one_under_review_says_why(operator: Browser, refund_desk: RefundDesk) -
     assert ">" not in page.notices[0]
 
 
+@on_sqlite
 def test_another_amount_at_the_bank_is_shown_beside_ours(operator: Browser, refund_desk: RefundDesk) -> None:
     session_id = refund_desk.paid_session(100_00)
     reference = refund_desk.ask_and_send(session_id, 10_50)
@@ -160,6 +167,7 @@ def test_one_made_elsewhere_has_a_page_too(operator: Browser, refund_desk: Refun
     assert page.all("button", id="undo") == []
 
 
+@on_sqlite
 def test_it_follows_itself_from_where_it_was_read(operator: Browser, refund_desk: RefundDesk) -> None:
     reference = refund_desk.ask(refund_desk.paid_session(100_00), 10_00)
     columns = operator.page(f"/refunds/{reference}").one(data_live_url=True)
@@ -168,6 +176,7 @@ def test_it_follows_itself_from_where_it_was_read(operator: Browser, refund_desk
     assert int(columns["data-cursor"]) == refund_desk.journal()[-1].seq
 
 
+@on_sqlite
 def test_an_answer_that_was_lost_is_found_by_reading(operator: Browser, refund_desk: RefundDesk) -> None:
     session_id = refund_desk.paid_session(100_00)
     refund_desk.wire.next(REFUND, lose_answer)

@@ -3,6 +3,7 @@
 import pytest
 
 from dashboard import history
+from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import RefundDesk
 from tests.bench.wire import REFUND, lose_request
 from tests.web.browser import Answer, Browser
@@ -32,6 +33,7 @@ def test_a_new_refund_and_its_changes_come(operator: Browser, refund_desk: Refun
     assert shown(operator.get(f"/refunds/rows?since={cursor}")) == {reference: "in_progress"}
 
 
+@on_sqlite
 def test_a_row_is_the_same_as_in_the_history(operator: Browser, refund_desk: RefundDesk) -> None:
     refund_desk.ask(refund_desk.paid_session(100_00), 10_00)
     (row,) = operator.get("/refunds/rows?since=0").page.rows
@@ -77,12 +79,13 @@ def test_too_much_at_once_means_reload(
     assert operator.get("/refunds/rows?since=0").status == 205
 
 
-@pytest.mark.parametrize("since", ["", "x", "-1", "1.5", "1e3", "9" * 19, "٣x"])
-def test_without_a_position_there_is_no_answer(operator: Browser, since: str) -> None:
-    answer = operator.get(f"/refunds/rows?since={since}")
-    assert answer.status == 400
-    assert "The position in the journal is missing." in answer.page.one("main").text
+def test_without_a_position_there_is_no_answer(operator: Browser) -> None:
+    for since in ("", "x", "-1", "1.5", "1e3", "9" * 19, "٣x"):
+        answer = operator.get(f"/refunds/rows?since={since}")
+        assert (since, answer.status) == (since, 400)
+        assert "The position in the journal is missing." in answer.page.one("main").text
 
 
+@on_sqlite
 def test_a_signed_out_script_is_told_so(client: Browser) -> None:
     assert client.get("/refunds/rows?since=0").status == 401

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from dashboard.sandbox import scenes
+from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import RefundDesk
 from tests.bench.wire import REFUND, error
 from tests.web.browser import Browser
@@ -32,6 +33,7 @@ def set_up(refund_desk: RefundDesk, customer: str, metadata: object) -> tuple[st
     return session_id, refund_desk.ask_and_send(session_id, 10_00)
 
 
+@on_sqlite
 def test_markup_is_text(operator: Browser, refund_desk: RefundDesk) -> None:
     session_id, reference = set_up(refund_desk, HTML, {"note": HTML, HTML: 1})
     shown = 0
@@ -43,6 +45,7 @@ def test_markup_is_text(operator: Browser, refund_desk: RefundDesk) -> None:
     assert shown >= 6, "it is shown as it is"
 
 
+@on_sqlite
 def test_text_that_turns_or_hides_is_shown_without_doing_either(operator: Browser, refund_desk: RefundDesk) -> None:
     session_id, reference = set_up(refund_desk, f"{TURNED} {HIDDEN}", {"note": TURNED, "id": HIDDEN})
     for path in ("/", "/sessions/", "/refunds/", "/refunds/rows?since=0", f"/refunds/{reference}"):
@@ -55,6 +58,7 @@ def test_text_that_turns_or_hides_is_shown_without_doing_either(operator: Browse
     assert "\\u200b" in fold
 
 
+@on_sqlite
 def test_a_customer_written_from_right_to_left_keeps_to_its_place_in_a_sentence(
     operator: Browser, refund_desk: RefundDesk
 ) -> None:

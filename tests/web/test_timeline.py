@@ -9,6 +9,7 @@ import pytest
 import dashboard
 from dashboard import refund_rules, sending
 from dashboard.web import timeline, wording
+from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import RefundDesk
 from tests.bench.wire import (
     REFUND,
@@ -103,6 +104,7 @@ def test_a_refund_that_goes_well(operator: Browser, refund_desk: RefundDesk) -> 
     ]
 
 
+@on_sqlite
 def test_what_each_line_rests_on_folds_out_below_it(operator: Browser, refund_desk: RefundDesk) -> None:
     _, reference = ask_and(refund_desk)
     page = operator.page(f"/refunds/{reference}")
@@ -114,6 +116,7 @@ def test_what_each_line_rests_on_folds_out_below_it(operator: Browser, refund_de
     assert re.fullmatch(f"HTTP status: 200 SHA-256 of what came: {digest}", folded[3])
 
 
+@on_sqlite
 def test_a_declined_one(operator: Browser, refund_desk: RefundDesk) -> None:
     session_id, reference = ask_and(refund_desk)
     refund_desk.bank.decide_refund(refund_desk.bank_refunds(session_id)[0].id, "declined")
@@ -121,6 +124,7 @@ def test_a_declined_one(operator: Browser, refund_desk: RefundDesk) -> None:
     assert timeline_of(operator, reference)[-1] == "Declined by the bank, read from the bank"
 
 
+@on_sqlite
 def test_one_with_an_error_that_is_not_final(operator: Browser, refund_desk: RefundDesk) -> None:
     session_id, reference = ask_and(refund_desk)
     refund_desk.bank.decide_refund(refund_desk.bank_refunds(session_id)[0].id, "error")
@@ -128,12 +132,14 @@ def test_one_with_an_error_that_is_not_final(operator: Browser, refund_desk: Ref
     assert timeline_of(operator, reference)[-1] == ("The bank reports an error; that is not final, read from the bank")
 
 
+@on_sqlite
 def test_an_undone_one(operator: Browser, refund_desk: RefundDesk) -> None:
     reference = refund_desk.ask(refund_desk.paid_session(100_00), 10_00)
     refund_desk.cancel(reference)
     assert timeline_of(operator, reference)[-1] == "Undone by operator@desk.test before it was sent"
 
 
+@on_sqlite
 def test_a_bank_that_is_not_reached(operator: Browser, refund_desk: RefundDesk) -> None:
     _, reference = ask_and(refund_desk, refuse_connection)
     assert timeline_of(operator, reference)[-2:] == [
@@ -144,6 +150,7 @@ def test_a_bank_that_is_not_reached(operator: Browser, refund_desk: RefundDesk) 
     assert "Sent to the bank again, attempt 2, the same bytes under the same key" in timeline_of(operator, reference)
 
 
+@on_sqlite
 def test_a_refusal_is_made_sure_of(operator: Browser, refund_desk: RefundDesk) -> None:
     _, reference = ask_and(refund_desk, error("too_much", description="No"))
     refund_desk.run_for(minutes=5)
@@ -156,6 +163,7 @@ def test_a_refusal_is_made_sure_of(operator: Browser, refund_desk: RefundDesk) -
     ]
 
 
+@on_sqlite
 def test_wrong_keys(operator: Browser, refund_desk: RefundDesk) -> None:
     _, reference = ask_and(refund_desk, error("authentication_error", 401, "Wrong signature"))
     assert "The bank said no: authentication_error Wrong signature" in [
@@ -164,6 +172,7 @@ def test_wrong_keys(operator: Browser, refund_desk: RefundDesk) -> None:
     sending.resume(refund_desk.desk, "test")
 
 
+@on_sqlite
 def test_one_that_got_lost_is_sent_once_more(operator: Browser, refund_desk: RefundDesk) -> None:
     _, reference = ask_and(refund_desk, lose_request, lose_request)
     refund_desk.run_for(hours=2)
@@ -173,11 +182,13 @@ def test_one_that_got_lost_is_sent_once_more(operator: Browser, refund_desk: Ref
     assert lines[-1] == "Needs you: The bank does not show it, and it was sent as often as is safe."
 
 
+@on_sqlite
 def test_a_key_that_the_bank_knows(operator: Browser, refund_desk: RefundDesk) -> None:
     _, reference = ask_and(refund_desk, error("idempotency_key_already_exists", 400))
     assert "The bank says that it knows this refund's key already" in timeline_of(operator, reference)
 
 
+@on_sqlite
 def test_an_answer_from_something_in_between(operator: Browser, refund_desk: RefundDesk) -> None:
     _, reference = ask_and(refund_desk, bad_gateway)
     lines = timeline_of(operator, reference)
@@ -185,6 +196,7 @@ def test_an_answer_from_something_in_between(operator: Browser, refund_desk: Ref
     assert any(re.fullmatch(r"The bank has it as rf_\d+, read from the bank", line) for line in lines)
 
 
+@on_sqlite
 def test_one_told_from_others_by_its_amount_alone(operator: Browser, refund_desk: RefundDesk) -> None:
     refund_desk.wire.echo = "nothing"
     _, reference = ask_and(refund_desk)
@@ -192,6 +204,7 @@ def test_one_told_from_others_by_its_amount_alone(operator: Browser, refund_desk
     assert any(line.endswith(", in its answer; it is the only new one of this amount") for line in lines)
 
 
+@on_sqlite
 def test_a_stranger(operator: Browser, refund_desk: RefundDesk) -> None:
     session_id, reference = ask_and(refund_desk, lose_request)
     refund_desk.bank.refund_here(session_id, 10_00)
@@ -201,6 +214,7 @@ def test_a_stranger(operator: Browser, refund_desk: RefundDesk) -> None:
     assert any("the two may be the same" in line for line in lines)
 
 
+@on_sqlite
 def test_the_end_of_a_doubt(operator: Browser, refund_desk: RefundDesk) -> None:
     session_id, reference = ask_and(refund_desk, lose_request, lose_request)
     refund_desk.run_for(hours=2)
@@ -214,6 +228,7 @@ def test_the_end_of_a_doubt(operator: Browser, refund_desk: RefundDesk) -> None:
     ]
 
 
+@on_sqlite
 def test_two_under_one_reference(operator: Browser, refund_desk: RefundDesk) -> None:
     session_id, reference = ask_and(refund_desk)
     refund_desk.bank.refund_here(session_id, 10_00, {"reference": reference})
@@ -223,6 +238,7 @@ def test_two_under_one_reference(operator: Browser, refund_desk: RefundDesk) -> 
     assert "Needs you: The bank made two refunds under one reference of ours." in lines
 
 
+@on_sqlite
 def test_made_after_it_had_ended_here(operator: Browser, refund_desk: RefundDesk) -> None:
     session_id = refund_desk.paid_session(100_00)
     reference = refund_desk.ask(session_id, 10_00)
@@ -234,6 +250,7 @@ def test_made_after_it_had_ended_here(operator: Browser, refund_desk: RefundDesk
     assert lines[-1] == "Accepted by the bank, read from the bank"
 
 
+@on_sqlite
 def test_accepted_and_declined(operator: Browser, refund_desk: RefundDesk) -> None:
     session_id, reference = ask_and(refund_desk)
     (bank_refund,) = refund_desk.bank_refunds(session_id)
@@ -247,6 +264,7 @@ def test_accepted_and_declined(operator: Browser, refund_desk: RefundDesk) -> No
     ]
 
 
+@on_sqlite
 def test_another_amount(operator: Browser, refund_desk: RefundDesk) -> None:
     session_id, reference = ask_and(refund_desk)
 
@@ -258,6 +276,7 @@ def test_another_amount(operator: Browser, refund_desk: RefundDesk) -> None:
     assert timeline_of(operator, reference)[-1] == "The bank's amount is not the one that was asked for: 20.00 RUB."
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("kind", "sentence"),
     [("refund_here", "Made at the bank: 5.00 RUB, rf_"), ("charge_back", "Chargeback of 5.00 RUB, rf_")],
@@ -270,6 +289,7 @@ def test_one_made_elsewhere(operator: Browser, refund_desk: RefundDesk, kind: st
     assert any(line.startswith(sentence) for line in timeline_of(operator, refund.reference))
 
 
+@on_sqlite
 def test_an_unreadable_answer_is_quoted(operator: Browser, refund_desk: RefundDesk) -> None:
     _, reference = ask_and(refund_desk, answered(200, b'{"status": "ok"}'))
     assert any(
@@ -296,6 +316,7 @@ def test_a_sessions_lines_say_which_refund_they_are_about(operator: Browser, ref
     assert told[-1] == ("What was paid was read from the bank", [])
 
 
+@on_sqlite
 def test_with_one_refund_there_is_nothing_to_tell_apart(operator: Browser, refund_desk: RefundDesk) -> None:
     session_id, _ = ask_and(refund_desk)
     page = operator.page(f"/sessions/{session_id}")
