@@ -378,11 +378,13 @@ def test_a_stranger_that_comes_after_an_attempt_that_never_connected_is_none(ref
     assert (now.state, now.review) == ("accepted", "")
 
 
-def test_what_turns_up_in_the_end_settles_the_doubt(refund_desk: RefundDesk) -> None:
-    refund = unknown(refund_desk)
-    refund_desk.bank.refund_here(refund.session_id, 5_00)
-    refund_desk.work()
-    assert refund_desk.refund(refund.reference).review == "stranger"
+@pytest.mark.parametrize("doubt", ["stranger", "not_found"])
+def test_what_turns_up_in_the_end_settles_the_doubt(refund_desk: RefundDesk, doubt: str) -> None:
+    refund = unknown(refund_desk, key_exists)
+    if doubt == "stranger":
+        refund_desk.bank.refund_here(refund.session_id, 5_00)
+    refund_desk.run_for(hours=1)
+    assert refund_desk.refund(refund.reference).review == doubt
     refund_desk.bank.refund_here(refund.session_id, 10_00, {"reference": refund.reference})
     refund_desk.run_for(hours=2)
     now = refund_desk.refund(refund.reference)
