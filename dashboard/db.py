@@ -100,7 +100,8 @@ def insert_unless_there(session: Session, table: type[Base], values: dict[str, A
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+    # A connection's own cache, in KiB: each thread has one, and the system's cache behind it is as quick.
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "cache_size = -512"):
         connection.execute(f"PRAGMA {pragma}")
 
 
