@@ -9,6 +9,8 @@ from flask import Flask, url_for
 from werkzeug.routing import Rule
 
 from dashboard import roles
+from dashboard.app import create_app
+from dashboard.config import Config
 from dashboard.web import access
 from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import RefundDesk
@@ -80,6 +82,16 @@ def test_a_view_that_does_not_say_who_may_use_it_stops_the_start(app: Flask) -> 
     app.add_url_rule("/forgotten", "forgotten", lambda: "secrets")
     with pytest.raises(RuntimeError, match="nobody said who may use forgotten"):
         access.check_views(app)
+
+
+@on_sqlite
+def test_the_app_checks_that_of_itself(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = access.open_to
+    monkeypatch.setattr(
+        access, "open_to", lambda app, endpoint: "" if endpoint == "live.stream" else said(app, endpoint)
+    )
+    with pytest.raises(RuntimeError, match=r"live\.stream"):
+        create_app(config)
 
 
 @on_sqlite
