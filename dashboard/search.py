@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, delete, exists, false, func, insert, select, union_all
+from sqlalchemy import ColumnElement, and_, delete, exists, false, func, insert, select, union
 from sqlalchemy.orm import Session
 
 from dashboard.models import PaymentSession, Refund, SearchTerm
@@ -18,6 +18,7 @@ MOST_RARE = 2_000
 MOST_WALKED = 2_500
 MOST_GATHERED = 20_000
 
+_AROUND = "\"'()[]{},;:.!?"
 _WORD = re.compile(r"\w+")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -26,11 +27,16 @@ def terms_of(texts: Iterable[str | None]) -> set[str]:
     """Lower-case terms of these texts: each whole piece between spaces, and the words inside it."""
     terms: set[str] = set()
     for text in texts:
-        for piece in (text or "").lower().split():
-            bare = piece.strip("\"'()[]{},;:.!?")
+        for piece in _pieces(text or ""):
+            bare = piece.strip(_AROUND)
             inner = [] if _UUID.fullmatch(bare) else _WORD.findall(piece)
             terms.update(term[:LONGEST_TERM] for term in (bare, *inner) if term)
     return terms
+
+
+def _pieces(text: str) -> list[str]:
+    """What stands between spaces; no database keeps a NUL, so that one is a space too."""
+    return text.lower().replace("\x00", " ").split()
 
 
 def keep_terms(session: Session, session_id: str, texts: Iterable[str | None], refund_id: int = 0) -> None:
@@ -47,8 +53,7 @@ def keep_terms(session: Session, session_id: str, texts: Iterable[str | None], r
 
 def words_of(query: str) -> list[str]:
     """The words that somebody looks for, each to be the beginning of a term."""
-    pieces = query.lower().replace("\x00", " ").split()
-    words = [piece.strip("\"'()[]{},;:.!?")[:LONGEST_TERM] for piece in pieces]
+    words = [piece.strip(_AROUND)[:LONGEST_TERM] for piece in _pieces(query)]
     return [word for word in words if word][:MOST_WORDS]
 
 
@@ -64,13 +69,13 @@ def begins_with(word: str) -> ColumnElement[bool]:
 class WordList:
     """A list, newest first by `moment` and `id`, in which words can be looked for.
 
-    `has`: whether a row has the word, looked at row by row. `with_word`: the ids of all rows that have it.
+    `has`: whether a row has the word, looked at row by row. `gathers`: conditions that together fetch all such rows.
     """
 
     moment: Any
     id: Any
     has: Callable[[str], ColumnElement[bool]]
-    with_word: Callable[[str], Select[Any]]
+    gathers: Callable[[str], list[ColumnElement[bool]]]
 
 
 def newest(
@@ -95,9 +100,9 @@ def newest(
     if terms > MOST_GATHERED:
         return list(session.scalars(walk))
     others = [rows.has(word) for word in words if word != rarest]
+    parts = [select(rows.id, rows.moment).where(gather, *wanted, *others) for gather in rows.gathers(rarest)]
     # The offset keeps the database from walking through the whole list instead.
-    few = select(rows.id, rows.moment).where(rows.id.in_(rows.with_word(rarest)), *wanted, *others).offset(0).subquery()
-    row_id, moment = few.c
+    row_id, moment = union(*parts).offset(0).subquery().c
     return list(session.scalars(select(row_id).order_by(moment.desc(), row_id.desc()).limit(limit)))
 
 
@@ -122,15 +127,15 @@ def _any_term(word: str, *owner: ColumnElement[bool]) -> ColumnElement[bool]:
     return exists(select(SearchTerm.term).where(*owner, begins_with(word)).offset(0))
 
 
-def _refunds_with(word: str) -> Select[Any]:
+def _gathers_refunds(word: str) -> list[ColumnElement[bool]]:
     own = select(SearchTerm.refund_id).where(begins_with(word), SearchTerm.refund_id != 0)
     sessions = select(SearchTerm.session_id).where(begins_with(word), SearchTerm.refund_id == 0)
-    return select(union_all(own, select(Refund.id).where(Refund.session_id.in_(sessions))).subquery().c[0])
+    return [Refund.id.in_(own), Refund.session_id.in_(sessions)]
 
 
-def _sessions_with(word: str) -> Select[Any]:
-    return select(SearchTerm.session_id).where(begins_with(word))
+def _gathers_sessions(word: str) -> list[ColumnElement[bool]]:
+    return [PaymentSession.id.in_(select(SearchTerm.session_id).where(begins_with(word)))]
 
 
-REFUNDS = WordList(Refund.asked_at, Refund.id, _refund_has, _refunds_with)
-SESSIONS = WordList(PaymentSession.created_at, PaymentSession.id, _session_has, _sessions_with)
+REFUNDS = WordList(Refund.asked_at, Refund.id, _refund_has, _gathers_refunds)
+SESSIONS = WordList(PaymentSession.created_at, PaymentSession.id, _session_has, _gathers_sessions)
