@@ -22,6 +22,7 @@ from dashboard.config import Config
 from dashboard.desk import Desk
 from dashboard.web import (
     access,
+    bank_seats,
     errors,
     formats,
     health,
@@ -59,7 +60,7 @@ def create_desk(
         submerchant=config.submerchant,
         transport=transport or RequestsTransport(),
     )
-    return Desk(config, clock or SystemClock(), new_id, bank, engine)
+    return Desk(config=config, clock=clock or SystemClock(), new_id=new_id, bank=bank, engine=engine)
 
 
 def bank_keys(config: Config) -> list[RSAPublicKey]:
@@ -128,6 +129,7 @@ def _add_parts(app: Flask, desk: Desk) -> None:
     formats.init_app(app)
     errors.init_app(app)
     live.init_app(app, desk)
+    bank_seats.init_app(app, desk.config)
 
 
 def _add_pages(app: Flask) -> None:

@@ -3,17 +3,20 @@
 import logging
 import os
 import sys
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
+from sqlalchemy.exc import SQLAlchemyError
 
 from dashboard import __version__, db, demo, doctor, journal, migrations, people, roles, sending, server
-from dashboard.app import create_desk
+from dashboard.app import bank_keys, create_desk
 from dashboard.bank131.signature import KeyFormatError
+from dashboard.clock import SystemClock
 from dashboard.config import BadSettings, Config, read_config
-from dashboard.desk import Desk, journal_key
+from dashboard.desk import Books, journal_key
 from dashboard.sandbox.server import SandboxStartError, run_sandbox
 
 BIND = "127.0.0.1:8131"
@@ -44,17 +47,29 @@ def _config() -> Config:
 
 
 @contextmanager
-def _desk(*, migrated: bool = True) -> Iterator[Desk]:
+def _books(*, migrated: bool = True) -> Iterator[Books]:
+    """The database alone: what has to work even when the bank's keys are gone."""
     config = _config()
     engine = db.open_engine(config.database_url)
     try:
         if migrated and not migrations.is_current(engine):
             _fail("The database is not migrated: run `dashboard db upgrade`.")
-        yield create_desk(config, engine)
-    except (OSError, KeyFormatError, ValueError) as problem:
-        _fail(f"The bank's keys or address cannot be used: {problem}. `dashboard check` tells more.")
+        yield Books(config=config, clock=SystemClock(), new_id=lambda: str(uuid.uuid4()), engine=engine)
+    except SQLAlchemyError as problem:
+        _fail(f"The database cannot be used: {doctor.cause_of(problem)}.")
     finally:
         engine.dispose()
+
+
+def _ready_config() -> Config:
+    """Settings with which a server or a worker can start: a migrated database and usable keys."""
+    with _books() as books:
+        try:
+            create_desk(books.config, books.engine)
+            bank_keys(books.config)
+        except (OSError, KeyFormatError, ValueError) as problem:
+            _fail(f"The bank's keys or address cannot be used: {problem}. `dashboard check` tells more.")
+        return books.config
 
 
 # Running
@@ -92,8 +107,8 @@ def demo_command(port: int, bank_port: int, data: Path, fresh: bool, password: s
 @click.option("--bind", default=BIND, show_default=True, help="HOST:PORT to listen on.")
 def serve(bind: str) -> None:
     """Web and worker, from the environment's settings."""
-    with _desk():
-        _check_bind(bind)
+    _ready_config()
+    _check_bind(bind)
     sys.exit(server.run_together([["web", "--bind", bind], ["worker"]], os.environ))
 
 
@@ -101,8 +116,7 @@ def serve(bind: str) -> None:
 @click.option("--bind", default=BIND, show_default=True, help="HOST:PORT to listen on.")
 def web(bind: str) -> None:
     """The web server alone."""
-    with _desk() as desk:
-        config = desk.config
+    config = _ready_config()
     _check_bind(bind)
     server.serve_web(config, bind)
 
@@ -117,9 +131,7 @@ def _check_bind(bind: str) -> None:
 @main.command()
 def worker() -> None:
     """The worker alone. Any number may run."""
-    with _desk() as desk:
-        config = desk.config
-    server.run_worker(config)
+    server.run_worker(_ready_config())
 
 
 @main.command()
@@ -153,8 +165,8 @@ def db_group() -> None:
 @db_group.command("upgrade")
 def db_upgrade() -> None:
     """Bring the database to the newest shape."""
-    with _desk(migrated=False) as desk:
-        migrations.upgrade(desk.engine, journal_key(desk.config))
+    with _books(migrated=False) as books:
+        migrations.upgrade(books.engine, journal_key(books.config))
     click.echo("The database has the newest shape.")
 
 
@@ -173,9 +185,9 @@ def user_add(email: str, role: str, password_stdin: bool) -> None:
         password = sys.stdin.readline().rstrip("\r\n")
     else:
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
-    with _desk() as desk:
+    with _books() as books:
         try:
-            people.add(desk, email, role, password, actor=ACTOR)
+            people.add(books, email, role, password, actor=ACTOR)
         except people.BadAccount as problem:
             _fail(f"No account was made: {problem}.")
     click.echo(f"{email} can sign in as {role}.")
@@ -190,8 +202,8 @@ def journal_group() -> None:
 @click.option("--expect", metavar="SEQ:HASH", help="A head noted down earlier, which must still be in the chain.")
 def journal_verify(expect: str | None) -> None:
     """Check the whole chain: any edit, removal or cut tail."""
-    with _desk() as desk, desk.read() as session:
-        verdict = journal.verify(session, journal_key(desk.config), _head(expect))
+    with _books() as books, books.read() as session:
+        verdict = journal.verify(session, journal_key(books.config), _head(expect))
     if verdict.problem:
         _fail(f"The journal is broken: {verdict.problem}.")
     click.echo(f"The journal is whole: {verdict.entries} entries, head {verdict.entries}:{verdict.head}")
@@ -215,16 +227,16 @@ def sending_group() -> None:
 @click.option("--why", default="paused by hand", show_default=True, help="Shown to everybody on the overview.")
 def sending_pause(why: str) -> None:
     """Send nothing until resumed; what is being sent right now is carried to its end."""
-    with _desk() as desk:
-        sending.pause(desk, ACTOR, why)
+    with _books() as books:
+        sending.pause(books, ACTOR, why)
     click.echo("Sending is paused.")
 
 
 @sending_group.command("resume")
 def sending_resume() -> None:
     """Send again."""
-    with _desk() as desk:
-        sending.resume(desk, ACTOR)
+    with _books() as books:
+        sending.resume(books, ACTOR)
     click.echo("Sending goes on.")
 
 

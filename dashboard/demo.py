@@ -79,7 +79,7 @@ def _prepare_folder(data_dir: Path, *, fresh: bool) -> None:
         raise CannotStart(f"{data_dir} holds other things: name an empty or new folder with --data.")
     if fresh and data_dir.exists():
         shutil.rmtree(data_dir)
-    data_dir.mkdir(parents=True, exist_ok=True)
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     mark.write_text("The data of a refund desk demo. Delete the folder, or start with --fresh, to begin anew.\n")
 
 
@@ -114,7 +114,7 @@ def _prepare_database(config: Config, password: str) -> None:
                 known = people.find(session, email)
             if known is None:
                 people.add(desk, email, role, password, actor="demo")
-            else:
+            elif not people.is_password_of(known, password):
                 people.set_password(desk, email, password, actor="demo")
     finally:
         engine.dispose()

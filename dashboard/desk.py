@@ -15,14 +15,13 @@ from dashboard.db import LOCK_WAIT_MS, writing_engine
 from dashboard.journal import WriteSession
 
 
-@dataclass(frozen=True)
-class Desk:
-    """One refund desk at work. `new_id` makes UUID texts."""
+@dataclass(frozen=True, kw_only=True)
+class Books:
+    """A desk's database, with all that is needed to write in it. `new_id` makes UUID texts."""
 
     config: Config
     clock: Clock
     new_id: Callable[[], str]
-    bank: BankClient
     engine: Engine
 
     @contextmanager
@@ -38,6 +37,13 @@ class Desk:
         session = WriteSession(bind=bind, journal_key=journal_key(self.config), clock=self.clock)
         with session, session.begin():
             yield session
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desk(Books):
+    """One refund desk at work: its books and its bank."""
+
+    bank: BankClient
 
 
 def journal_key(config: Config) -> str:

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from dashboard import db, health, migrations, reads
+from dashboard import db, health, migrations, reads, sending
 from dashboard.app import create_desk
 from dashboard.bank131.client import BankError, NeverReached, Refused
 from dashboard.bank131.signature import KeyFormatError, load_private_key, load_public_key
@@ -68,17 +68,24 @@ def _database(engine: Engine) -> Iterator[Finding]:
         now = SystemClock().now()
         with Session(engine) as session:
             alive = health.worker_is_alive(session, now, timedelta(seconds=30))
+            paused = sending.is_paused(session)
         if not alive:
             yield Finding("No worker is running: refunds stay queued until one is started.", is_fatal=False)
+        if paused:
+            yield Finding("Sending is paused: `dashboard sending resume` ends it.", is_fatal=False)
     except SQLAlchemyError as problem:
-        cause = str(getattr(problem, "orig", None) or problem).strip().splitlines()[0]
-        yield Finding(f"The database cannot be reached: {cause}.", is_fatal=True)
+        yield Finding(f"The database cannot be reached: {cause_of(problem)}.", is_fatal=True)
+
+
+def cause_of(problem: SQLAlchemyError) -> str:
+    """What the database itself said, in one line."""
+    return str(getattr(problem, "orig", None) or problem).strip().splitlines()[0]
 
 
 def _bank(config: Config, engine: Engine) -> Finding:
     """Ask for a session that no bank has: its refusal shows that it is there and knows our signature."""
-    desk = create_desk(config, engine)
     try:
+        desk = create_desk(config, engine)
         desk.bank.status(UNKNOWN_SESSION)
     except Refused as answer:
         if answer.code in reads.AUTH_CODES:
@@ -86,6 +93,8 @@ def _bank(config: Config, engine: Engine) -> Finding:
             return Finding(f"The bank at {config.bank_url} does not accept us: {said}.", is_fatal=True)
     except NeverReached as problem:
         return Finding(f"The bank at {config.bank_url} cannot be reached: {problem}.", is_fatal=True)
+    except ValueError as problem:
+        return Finding(f"The bank's settings cannot be used: {problem}.", is_fatal=True)
     except BankError as problem:
         return Finding(f"The bank at {config.bank_url} gives no usable answer: {problem}.", is_fatal=True)
     return Finding(f"The bank at {config.bank_url} answers and accepts our signature.", is_fatal=False)

@@ -88,6 +88,7 @@ class Row:
     payment_id: str | None
     rrn: str | None
     bank_amount_minor: int | None
+    bank_currency: str | None
     finished_at: datetime | None
 
     @property
@@ -252,6 +253,7 @@ _COLUMNS: tuple[Any, ...] = (
     Refund.payment_id,
     Refund.rrn,
     Refund.bank_amount_minor,
+    Refund.bank_currency,
     Refund.bank_finished_at,
     PaymentSession.captured_minor,
     PaymentSession.customer_reference,
@@ -296,6 +298,7 @@ def _read(session: Session, query: Select[Any]) -> list[Row]:
             payment_id=each.payment_id,
             rrn=each.rrn,
             bank_amount_minor=each.bank_amount_minor,
+            bank_currency=each.bank_currency,
             finished_at=each.bank_finished_at,
         )
         for each in found

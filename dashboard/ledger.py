@@ -67,8 +67,10 @@ def the_refund(refunds: Iterable[Refund], reference: str) -> Refund:
 
 
 def held_minor(refund: Refund) -> int:
-    """What a refund that counts holds: the larger of our amount and the bank's."""
-    return max(refund.amount_minor, refund.bank_amount_minor or 0)
+    """What a refund that counts holds: the larger of our amount and the bank's, where the two can be compared."""
+    if refund.bank_amount_minor is None or refund.bank_currency != refund.currency:
+        return refund.amount_minor
+    return max(refund.amount_minor, refund.bank_amount_minor)
 
 
 def committed_minor(refunds: Iterable[Refund]) -> int:

@@ -16,6 +16,10 @@ _GROUPED = re.compile(
 _MAX_WHOLE_DIGITS = 30
 
 
+# Without decimals a lone mark before three digits can only stand between thousands.
+_ONE_GROUP = re.compile(r"[0-9]{1,3}[.,][0-9]{3}")
+
+
 class BadAmount(ValueError):
     """What was typed is no amount of this currency; `code` says why.
 
@@ -39,7 +43,8 @@ def exponent(currency: str) -> int | None:
 def parse_amount(text: str, currency: str) -> int:
     """Minor units of an amount as people type it: `1234.56`, `1 234,56`, `1,234.56`, `1.234,56`, `1,234,567`.
 
-    A lone comma or point is the decimal mark (`1,234` with two decimals is refused rather than guessed at),
+    A lone comma or point is the decimal mark (`1,234` with two decimals is refused rather than guessed at;
+    with none it is 1234),
     and marks between the thousands have to stand where thousands end (`10 50` is refused).
     Raises BadAmount.
     """
@@ -47,6 +52,8 @@ def parse_amount(text: str, currency: str) -> int:
     if digits is None:
         raise BadAmount("no_major_units")
     whole, fraction = _parts(text.strip())
+    if digits == 0 and _ONE_GROUP.fullmatch(text.strip()):
+        whole, fraction = whole + fraction, ""
     if len(fraction) > digits:
         raise BadAmount("too_many_decimals")
     if len(whole) > _MAX_WHOLE_DIGITS:

@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from dashboard import roles
-from dashboard.desk import Desk
+from dashboard.desk import Books
 from dashboard.models import Person, SignIn, SignInFailure
 
 SHORTEST_PASSWORD = 10
@@ -42,7 +42,7 @@ class TooManyAttempts(Exception):
         self.retry_after_s = retry_after_s
 
 
-def add(desk: Desk, email: str, role: str, password: str, *, actor: str) -> None:
+def add(books: Books, email: str, role: str, password: str, *, actor: str) -> None:
     """Make an account. Raises BadAccount."""
     email = email.strip().lower()
     if "@" not in email or len(email) > 254 or not email.isprintable() or " " in email:
@@ -50,26 +50,26 @@ def add(desk: Desk, email: str, role: str, password: str, *, actor: str) -> None
     if role not in roles.ROLES:
         raise BadAccount(f"{role!r} is no role; the roles are {', '.join(roles.ROLES)}")
     password_hash = _hash(password)
-    with desk.write() as tx:
+    with books.write() as tx:
         if find(tx, email) is not None:
             raise BadAccount(f"{email} has an account already")
         person = Person(
-            id=desk.new_id(), email=email, password_hash=password_hash, role=role, created_at=desk.clock.now()
+            id=books.new_id(), email=email, password_hash=password_hash, role=role, created_at=books.clock.now()
         )
         tx.add(person)
         tx.record(actor, "person:added", f"person:{person.id}", email=email, role=role)
 
 
-def set_password(desk: Desk, email: str, password: str, *, actor: str) -> None:
+def set_password(books: Books, email: str, password: str, *, actor: str) -> None:
     """Give an account another password and end its sign-ins. Raises BadAccount."""
     password_hash = _hash(password)
-    with desk.write() as tx:
+    with books.write() as tx:
         person = find(tx, email)
         if person is None:
             raise BadAccount(f"{email} has no account")
         person.password_hash = password_hash
         open_ones = (SignIn.person_id == person.id, SignIn.ended_at.is_(None))
-        tx.execute(update(SignIn).where(*open_ones).values(ended_at=desk.clock.now()))
+        tx.execute(update(SignIn).where(*open_ones).values(ended_at=books.clock.now()))
         tx.record(actor, "person:password_set", f"person:{person.id}")
 
 
@@ -84,7 +84,7 @@ def find(session: Session, email: str) -> Person | None:
     return session.scalars(select(Person).where(Person.email == email.strip().lower())).one_or_none()
 
 
-def sign_in(desk: Desk, email: str, password: str, address: str) -> str:
+def sign_in(books: Books, email: str, password: str, address: str) -> str:
     """Check a password and answer with the token of a new sign-in. Raises WrongSignIn, TooManyAttempts.
 
     Failures are counted by account and by network address, in the database, so that the limits hold
@@ -92,17 +92,17 @@ def sign_in(desk: Desk, email: str, password: str, address: str) -> str:
     """
     email = email.strip().lower()
     buckets = {f"account:{email[:254]}": ACCOUNT_FAILURES, f"address:{address}": ADDRESS_FAILURES}
-    with desk.read() as session:
-        _check_limits(session, desk, buckets)
+    with books.read() as session:
+        _check_limits(session, books, buckets)
         person = find(session, email)
-    if _is_right(person, password) and person is not None and person.disabled_at is None:
-        return _start_sign_in(desk, person, address, buckets)
-    _record_failure(desk, email, person, address, list(buckets))
+    if is_password_of(person, password) and person is not None and person.disabled_at is None:
+        return _start_sign_in(books, person, address, buckets)
+    _record_failure(books, email, person, address, list(buckets))
     raise WrongSignIn
 
 
-def _check_limits(session: Session, desk: Desk, buckets: dict[str, int]) -> None:
-    now = desk.clock.now()
+def _check_limits(session: Session, books: Books, buckets: dict[str, int]) -> None:
+    now = books.clock.now()
     for bucket, most in buckets.items():
         recent = (SignInFailure.bucket == bucket, SignInFailure.at > now - WINDOW)
         count, first_at = session.execute(select(func.count(), func.min(SignInFailure.at)).where(*recent)).one()
@@ -110,17 +110,18 @@ def _check_limits(session: Session, desk: Desk, buckets: dict[str, int]) -> None
             raise TooManyAttempts(math.ceil((first_at + WINDOW - now).total_seconds()))
 
 
-def _is_right(person: Person | None, password: str) -> bool:
+def is_password_of(person: Person | None, password: str) -> bool:
+    """Whether this is the person's password; for nobody it takes the same time and is never right."""
     try:
         return _hasher.verify(person.password_hash if person else _NOBODY, password[:LONGEST_PASSWORD])
     except (VerifyMismatchError, VerificationError, InvalidHashError):
         return False
 
 
-def _start_sign_in(desk: Desk, person: Person, address: str, buckets: dict[str, int]) -> str:
+def _start_sign_in(books: Books, person: Person, address: str, buckets: dict[str, int]) -> str:
     token = secrets.token_urlsafe(32)
-    now = desk.clock.now()
-    with desk.write() as tx:
+    now = books.clock.now()
+    with books.write() as tx:
         tx.execute(delete(SignInFailure).where(SignInFailure.bucket == next(iter(buckets))))
         tx.execute(delete(SignIn).where(SignIn.person_id == person.id, SignIn.started_at <= now - LONGEST_SIGN_IN))
         tx.add(SignIn(token_digest=_digest(token), person_id=person.id, started_at=now))
@@ -128,26 +129,26 @@ def _start_sign_in(desk: Desk, person: Person, address: str, buckets: dict[str, 
     return token
 
 
-def signed_in(desk: Desk, token: str) -> Person | None:
+def signed_in(books: Books, token: str) -> Person | None:
     """Whose sign-in this is, as long as it holds: not ended, not too old, the account not disabled."""
-    with desk.read() as session:
+    with books.read() as session:
         query = select(Person).join(SignIn, SignIn.person_id == Person.id)
         return session.scalars(
             query.where(
                 SignIn.token_digest == _digest(token),
                 SignIn.ended_at.is_(None),
-                SignIn.started_at > desk.clock.now() - LONGEST_SIGN_IN,
+                SignIn.started_at > books.clock.now() - LONGEST_SIGN_IN,
                 Person.disabled_at.is_(None),
             )
         ).one_or_none()
 
 
-def sign_out(desk: Desk, token: str) -> None:
+def sign_out(books: Books, token: str) -> None:
     """End a sign-in, wherever its cookie may be."""
-    with desk.write() as tx:
+    with books.write() as tx:
         found = tx.get(SignIn, _digest(token))
         if found is not None and found.ended_at is None:
-            found.ended_at = desk.clock.now()
+            found.ended_at = books.clock.now()
             person = tx.get_one(Person, found.person_id)
             tx.record(person.email, "login:ended", f"person:{person.id}")
 
@@ -156,9 +157,9 @@ def _digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def _record_failure(desk: Desk, email: str, person: Person | None, address: str, buckets: list[str]) -> None:
-    now = desk.clock.now()
-    with desk.write() as tx:
+def _record_failure(books: Books, email: str, person: Person | None, address: str, buckets: list[str]) -> None:
+    now = books.clock.now()
+    with books.write() as tx:
         tx.execute(delete(SignInFailure).where(SignInFailure.at <= now - WINDOW))
         tx.add_all(SignInFailure(bucket=bucket, at=now) for bucket in buckets)
         subject = f"person:{person.id}" if person else "person:unknown"

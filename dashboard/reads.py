@@ -17,14 +17,15 @@ LONGEST_BACKOFF_S = 60
 AUTH_CODES = frozenset({"authentication_error", "authorization_error"})
 
 
-def read_session(desk: Desk, session_id: str) -> bool:
+def read_session(desk: Desk, session_id: str, timeout_s: float | None = None) -> bool:
     """Read a session at the bank, take in what it shows, and weigh what that proves. Raises BankError.
 
-    False: part of it could not be read or was out of date, so that what is left cannot be relied on.
+    `timeout_s`: a shorter deadline than the client's. Answers whether all that was shown can be relied on: with a
+    part unreadable or out of date, what is left would be a guess.
     """
     started_at = desk.clock.now()
     try:
-        reading = desk.bank.status(session_id)
+        reading = desk.bank.status(session_id, timeout_s)
     except BankError as problem:
         note_failed_read(desk, session_id, problem)
         raise

@@ -5,6 +5,7 @@ afterwards where another worker can take it on.
 """
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,10 +15,12 @@ from sqlalchemy.orm import Session
 
 from dashboard import ledger, reads, refund_rules, snapshots
 from dashboard.bank131.client import BankError, HttpAnswer, KeyAlreadyUsed, NeverReached, Reading, Refused
-from dashboard.desk import Desk
+from dashboard.desk import Books, Desk
 from dashboard.journal import WriteSession
 from dashboard.models import Attempt, Installation, PaymentSession, Refund
 from dashboard.snapshots import ANSWER, Merge, Seen
+
+log = logging.getLogger(__name__)
 
 GRACE_S = 5.0
 KEY_EXISTS_CODE = "idempotency_key_already_exists"
@@ -59,7 +62,7 @@ def send(desk: Desk, reference: str) -> None:
         reading = desk.bank.status(refund.session_id)
     except BankError as problem:
         reads.note_failed_read(desk, refund.session_id, problem)
-        _send_later(desk, reference)
+        _send_later(desk, reference, problem)
         return
     opened_at_s = desk.clock.monotonic()
     with desk.write() as tx:
@@ -97,10 +100,17 @@ def _review_instead(desk: Desk, reference: str, why: str) -> None:
             refund.next_send_at = None
 
 
-def _send_later(desk: Desk, reference: str) -> None:
+def _send_later(desk: Desk, reference: str, problem: BankError) -> None:
+    """The last look before sending failed. The first failure in a row is told; one about our keys stops everything."""
+    log.warning("refund %s waits, its session could not be read: %s", reference, problem)
     with desk.write() as tx:
-        _, refunds, _ = ledger.lock_by_reference(tx, reference)
-        _put_off(ledger.the_refund(refunds, reference), desk)
+        session, refunds, _ = ledger.lock_by_reference(tx, reference)
+        refund = ledger.the_refund(refunds, reference)
+        _put_off(refund, desk)
+        if session.read_failures == 1:
+            tx.record(ledger.WORKER, "refund:put_off", ledger.subject_of(refund), why=str(problem))
+        if isinstance(problem, Refused) and problem.code in reads.AUTH_CODES:
+            _pause(tx, ledger.WORKER, f"keys:{problem.code}")
 
 
 def _put_off(refund: Refund, desk: Desk) -> None:
@@ -266,9 +276,9 @@ def is_paused(session: Session) -> bool:
     return session.scalars(select(Installation.sending_paused_at)).one() is not None
 
 
-def pause(desk: Desk, actor: str, why: str) -> None:
+def pause(books: Books, actor: str, why: str) -> None:
     """Stop sending until somebody resumes it. What is being sent right now is carried to its end."""
-    with desk.write() as tx:
+    with books.write() as tx:
         _pause(tx, actor, why)
 
 
@@ -283,9 +293,9 @@ def _pause(tx: WriteSession, actor: str, why: str) -> None:
         tx.record(actor, "sending:paused", "installation", why=why)
 
 
-def resume(desk: Desk, actor: str) -> None:
+def resume(books: Books, actor: str) -> None:
     """Send again."""
-    with desk.write() as tx:
+    with books.write() as tx:
         resumed = tx.execute(
             update(Installation)
             .where(Installation.sending_paused_at.is_not(None))

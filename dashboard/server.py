@@ -1,6 +1,7 @@
 """Running it: the web server, the worker, and several of our own processes as one."""
 
 import ctypes
+import logging
 import os
 import signal
 import socket
@@ -19,6 +20,8 @@ from gunicorn.util import parse_address
 from dashboard import db, worker
 from dashboard.app import create_app, create_desk
 from dashboard.config import Config
+
+log = logging.getLogger(__name__)
 
 STOP_WITHIN_S = 3.5
 LOOK_EVERY_S = 0.2
@@ -117,7 +120,9 @@ def run_together(
     announced = False
     try:
         while not stop.wait(LOOK_EVERY_S):
-            if any(child.poll() is not None for child in children):
+            ended = [command[0] for command, child in zip(commands, children, strict=True) if child.poll() is not None]
+            if ended:
+                log.error("%s ended by itself, so everything is stopped; nothing is lost", ", ".join(ended))
                 return 1
             if not announced and is_ready():
                 when_ready()

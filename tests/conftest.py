@@ -100,10 +100,16 @@ def empty_database_url(database: str, databases: dict[str, Databases]) -> Iterat
         yield url
 
 
+@pytest.fixture(scope="session")
+def engines() -> dict[str, Engine]:
+    """Engines by URL. One that is used again has no connections left, but remembers how it put statements into SQL."""
+    return {}
+
+
 @pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
+def engine(database_url: str, engines: dict[str, Engine]) -> Iterator[Engine]:
     """An engine on the fresh database."""
-    engine = open_engine(database_url)
+    engine = engines.setdefault(database_url, open_engine(database_url))
     yield engine
     engine.dispose()
 
@@ -165,7 +171,7 @@ def desk(
         timeout_s=config.timeout_s,
         transport=wire,
     )
-    return Desk(config, clock, new_id, client, engine)
+    return Desk(config=config, clock=clock, new_id=new_id, bank=client, engine=engine)
 
 
 @pytest.fixture

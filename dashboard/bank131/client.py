@@ -141,9 +141,12 @@ class BankClient:
         self._submerchant = submerchant
         self._transport = transport
 
-    def status(self, session_id: str) -> Reading:
-        """The payment session as the bank has it now. Raises BankError."""
-        answer = self._call("session/status", _json({"session_id": session_id}))
+    def status(self, session_id: str, timeout_s: float | None = None) -> Reading:
+        """The payment session as the bank has it now. Raises BankError.
+
+        `timeout_s` can shorten the client's own deadline for this call.
+        """
+        answer = self._call("session/status", _json({"session_id": session_id}), timeout_s=timeout_s)
         return _reading(answer, session_id)
 
     def refund(self, body: bytes, idempotency_key: str) -> Reading:
@@ -158,11 +161,17 @@ class BankClient:
         answer = self._call("session/refund", body, {"X-PARTNER-IDEMPOTENCY-KEY": idempotency_key})
         return _reading(answer, session_id)
 
-    def _call(self, method: str, body: bytes, extra_headers: Mapping[str, str] | None = None) -> HttpAnswer:
+    def _call(
+        self,
+        method: str,
+        body: bytes,
+        extra_headers: Mapping[str, str] | None = None,
+        timeout_s: float | None = None,
+    ) -> HttpAnswer:
         url = f"{self.url}/api/v{self._version}/{method}"
         headers = {**self._headers(body), **(extra_headers or {})}
         try:
-            return self._transport(url, headers, body, self._timeout_s)
+            return self._transport(url, headers, body, min(timeout_s or self._timeout_s, self._timeout_s))
         except NeverConnected as error:
             raise NeverReached(f"the bank was not reached: {error}") from error
         except NoAnswer as error:

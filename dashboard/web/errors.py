@@ -1,10 +1,15 @@
 """Error pages: what happened, what it means for the money, what to do next."""
 
+import logging
+
 from flask import Flask, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
+from sqlalchemy import exc
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
+
+log = logging.getLogger(__name__)
 
 _OWN_WORDS = frozenset({400, 404})
 
@@ -13,6 +18,8 @@ def init_app(app: Flask) -> None:
     """Show our own pages for every HTTP error."""
     app.register_error_handler(HTTPException, _show)
     app.register_error_handler(CSRFError, _show)
+    for kind in (exc.OperationalError, exc.InterfaceError, exc.TimeoutError):
+        app.register_error_handler(kind, _show_database_trouble)
 
 
 def _show(error: HTTPException) -> ResponseReturnValue:
@@ -25,6 +32,19 @@ def _show(error: HTTPException) -> ResponseReturnValue:
         return f"{title}\n", code, {**headers, "Content-Type": "text/plain"}
     page = render_template("error.html", code=code, title=title, message=message, next_step=next_step)
     return page, code, headers
+
+
+def _show_database_trouble(problem: exc.SQLAlchemyError) -> ResponseReturnValue:
+    """The database is away or busy: an outage, not a defect."""
+    log.error("the database could not be used: %s", problem)
+    page = render_template(
+        "error.html",
+        code=503,
+        title=_("This desk cannot reach its database right now"),
+        message=_("Refunds that were made before are safe. If you had just sent one, look at the history first."),
+        next_step=_("Try again in a minute; if it stays so, tell whoever runs this desk."),
+    )
+    return page, 503, {"Retry-After": "10"}
 
 
 def _words(code: int, error: HTTPException) -> tuple[str, str, str]:

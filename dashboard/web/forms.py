@@ -1,5 +1,6 @@
 """The forms people fill in."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask_babel import LazyString
@@ -62,6 +63,13 @@ class RefundForm(FlaskForm):  # type: ignore[misc]
 
     amount_minor: int | None = None
 
+    def fill_in(self, typed: Mapping[str, str]) -> None:
+        """What was typed before, on the way back from the confirmation; a full refund where nothing was."""
+        self.kind.data = PARTIAL if typed.get("kind") == PARTIAL else FULL
+        self.amount.data = typed.get("amount", "")[:40] if self.kind.data == PARTIAL else ""
+        self.reason.data = typed.get("reason") if typed.get("reason") in wording.REASONS else ""
+        self.comment.data = typed.get("comment", "")[:LONGEST_COMMENT]
+
     def check(self, currency: str, *, is_confirmed: bool) -> bool:
         """Whether everything that was typed can be used; the fields hold what cannot, in words.
 
@@ -78,11 +86,16 @@ class RefundForm(FlaskForm):  # type: ignore[misc]
         try:
             self.amount_minor = money.parse_amount(self.amount.data or "", currency)
         except money.BadAmount as problem:
-            if self.kind.data == FULL:
-                return True
-            self.amount.errors = [*self.amount.errors, wording.bad_amount(problem.code)]
-            return False
-        return True
+            self.amount_minor = self._confirmed_minor_units() if problem.code == "no_major_units" else None
+            if self.amount_minor is None:
+                self.blame_amount(wording.bad_amount(problem.code))
+        return self.amount_minor is not None
+
+    def _confirmed_minor_units(self) -> int | None:
+        """The amount of a full refund in a currency without listed decimals, as the confirmation carried it."""
+        text = (self.amount.data or "").strip()
+        is_amount = self.kind.data == FULL and text.isascii() and text.isdecimal() and len(text) <= 15 and int(text) > 0
+        return int(text) if is_amount else None
 
     def blame_amount(self, sentence: str) -> None:
         """Say under the amount what is wrong with it."""

@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from dashboard import history, journal, keyset, money, refund_rules, refunds, roles, session_index
+from dashboard import history, journal, keyset, money, refund_rules, refunds, roles, sending, session_index
 from dashboard.bank131.client import BankError
 from dashboard.db import db
 from dashboard.history import Filters
@@ -19,6 +19,7 @@ from dashboard.models import Anomaly, Attempt, PaymentSession, Refund
 from dashboard.refunds import CannotCancel, Offer, RefundOrder, RequestRefused
 from dashboard.web import timeline, wording
 from dashboard.web.access import desk, needs, person, visitor, zone
+from dashboard.web.bank_seats import bank_seat
 from dashboard.web.formats import amount_with_currency
 from dashboard.web.forms import FULL, RefundForm
 from dashboard.web.pagination import pager_urls
@@ -185,6 +186,10 @@ def _next_step(session: Session, row: history.Row, refund: Refund) -> str:
         return wording.review(row.review)
     if row.status == refund_rules.UNKNOWN:
         return _unknown_step(session, refund)
+    if row.status == refund_rules.QUEUED and sending.is_paused(session):
+        return wording.next_step("paused")
+    if row.status == refund_rules.QUEUED and session.get_one(PaymentSession, refund.session_id).read_failures:
+        return wording.next_step("unread")
     return wording.next_step(row.status)
 
 
@@ -225,7 +230,6 @@ def new(session_id: str) -> ResponseReturnValue:
     if request.method == "POST" and (reference := _made_before(form)):
         return redirect(url_for("refunds.show", reference=reference), 303)
     if _is_confirmed() and (known := db.session.get(PaymentSession, session_id)):
-        # The verb looks at the bank itself.
         return _take(form, known, refunds.offer_of(db.session(), known))
     look = look_at_bank(session_id)
     payment_session = find_or_explain(session_id, look.problem)
@@ -250,7 +254,7 @@ def _is_confirmed() -> bool:
 
 def _answer_new_form(form: RefundForm, payment_session: PaymentSession, offer: Offer) -> ResponseReturnValue:
     _give_token(form, payment_session.id, offer)
-    form.kind.data = FULL
+    form.fill_in(request.args)
     blocked = _why_blocked(offer)
     return _show_form(form, payment_session, offer, blocked), 409 if blocked else 200
 
@@ -289,8 +293,18 @@ def _show_form(form: RefundForm, payment_session: PaymentSession, offer: Offer, 
         takes_amounts=money.exponent(offer.currency) is not None,
         blocked=blocked,
         changes=more.get("changes", []),
-        warnings=[],
+        warnings=_warnings(payment_session.id),
     )
+
+
+def _warnings(session_id: str) -> list[str]:
+    """What would keep a new refund of this session from being sent for now."""
+    warnings = []
+    if any(row.review for row in history.of_session(db.session(), session_id)):
+        warnings.append(_("Another refund of this session needs somebody. A new one waits until that is settled."))
+    if sending.is_paused(db.session()):
+        warnings.append(_("Sending is paused. A new refund waits until somebody resumes it."))
+    return warnings
 
 
 def _take(form: RefundForm, payment_session: PaymentSession, offer: Offer) -> ResponseReturnValue:
@@ -298,17 +312,25 @@ def _take(form: RefundForm, payment_session: PaymentSession, offer: Offer) -> Re
         return _show_form(form, payment_session, offer), 422
     order = RefundOrder(form.kind.data, form.amount_minor, form.reason.data, form.comment.data or "")
     token_text = form.form_token.data or ""
+    session_id = payment_session.id
     try:
         if _is_confirmed():
-            reference = refunds.request(desk(), person(), payment_session.id, token_text, order)
+            reference = _request(session_id, token_text, order)
             return redirect(url_for("refunds.show", reference=reference), 303)
-        token = refunds.open_form(desk(), token_text, person().id, payment_session.id)
+        token = refunds.open_form(desk(), token_text, person().id, session_id)
         amount_minor = refunds.check_order(offer, token, order)
     except RequestRefused as refusal:
-        return _answer_refused(form, payment_session.id, refusal)
+        return _answer_refused(form, session_id, refusal)
     except BankError as problem:
         return _answer_unreachable(form, payment_session, offer, problem)
     return _show_confirmation(form, payment_session, offer, amount_minor)
+
+
+def _request(session_id: str, token_text: str, order: RefundOrder) -> str:
+    """The verb looks at the bank itself; no transaction of ours is open meanwhile."""
+    db.session.rollback()
+    with bank_seat():
+        return refunds.request(desk(), person(), session_id, token_text, order)
 
 
 def _answer_refused(form: RefundForm, session_id: str, refusal: RequestRefused) -> ResponseReturnValue:
@@ -352,8 +374,7 @@ def _change(row: history.Row) -> str:
 def _show_confirmation(
     form: RefundForm, payment_session: PaymentSession, offer: Offer, amount_minor: int
 ) -> ResponseReturnValue:
-    takes_amounts = money.exponent(offer.currency) is not None
-    form.amount.data = money.major(amount_minor, offer.currency) if takes_amounts else ""
+    form.amount.data = money.major(amount_minor, offer.currency)
     return render_template(
         "refunds/confirm.html",
         form=form,
@@ -364,7 +385,7 @@ def _show_confirmation(
         reason_text=wording.reason(form.reason.data),
         is_full=amount_minor == offer.captured_minor,
         undo_s=round(desk().config.undo_s),
-        warnings=[],
+        warnings=_warnings(payment_session.id),
     )
 
 

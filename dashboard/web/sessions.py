@@ -19,6 +19,7 @@ from dashboard.db import db
 from dashboard.models import Anomaly, Payment, PaymentSession
 from dashboard.web import timeline, wording
 from dashboard.web.access import desk, needs, visitor
+from dashboard.web.bank_seats import PAGE_TIMEOUT_S, bank_seat
 from dashboard.web.pagination import pager_urls
 
 bp = Blueprint("sessions", __name__, url_prefix="/sessions")
@@ -76,8 +77,10 @@ def look_at_bank(session_id: str) -> Look:
     """Read a session at the bank. What this request reads from here on is not older than that. 404 for no id."""
     if not is_identifier(session_id):
         _explain_unknown(None)
+    db.session.rollback()
     try:
-        return Look(None, reads.read_session(desk(), session_id))
+        with bank_seat():
+            return Look(None, reads.read_session(desk(), session_id, PAGE_TIMEOUT_S))
     except BankError as problem:
         return Look(problem, is_whole=False)
     finally:

@@ -111,11 +111,15 @@ def _found(entry: JournalEntry, data: Data) -> Told:
 
 
 def _sending(entry: JournalEntry, data: Data) -> Told:
-    if data["attempt"] == 1:
-        return RUN, _("Sent to the bank")
+    if data["was"] != "unknown":
+        return RUN, _("Being sent to the bank")
     return RUN, _(
         "Sent to the bank again, attempt %(number)d, the same bytes under the same key", number=data["attempt"]
     )
+
+
+def _put_off(entry: JournalEntry, data: Data) -> Told:
+    return QUEUED, _("Not sent yet, the bank could not be asked first: %(why)s", why=data["why"])
 
 
 def _attempt_ended(entry: JournalEntry, data: Data) -> Told:
@@ -195,6 +199,7 @@ TELLERS: dict[str, Callable[[JournalEntry, Data], Told]] = {
     "refund:requested": _requested,
     "refund:found": _found,
     "refund:sending": _sending,
+    "refund:put_off": _put_off,
     "attempt:ended": _attempt_ended,
     "refund:unknown": _unknown,
     "refund:queued": _requeued,

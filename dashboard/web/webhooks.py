@@ -1,5 +1,6 @@
 """The bank's way in: no sign-in, a signature."""
 
+import itertools
 import logging
 
 from flask import Blueprint, abort, current_app, request
@@ -14,6 +15,8 @@ log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 1024 * 1024
 
+_bad_signatures = itertools.count(1)
+
 bp = Blueprint("webhooks", __name__)
 
 
@@ -27,7 +30,7 @@ def receive() -> ResponseReturnValue:
     if len(body) > MAX_BODY_BYTES:
         abort(413)
     if not signature.verify(current_app.extensions["bank_keys"], body, request.headers.get("X-PARTNER-SIGN")):
-        log.warning("a webhook with a bad signature came from %s", request.remote_addr)
+        log.warning("webhook with a bad signature from %s, number %d", request.remote_addr, next(_bad_signatures))
         return "bad signature\n", 401, {"Content-Type": "text/plain"}
     try:
         delivery_id = webhook_inbox.store(desk(), body)

@@ -105,6 +105,11 @@ def pause(why: str) -> str:
 _NEXT_STEPS: Mapping[str, LazyString] = {
     "awaiting_approval": _l("Somebody else has to approve it before it is sent."),
     "queued": _l("It is sent to the bank when the time to undo it is over."),
+    "paused": _l("Sending is paused: it is sent once somebody resumes it. Until then it can be undone."),
+    "unread": _l(
+        "Nothing was sent: the bank could not be asked for the state of the session first. "
+        "It is tried again by itself; until then it can be undone."
+    ),
     "waiting": _l("It waits until another refund of this session is settled. Until then it can be undone."),
     "sending": _l("It is being sent to the bank right now."),
     "unknown": _l(

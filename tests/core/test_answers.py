@@ -363,11 +363,25 @@ def test_wrong_keys_pause_sending_with_an_alarm(refund_desk: RefundDesk) -> None
     assert len([call for call in refund_desk.wire.calls if call.method == REFUND]) == 1
 
 
-def test_wrong_keys_seen_before_the_send_do_not_refuse_it(refund_desk: RefundDesk) -> None:
+def test_wrong_keys_seen_before_the_send_stop_all_sending_and_refuse_nothing(refund_desk: RefundDesk) -> None:
     reference = refund_desk.ask(refund_desk.paid_session())
     refund_desk.wire.next(STATUS, error("authentication_error", 401))
     assert refund_desk.send(reference).state == "queued"
+    assert "refund:put_off" in refund_desk.actions(reference)
+    assert [entry.action for entry in refund_desk.journal("installation")] == ["sending:paused"]
     refund_desk.run_for(minutes=2)
+    assert refund_desk.refund(reference).state == "queued"
+    sending.resume(refund_desk.desk, "operator@desk.test")
+    refund_desk.run_for(minutes=2)
+    assert refund_desk.refund(reference).state == "accepted"
+
+
+def test_a_bank_that_cannot_be_asked_is_told_once_in_a_row(refund_desk: RefundDesk) -> None:
+    reference = refund_desk.ask(refund_desk.paid_session())
+    refund_desk.wire.next(STATUS, refuse_connection, refuse_connection, refuse_connection)
+    refund_desk.send(reference)
+    refund_desk.run_for(minutes=2)
+    assert refund_desk.actions(reference).count("refund:put_off") == 1
     assert refund_desk.refund(reference).state == "accepted"
 
 

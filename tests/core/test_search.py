@@ -1,7 +1,7 @@
 """The words by which sessions and refunds are found: split, kept in step."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
@@ -38,6 +38,7 @@ def test_terms_are_whole_pieces_and_the_words_in_them(texts: list[str | None], f
 
 
 @given(st.text(max_size=60))
+@example("\x00\x1b")
 def test_whatever_was_written_is_found_by_the_same_words(text: str) -> None:
     terms = search.terms_of([text])
     for word in search.words_of(text):

@@ -76,7 +76,7 @@ def test_without_a_database_there_is_still_a_page(
 
     monkeypatch.setattr("dashboard.people.signed_in", fail)
     answer = operator.get("/refunds/")
-    assert (answer.status, answer.page.one("h1").text) == (500, "Something went wrong here")
+    assert (answer.status, answer.page.one("h1").text) == (503, "This desk cannot reach its database right now")
     assert "secret" not in answer.text
     assert operator.get("/healthz").status == 200, "who needs no sign-in is not looked up"
 

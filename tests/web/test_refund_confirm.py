@@ -2,9 +2,10 @@
 
 import pytest
 
+from dashboard.db import db
 from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import RefundDesk
-from tests.bench.wire import STATUS
+from tests.bench.wire import STATUS, meanwhile
 from tests.web.browser import Answer, Browser
 from tests.web.page import Element
 
@@ -45,7 +46,48 @@ def test_it_repeats_session_customer_card_and_amount(operator: Browser, refund_d
     for words in (session_id, "of 100.00", "89.50 RUB", "Goods returned", "two lines by phone"):
         assert words in page.text
     assert "You can undo it for 5 seconds after you send it." in page.text
-    assert page.one("a", href=f"/sessions/{session_id}/refund").text == "Go back"
+
+
+@on_sqlite
+def test_going_back_keeps_what_was_typed(operator: Browser, refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    page = checked(operator, session_id).page
+    (back,) = [link["href"] for link in page.all("a") if link.text == "Go back"]
+    form = operator.page(back).form(f"/sessions/{session_id}/refund")
+    fields = form.fields
+    assert (fields["kind"], fields["amount"], fields["reason"]) == ("partial", "10.50", "goods_returned")
+    assert fields["comment"].strip() == "two lines\nby phone"
+
+
+@on_sqlite
+def test_no_transaction_is_open_while_the_bank_is_called(operator: Browser, refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    open_ones: list[bool] = []
+
+    def look() -> None:
+        open_ones.append(db.session().in_transaction())
+
+    refund_desk.wire.next(STATUS, *[meanwhile(look)] * 4)
+    answer = checked(operator, session_id)
+    operator.get("/sessions/?q=ps_999999")
+    answer = operator.post(
+        f"/sessions/{session_id}/refund", {**confirmation(answer, session_id).fields, "confirm": "yes"}
+    )
+    assert answer.status == 303
+    assert open_ones == [False] * 4
+
+
+@on_sqlite
+def test_a_full_refund_is_made_only_of_the_amount_that_was_confirmed(
+    operator: Browser, refund_desk: RefundDesk
+) -> None:
+    session_id = refund_desk.paid_session(300_00, currency="tonc")
+    form = confirmation(checked(operator, session_id, kind="full", amount=""), session_id)
+    assert form.fields["amount"] == "30000"
+    for amount, status in (("abc", 422), ("1e4", 422), ("29999", 409)):
+        answer = operator.post(f"/sessions/{session_id}/refund", {**form.fields, "amount": amount, "confirm": "yes"})
+        assert (answer.status, refund_desk.refunds(session_id)) == (status, []), amount
+    assert operator.post(f"/sessions/{session_id}/refund", {**form.fields, "confirm": "yes"}).status == 303
 
 
 def test_nothing_is_made_by_looking(operator: Browser, refund_desk: RefundDesk) -> None:
