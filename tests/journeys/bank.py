@@ -58,14 +58,14 @@ class Bank:
         self.call("faults", method=method, session=session_id, kind=kind, times=times)
 
     @contextmanager
-    def deciding(self, decide: str) -> Iterator[None]:
-        """Let refunds end so (`manual`: not by themselves) while the block runs."""
-        before = self.get("settings")["decide"]
-        self.call("settings", decide=decide)
+    def behaving(self, **settings: object) -> Iterator[None]:
+        """Let it behave so (`decide="manual"`: refunds do not end by themselves) while the block runs."""
+        before = self.get("settings")
+        self.call("settings", **settings)
         try:
             yield
         finally:
-            self.call("settings", decide=before)
+            self.call("settings", **{name: before[name] for name in settings})
 
     def get(self, path: str) -> dict[str, Any]:
         return _checked(requests.get(f"{self.url}/control/{path}", timeout=ANSWERS_WITHIN_S))

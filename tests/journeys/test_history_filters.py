@@ -38,7 +38,7 @@ def refund_and_end(page: Page, demo: Installation, session_id: str, amount: str,
 
 def test_session_and_status_show_exactly_their_rows(page: Page, demo: Installation) -> None:
     one, other = demo.bank.paid_session("filtered-1"), demo.bank.paid_session("filtered-2")
-    with demo.bank.deciding("manual"):
+    with demo.bank.behaving(decide="manual"):
         accepted = refund_and_end(page, demo, one, "1", "accepted")
         declined = refund_and_end(page, demo, one, "2", "declined")
         elsewhere = refund_and_end(page, demo, other, "3", "declined")
@@ -69,7 +69,7 @@ def test_rows_enter_and_leave_as_they_change(page: Page, demo: Installation) -> 
         steps.expect_live(table)
         expect(table.locator("[data-empty]")).to_be_visible()
     steps.mark(*tables)
-    with demo.bank.deciding("manual"):
+    with demo.bank.behaving(decide="manual"):
         reference = steps.refund(page, session_id, "4")
         expect_references(running, [reference])
         expect(running.locator("[data-empty]")).to_be_hidden()
@@ -88,7 +88,7 @@ def test_rows_enter_and_leave_as_they_change(page: Page, demo: Installation) -> 
 def test_a_row_on_an_older_page_changes_where_it_stands(page: Page, demo: Installation) -> None:
     session_id = demo.bank.paid_session("long-history")
     newest, older = page.context.new_page(), page.context.new_page()
-    with demo.bank.deciding("manual"):
+    with demo.bank.behaving(decide="manual"):
         reference = steps.refund(page, session_id, "4")
         refund_id = demo.bank.await_refund(session_id)
         for _ in range(PAGE_SIZE):
