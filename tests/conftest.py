@@ -5,9 +5,12 @@ one with `@on_sqlite` or `@on_postgresql` of `tests.bench.databases`.
 `refund_desk` has it all together and checks the books when the test is over.
 """
 
+import os
 import random
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -71,13 +74,15 @@ def postgresql() -> Iterator[PostgresqlServer]:
 
 
 @pytest.fixture(scope="session")
-def databases(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> dict[str, Databases]:
+def databases(request: pytest.FixtureRequest) -> Iterator[dict[str, Databases]]:
     """Makers of databases, by kind; each starts when it is used first."""
-    folder = tmp_path_factory.mktemp("databases")
-    return {
-        "sqlite": SqliteDatabases(folder, JOURNAL_KEY),
-        "postgresql": PostgresqlDatabases(lambda: request.getfixturevalue("postgresql"), JOURNAL_KEY),
-    }
+    # In memory where there is such a folder: there, waiting for the disk at each commit takes no time.
+    memory = Path("/dev/shm")  # noqa: S108
+    with TemporaryDirectory(prefix="dashboard-tests-", dir=memory if os.access(memory, os.W_OK) else None) as folder:
+        yield {
+            "sqlite": SqliteDatabases(Path(folder), JOURNAL_KEY),
+            "postgresql": PostgresqlDatabases(lambda: request.getfixturevalue("postgresql"), JOURNAL_KEY),
+        }
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

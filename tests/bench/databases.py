@@ -31,14 +31,15 @@ class Databases(Protocol):
 
 
 class SqliteDatabases:
+    """Fresh files, again and again under one name."""
+
     def __init__(self, folder: Path, journal_key: str) -> None:
         self._folder = folder
         self._journal_key = journal_key
-        self._numbers = itertools.count(1)
 
     @contextmanager
     def fresh(self, *, migrated: bool) -> Iterator[str]:
-        file = self._folder / f"{next(self._numbers)}.sqlite3"
+        file = self._folder / ("migrated.sqlite3" if migrated else "empty.sqlite3")
         if migrated:
             shutil.copyfile(self._template, file)
         yield f"sqlite:///{file}"
