@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -165,3 +166,9 @@ def test_a_csrf_token_of_somebody_else_is_none(auth: Auth, operator: Browser, to
 def test_options_tell_strangers_nothing(targets: list[Target], client: Browser) -> None:
     for target in closed(targets):
         assert client.ask("OPTIONS", target.path).status in {302, 401}, target
+
+
+def test_every_address_is_in_the_manual(app: Flask) -> None:
+    manual = (Path(__file__).parents[2] / "README.md").read_text()
+    rules = {rule.rule for rule in app.url_map.iter_rules() if rule.endpoint not in {"static", "bootstrap.static"}}
+    assert [rule for rule in sorted(rules) if f"`{rule}`" not in manual] == []
