@@ -34,11 +34,19 @@ def receive() -> ResponseReturnValue:
         return "bad signature\n", 401, {"Content-Type": "text/plain"}
     try:
         delivery_id = webhook_inbox.store(desk(), body)
-    except SQLAlchemyError:
-        log.exception("a webhook could not be kept")
+    except SQLAlchemyError as problem:
+        _note_not_kept(problem)
         return "not kept, send it again\n", 503, {"Content-Type": "text/plain"}
     _apply(delivery_id)
     return "", 200
+
+
+def _note_not_kept(problem: SQLAlchemyError) -> None:
+    """A lock that took too long, or a database that is away, is a line in the log; anything else is a defect."""
+    if isinstance(problem, OperationalError):
+        log.warning("a webhook could not be kept, the bank sends it again: %s", problem.orig)
+    else:
+        log.error("a webhook could not be kept", exc_info=problem)
 
 
 def _apply(delivery_id: int) -> None:
