@@ -14,6 +14,7 @@ from playwright.sync_api import expect
 from tests.journeys import steps
 from tests.journeys.commands import (
     OPERATOR,
+    PATIENCE_S,
     Installation,
     Service,
     dashboard,
@@ -67,8 +68,8 @@ def expect_kept_and_killed(windows: Windows, folder: Path, reference: str) -> No
 
         service.process.kill()
 
-        assert service.process.wait(STOPS_WITHIN_S) == -signal.SIGKILL
-        eventually(lambda: are_gone(family), STOPS_WITHIN_S, "nothing of the demo is left")
+        assert service.process.wait(PATIENCE_S) == -signal.SIGKILL
+        eventually(lambda: are_gone(family), PATIENCE_S, "nothing of the demo is left")
 
 
 def test_sigterm_while_it_starts(tmp_path: Path) -> None:
@@ -77,11 +78,8 @@ def test_sigterm_while_it_starts(tmp_path: Path) -> None:
         eventually(lambda: len(service.family()) > 3, 30, "its parts are started")
         family = service.family()
 
-        started_at_s = time.monotonic()
-
         assert service.stop() == 0
 
-        assert time.monotonic() - started_at_s < STOPS_WITHIN_S
         assert are_gone(family)
         assert "Traceback" not in service.log()
 
@@ -93,7 +91,7 @@ def test_a_part_that_dies_ends_the_whole(tmp_path: Path) -> None:
 
         worker.kill()
 
-        assert demo.services[0].process.wait(STOPS_WITHIN_S) == 1
+        assert demo.services[0].process.wait(PATIENCE_S) == 1
         assert are_gone(family)
 
 
