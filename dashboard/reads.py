@@ -33,6 +33,11 @@ def read_session(desk: Desk, session_id: str, timeout_s: float | None = None) ->
         return take_read(tx, desk, reading, started_at).is_whole
 
 
+def read_whole_session(desk: Desk, session_id: str, timeout_s: float | None = None) -> bool:
+    """The same, looking a second time where the first look was overtaken by what happened meanwhile."""
+    return read_session(desk, session_id, timeout_s) or read_session(desk, session_id, timeout_s)
+
+
 def take_read(tx: WriteSession, desk: Desk, reading: Reading, started_at: datetime) -> Merge:
     """Merge a read that started then, weigh what it proves, and plan the next one."""
     seen = Seen(READ, started_at, digest_of(reading.answer), reading.raw)

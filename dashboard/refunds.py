@@ -137,7 +137,7 @@ def request(desk: Desk, person: Person, session_id: str, token_text: str, order:
         reference = made_with(session, token_text)
     if reference is not None:
         return reference
-    if not reads.read_session(desk, session_id):
+    if not reads.read_whole_session(desk, session_id):
         raise RequestRefused("not_whole")
     with desk.write() as tx:
         payment_session = ledger.lock_session(tx, session_id)

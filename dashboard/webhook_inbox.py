@@ -16,8 +16,6 @@ from dashboard.reads import backoff
 from dashboard.snapshots import WEBHOOK, Seen
 
 WEB_LOCK_WAIT_MS = 500
-# Longer, and the bank is better off with a 503 and sending it again.
-STORE_LOCK_WAIT_MS = 3000
 KNOWN_TYPES = frozenset(
     {"action_required", "ready_to_capture", "ready_to_confirm", "payment_finished", "payment_refunded"}
 )
@@ -27,7 +25,7 @@ def store(desk: Desk, body: bytes) -> int:
     """Keep a signed body, once however often it comes, and answer with its id. Committed when this returns."""
     digest = hashlib.sha256(body).hexdigest()
     now = desk.clock.now()
-    with desk.write(STORE_LOCK_WAIT_MS) as tx:
+    with desk.write() as tx:
         delivery = _open_delivery(tx, digest, body, now)
         delivery.times_seen += 1
         delivery.last_seen_at = now

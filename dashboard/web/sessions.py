@@ -80,7 +80,7 @@ def look_at_bank(session_id: str) -> Look:
     db.session.rollback()
     try:
         with bank_seat():
-            return Look(None, reads.read_session(desk(), session_id, PAGE_TIMEOUT_S))
+            return Look(None, reads.read_whole_session(desk(), session_id, PAGE_TIMEOUT_S))
     except BankError as problem:
         return Look(problem, is_whole=False)
     finally:

@@ -288,9 +288,10 @@ def test_nothing_is_asked_for_while_part_of_the_bank_s_answer_cannot_be_read(ref
         refund = {"id": "rf_9", "status": "half_done", "amount_details": {"amount": 9000, "currency": "rub"}}
         session["acquiring_payments"][0]["refunds"] = [refund]
 
-    refund_desk.wire.next(STATUS, edited(an_unknown_status))
+    refund_desk.wire.next(STATUS, edited(an_unknown_status), edited(an_unknown_status))
     assert refused(refund_desk, session_id, token, order(60_00)).code == "not_whole"
     assert refund_desk.refunds(session_id) == []
     assert refund_desk.session(session_id).committed_minor == 0
 
+    refund_desk.wire.next(STATUS, edited(an_unknown_status))
     assert refund_desk.submit(session_id, token, order(60_00))

@@ -335,11 +335,11 @@ def test_part_of_what_the_bank_shows_cannot_be_read(operator: Browser, refund_de
         session["acquiring_payments"][0]["refunds"][0]["status"] = "sideways"  # type: ignore[index]
 
     for confirm in ("", "yes"):
-        refund_desk.wire.next(STATUS, edited(garble))
+        refund_desk.wire.next(STATUS, edited(garble), edited(garble))
         answer = operator.post(path, {**form.fields, "reason": "other", "confirm": confirm})
         assert answer.status == 409
         assert "could not be read" in blocked(answer.page)
-    refund_desk.wire.next(STATUS, edited(garble))
+    refund_desk.wire.next(STATUS, edited(garble), edited(garble))
     assert "could not be read" in blocked(operator.page(path, 409))
     assert len(refund_desk.refunds(session_id)) == 1
 
