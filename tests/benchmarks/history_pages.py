@@ -10,6 +10,7 @@ the next run; making a million refunds takes minutes, and all of it 15 GB.
 import argparse
 import hashlib
 import math
+import os
 import re
 import statistics
 import sys
@@ -58,13 +59,17 @@ class StandingClock:
 
 @dataclass
 class Site:
-    """The app on one database, somebody signed in, and what to look for. `took_ms`: by page."""
+    """The app on one database, somebody signed in, and what to look for.
+
+    `took_ms`, `own_ms`: by page, how long each call took, and how long the processor worked on it in this process.
+    """
 
     app: Flask
     headers: dict[str, str]
     refunds: int
     samples: list[Sample]
     took_ms: dict[str, list[float]] = field(default_factory=dict)
+    own_ms: dict[str, list[float]] = field(default_factory=dict)
     shown: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -255,22 +260,23 @@ def _measure(sites: Sequence[Site], turns: int) -> None:
     for turn in range(WARM_UPS + turns):
         for name, address in PAGES.items():
             for site in sites[:: -1 if turn % 2 else 1]:
-                took_ms = _call(site, address(site, turn))
+                took_ms, own_ms = _call(site, address(site, turn))
                 if turn >= WARM_UPS:
                     site.took_ms.setdefault(name, []).append(took_ms)
+                    site.own_ms.setdefault(name, []).append(own_ms)
     for site in sites:
         for name, address in PAGES.items():
             site.shown[name] = _rows_shown(site, address(site, WARM_UPS))
 
 
-def _call(site: Site, path: str) -> float:
+def _call(site: Site, path: str) -> tuple[float, float]:
     environ = EnvironBuilder(path, headers=site.headers).get_environ()
-    began_s = time.perf_counter()
+    began_s, own_began_s = time.perf_counter(), time.thread_time()
     parts, status, _headers = run_wsgi_app(site.app, environ, buffered=True)
-    took_s = time.perf_counter() - began_s
+    took_s, own_s = time.perf_counter() - began_s, time.thread_time() - own_began_s
     assert status == "200 OK", f"{path}: {status}"
     assert sum(map(len, parts)), path
-    return took_s * 1000
+    return took_s * 1000, own_s * 1000
 
 
 def _rows_shown(site: Site, path: str) -> int:
@@ -286,15 +292,17 @@ def _rows_shown(site: Site, path: str) -> int:
 def _table(sites: Sequence[Site]) -> Iterator[str]:
     small, large = sites[0], sites[-1]
     counts = f"{small.refunds:,} / {large.refunds:,}"
-    yield f"{'refunds in the table: ' + counts:40} {'rows':>9} {'median ms':>15} {'95 % ms':>15} {'ratio':>6}"
+    heads = f"{'rows':>9} {'median ms':>15} {'95 % ms':>15} {'own ms':>7} {'ratio':>6}"
+    yield f"{'refunds in the table: ' + counts:40} {heads}"
     for name in PAGES:
         medians = [statistics.median(site.took_ms[name]) for site in (small, large)]
         tails = [_ninety_fifth(site.took_ms[name]) for site in (small, large)]
+        own_ms = statistics.median(large.own_ms[name])
         ratio = medians[1] / medians[0]
         shown = f"{small.shown[name]} / {large.shown[name]}"
-        yield (
-            f"{name:40} {shown:>9} {_pair(medians):>15} {_pair(tails):>15} {ratio:6.2f}  {_verdict(medians[1], ratio)}"
-        )
+        figures = f"{shown:>9} {_pair(medians):>15} {_pair(tails):>15} {own_ms:7.1f} {ratio:6.2f}"
+        yield f"{name:40} {figures}  {_verdict(medians[1], ratio)}"
+    yield f"own: processor time in this process. Load of the machine: {os.getloadavg()[0]:.1f} of {os.cpu_count()}"
 
 
 def _ninety_fifth(values: Sequence[float]) -> float:
