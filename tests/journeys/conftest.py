@@ -1,7 +1,6 @@
 """A browser, and desks at work to look at with it. All of it is real; none of it is shared with another test run."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,18 +17,7 @@ QUICK = {
     "BANK131_TIMEOUT_SECONDS": "2",
 }
 
-HERE = Path(__file__).parent
-
 expect.set_options(timeout=PATIENCE_MS)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests run side by side: what shares a desk at work stays together, so that each is started once."""
-    for item in items:
-        for desk in {"demo", "installation"} & set(getattr(item, "fixturenames", ())):
-            if item.path.is_relative_to(HERE):
-                item.add_marker(pytest.mark.xdist_group(desk))
 
 
 @pytest.fixture(scope="session")
