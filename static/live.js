@@ -12,6 +12,19 @@ if (page) start(page);
 function start(root) {
   const line = freshnessLine(document.querySelector("[data-freshness]"));
   const rows = liveRows(root);
+  const parts = (root.dataset.parts ?? "").split(" ");
+
+  // Changed rows are cheap to ask for; the parts beside them are fetched only when one of them came.
+  async function takePolled(html, seq) {
+    if (!root.dataset.rowsUrl) return refreshParts(html, parts, seq);
+    const polledSeq = rows.applyPolled(html);
+    if (root.dataset.partsUrl && html.includes("data-status")) {
+      const answer = await fetch(root.dataset.partsUrl, { headers: { Accept: "text/html" } });
+      if (answer.ok) refreshParts(await answer.text(), parts, polledSeq);
+    }
+    return polledSeq;
+  }
+
   follow({
     liveUrl: root.dataset.liveUrl,
     pollUrl: root.dataset.rowsUrl ?? root.dataset.partsUrl ?? null,
@@ -22,7 +35,6 @@ function start(root) {
       detail: (change, seq) => replaceParts(change.html, seq),
       freshness: (word) => line.webhookAge(word.webhook_age_s),
     },
-    onPoll: (html, seq) =>
-      root.dataset.rowsUrl ? rows.applyPolled(html) : refreshParts(html, root.dataset.parts.split(" "), seq),
+    onPoll: takePolled,
   });
 }

@@ -84,7 +84,9 @@ export function follow({ liveUrl, pollUrl, cursor, onState, onEvent, onPoll }) {
       const answer = await fetch(since(pollUrl, cursor), { signal: asked.signal, redirect: "manual", headers: { Accept: "text/html" } });
       if (signedOutOrTooFar(answer)) return reload();
       if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
-      cursor = Math.max(cursor, onPoll(await answer.text(), cursor) ?? 0);
+      const seq = await onPoll(await answer.text(), cursor);
+      if (asked.signal.aborted) return undefined;
+      cursor = Math.max(cursor, seq);
       pollAfterMs = POLL_MS;
       say("polling");
     } catch {
