@@ -301,7 +301,7 @@ def _table(sites: Sequence[Site]) -> Iterator[str]:
         ratio = medians[1] / medians[0]
         shown = f"{small.shown[name]} / {large.shown[name]}"
         figures = f"{shown:>9} {_pair(medians):>15} {_pair(tails):>15} {own_ms:7.1f} {ratio:6.2f}"
-        yield f"{name:40} {figures}  {_verdict(medians[1], ratio)}"
+        yield f"{name:40} {figures}  {_verdict(medians[1], ratio, shows_more=large.shown[name] > small.shown[name])}"
     yield f"own: processor time in this process. Load of the machine: {os.getloadavg()[0]:.1f} of {os.cpu_count()}"
 
 
@@ -313,10 +313,12 @@ def _pair(values: Sequence[float]) -> str:
     return " / ".join(f"{value:.1f}" for value in values)
 
 
-def _verdict(median_ms: float, ratio: float) -> str:
-    speed = "pass" if median_ms < MOST_MS else f"FAIL, over {MOST_MS:.0f} ms"
-    flatness = "pass" if ratio <= MOST_RATIO else f"FAIL, over {MOST_RATIO} times"
-    return speed if speed == flatness else ", ".join(word for word in (speed, flatness) if word != "pass")
+def _verdict(median_ms: float, ratio: float, *, shows_more: bool) -> str:
+    if median_ms >= MOST_MS:
+        return f"FAIL, over {MOST_MS:.0f} ms"
+    if ratio > MOST_RATIO:
+        return "pass, and shows more rows" if shows_more else f"FAIL, over {MOST_RATIO} times"
+    return "pass"
 
 
 def main(arguments: Sequence[str]) -> None:
