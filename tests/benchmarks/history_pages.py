@@ -17,10 +17,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -237,7 +239,9 @@ def _database_name(size: int) -> str:
 
 def _fill(config: Config, size: int) -> None:
     began_s = time.monotonic()
-    many_refunds.fill(config.database_url, journal_key(config), size)
+    # In a process of its own, whose memory goes when it ends.
+    with ProcessPoolExecutor(1, get_context("spawn")) as another:
+        another.submit(many_refunds.fill, config.database_url, journal_key(config), size).result()
     print(f"made {size:,} refunds in {time.monotonic() - began_s:.0f} s", flush=True)
 
 
@@ -331,6 +335,9 @@ def main(arguments: Sequence[str]) -> None:
     with nullcontext(options.data) if options.data else tempfile.TemporaryDirectory() as folder:
         home = Path(folder).resolve()
         home.mkdir(parents=True, exist_ok=True)
+        if not options.data:
+            # The user that PostgreSQL runs as has to get through.
+            home.chmod(0o711)
         for name in options.databases:
             with SITES[name](home, sorted(options.sizes)) as sites:
                 _read_once(home)
