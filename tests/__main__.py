@@ -24,7 +24,7 @@ def main() -> int:
         print("$", *check, flush=True)
         if code := subprocess.run([*python, *check], cwd=ROOT, check=False).returncode:
             return code
-    arguments = sys.argv[1:] or ["-n", str(os.cpu_count() or 2), "--dist", "loadgroup"]
+    arguments = sys.argv[1:] or ["-n", str(os.cpu_count() or 2), "--dist", "worksteal"]
     return subprocess.run([*python, "pytest", *arguments], cwd=ROOT, check=False).returncode
 
 

@@ -237,7 +237,7 @@ def new(session_id: str) -> ResponseReturnValue:
     if look.problem is not None:
         return _answer_unreachable(form, payment_session, offer, look.problem)
     if not look.is_whole:
-        return _show_form(form, payment_session, offer, wording.refusal("not_whole")), 409
+        return _answer_later(form, payment_session, offer, wording.refusal("not_whole")), 409
     if request.method == "GET":
         return _answer_new_form(form, payment_session, offer)
     return _take(form, payment_session, offer)
@@ -266,16 +266,22 @@ def _give_token(form: RefundForm, session_id: str, offer: Offer) -> None:
 def _answer_unreachable(
     form: RefundForm, payment_session: PaymentSession, offer: Offer, problem: BankError
 ) -> ResponseReturnValue:
-    if not form.form_token.data:
-        _give_token(form, payment_session.id, offer)
-    if request.method == "GET":
-        form.kind.data = FULL
     if said := refusal_of(problem):
         why = _("The bank refuses to show this session (%(answer)s), so nothing was asked for.", answer=said)
     else:
         why = _("The bank cannot be reached right now, so nothing was asked for.")
-    form.blame(f"{why} {_('What you typed is kept; try again in a minute.')}")
-    return _show_form(form, payment_session, offer), 503
+    sentence = f"{why} {_('What you typed is kept; try again in a minute.')}"
+    return _answer_later(form, payment_session, offer, sentence), 503
+
+
+def _answer_later(form: RefundForm, payment_session: PaymentSession, offer: Offer, sentence: str) -> str:
+    """The form with all that was typed, for what may be over in a minute."""
+    if not form.form_token.data:
+        _give_token(form, payment_session.id, offer)
+    if request.method == "GET":
+        form.fill_in(request.args)
+    form.blame(sentence)
+    return _show_form(form, payment_session, offer)
 
 
 def _why_blocked(offer: Offer) -> str:
@@ -350,6 +356,8 @@ def _answer_refused(form: RefundForm, session_id: str, refusal: RequestRefused) 
         changes = [*_changes_since(form.form_token.data or "", session_id), wording.refusal("outdated")]
         _give_token(form, session_id, offer)
         return _show_form(form, payment_session, offer, _why_blocked(offer), changes=changes), 409
+    if refusal.code == "not_whole":
+        return _answer_later(form, payment_session, offer, wording.refusal(refusal.code)), 409
     return _show_form(form, payment_session, offer, wording.refusal(refusal.code)), 409
 
 

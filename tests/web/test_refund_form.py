@@ -329,19 +329,23 @@ def test_part_of_what_the_bank_shows_cannot_be_read(operator: Browser, refund_de
     session_id = refund_desk.paid_session(100_00)
     refund_desk.bank.refund_here(session_id, 10_00)
     path = path_of(session_id)
-    form = operator.page(path).form(path)
+    fields = operator.page(path).form(path).fields
+    del fields["csrf_token"]
+    fields |= {"kind": "partial", "amount": "10,50", "reason": "other", "comment": "by phone"}
 
     def garble(session: dict[str, object]) -> None:
         session["acquiring_payments"][0]["refunds"][0]["status"] = "sideways"  # type: ignore[index]
 
     for confirm in ("", "yes"):
         refund_desk.wire.next(STATUS, edited(garble), edited(garble))
-        answer = operator.post(path, {**form.fields, "reason": "other", "confirm": confirm})
+        answer = operator.post(path, {**fields, "confirm": confirm})
         assert answer.status == 409
-        assert "could not be read" in blocked(answer.page)
+        assert "could not be read" in answer.page.notices[0]
+        assert kept(answer, session_id) == fields
     refund_desk.wire.next(STATUS, edited(garble), edited(garble))
-    assert "could not be read" in blocked(operator.page(path, 409))
+    assert "could not be read" in operator.page(path, 409).notices[0]
     assert len(refund_desk.refunds(session_id)) == 1
+    assert operator.post(path, {**kept(answer, session_id), "confirm": "yes"}).status == 303
 
 
 # The bank is away
