@@ -147,11 +147,17 @@ def flag_review(tx: WriteSession, refund: Refund, why: str, **evidence: Any) -> 
     tx.record(WORKER, "refund:review", subject_of(refund), why=why, **evidence)
 
 
+def end_review(tx: WriteSession, refund: Refund, actor: str, **evidence: Any) -> None:
+    """Nobody has to look at this refund any more; nothing happens where nobody had to."""
+    if refund.review:
+        tx.record(actor, "refund:review_over", subject_of(refund), why=refund.review, **evidence)
+        refund.review = ""
+
+
 def settle_review(tx: WriteSession, refund: Refund) -> None:
     """The refund turned up at the bank: doubts about whether it was made are over."""
     if refund.review in _SETTLED_BY_ADOPTION:
-        tx.record(WORKER, "refund:review_over", subject_of(refund), why=refund.review)
-        refund.review = ""
+        end_review(tx, refund, WORKER, bank_id=refund.bank_id)
 
 
 def note_anomaly(tx: WriteSession, session: PaymentSession, refund: Refund | None, kind: str, detail: str) -> None:

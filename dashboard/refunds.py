@@ -246,6 +246,6 @@ def cancel(desk: Desk, person: Person, reference: str) -> None:
         refund = ledger.the_refund(refunds, reference)
         if refund.state not in refund_rules.UNDOABLE:
             raise CannotCancel(refund.state)
+        ledger.end_review(tx, refund, person.email)
         ledger.own_move(tx, refund, refund_rules.CANCELLED, person.email)
-        refund.review = ""
         ledger.recount(tx, session, refunds)

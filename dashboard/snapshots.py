@@ -376,11 +376,16 @@ def _keep_terms(m: Merge, refund: Refund) -> None:
 
 
 def _take_amount(m: Merge, refund: Refund, shown: bank.Refund) -> None:
-    refund.bank_amount_minor = shown.amount.amount_minor
-    refund.bank_currency = shown.amount.currency
-    if (refund.amount_minor, refund.currency) != (refund.bank_amount_minor, refund.bank_currency):
-        detail = f"{shown.amount.amount_minor} {shown.amount.currency}"
-        ledger.note_anomaly(m.tx, m.session, refund, "amount_differs", detail)
+    """Until the journal says otherwise, the bank's amount is ours."""
+    ours = (refund.amount_minor, refund.currency)
+    shown_before = (refund.bank_amount_minor, refund.bank_currency)
+    theirs = (shown.amount.amount_minor, shown.amount.currency)
+    refund.bank_amount_minor, refund.bank_currency = theirs
+    if theirs != (ours if shown_before == (None, None) else shown_before):
+        evidence = {"amount_minor": theirs[0], "currency": theirs[1], **m.seen.evidence}
+        m.tx.record(ledger.BANK, "refund:bank_amount", ledger.subject_of(refund), **evidence)
+    if theirs != ours:
+        ledger.note_anomaly(m.tx, m.session, refund, "amount_differs", f"{theirs[0]} {theirs[1]}")
 
 
 def _contradict(m: Merge, refund: Refund, shown: bank.Refund) -> None:

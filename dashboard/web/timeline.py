@@ -180,7 +180,14 @@ def _review(entry: JournalEntry, data: Data) -> Told:
 
 
 def _review_over(entry: JournalEntry, data: Data) -> Told:
-    return OK, _("Does not need anybody any more: it turned up at the bank")
+    if data.get("bank_id"):
+        return OK, _("Does not need anybody any more: it turned up at the bank")
+    return OFF, _("Does not need anybody any more")
+
+
+def _bank_amount(entry: JournalEntry, data: Data) -> Told:
+    shown = amount_with_currency(data["amount_minor"], data["currency"])
+    return ODD, _("The bank shows an amount of %(amount)s, %(source)s", amount=shown, source=_by_source(data))
 
 
 def _webhook(entry: JournalEntry, data: Data) -> Told:
@@ -214,6 +221,7 @@ TELLERS: dict[str, Callable[[JournalEntry, Data], Told]] = {
     "refund:resend_planned": _resend_planned,
     "refund:review": _review,
     "refund:review_over": _review_over,
+    "refund:bank_amount": _bank_amount,
     "webhook:applied": _webhook,
     "session:captured": _captured,
 }
