@@ -10,8 +10,9 @@ from pathlib import Path
 
 import click
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
-from dashboard import __version__, db, demo, doctor, journal, migrations, people, roles, sending, server
+from dashboard import __version__, db, demo, doctor, journal, migrations, people, replay, roles, sending, server
 from dashboard.app import bank_keys, create_desk
 from dashboard.bank131.signature import KeyFormatError
 from dashboard.clock import SystemClock
@@ -21,6 +22,7 @@ from dashboard.sandbox.server import SandboxStartError, run_sandbox
 
 BIND = "127.0.0.1:8131"
 ACTOR = "command line"
+MOST_LINES = 20
 PORT = click.IntRange(1, 65535)
 
 
@@ -201,11 +203,21 @@ def journal_group() -> None:
 @journal_group.command("verify")
 @click.option("--expect", metavar="SEQ:HASH", help="A head noted down earlier, which must still be in the chain.")
 def journal_verify(expect: str | None) -> None:
-    """Check the whole chain: any edit, removal or cut tail."""
-    with _books() as books, books.read() as session:
-        verdict = journal.verify(session, journal_key(books.config), _head(expect))
-    if verdict.problem:
-        _fail(f"The journal is broken: {verdict.problem}.")
+    """Check the whole chain for any edit, removal or cut tail, and that the tables are what it tells of."""
+    told = replay.Replay()
+    with _books() as books, Session(db.snapshot_engine(books.engine)) as session:
+        try:
+            verdict = journal.verify(session, journal_key(books.config), _head(expect), told.take)
+        except replay.BadEntry as problem:
+            _fail(f"The journal is broken: {problem}.")
+        if verdict.problem:
+            _fail(f"The journal is broken: {verdict.problem}.")
+        differences = list(replay.differences(session, told))
+    if differences:
+        _fail(
+            f"The journal is whole, but the tables are not what it tells of: {len(differences)} rows differ.",
+            *differences[:MOST_LINES],
+        )
     click.echo(f"The journal is whole: {verdict.entries} entries, head {verdict.entries}:{verdict.head}")
 
 

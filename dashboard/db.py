@@ -92,6 +92,11 @@ def writing_engine(engine: Engine, lock_wait_ms: int = LOCK_WAIT_MS) -> Engine:
     return engine.execution_options(write=True, lock_wait_ms=lock_wait_ms)
 
 
+def snapshot_engine(engine: Engine) -> Engine:
+    """The same engine and pool, beginning transactions that can only read and see one moment from first to last."""
+    return engine.execution_options(snapshot=True)
+
+
 def insert_unless_there(session: Session, table: type[Base], values: dict[str, Any]) -> None:
     """Add a row, unless one with the same key is there already or is just being added by somebody else."""
     dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
@@ -115,7 +120,9 @@ def _begin_sqlite(connection: Connection) -> None:
 
 def _begin_postgresql(connection: Connection) -> None:
     options = connection.get_execution_options()
-    if not options.get("write", False):
+    if options.get("snapshot", False):
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    elif not options.get("write", False):
         connection.exec_driver_sql("SET TRANSACTION READ ONLY")
     elif "lock_wait_ms" in options:
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(options['lock_wait_ms'])}")

@@ -6,7 +6,7 @@ kept outside the database. The head row is sealed with the same key, so that a c
 
 import hmac
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -144,8 +144,16 @@ class Verdict:
     problem: str | None
 
 
-def verify(session: Session, key: str, expect: tuple[int, str] | None = None) -> Verdict:
-    """Walk the whole chain. `expect` is a head (seq, hash) noted down earlier that must still be in it."""
+def verify(
+    session: Session,
+    key: str,
+    expect: tuple[int, str] | None = None,
+    watch: Callable[[JournalEntry], object] = lambda _entry: None,
+) -> Verdict:
+    """Walk the whole chain. `expect` is a head (seq, hash) noted down earlier that must still be in it.
+
+    `watch` is shown every entry that is good, in order.
+    """
     seq, last_hash = 0, GENESIS
     met = expect is None or expect == (0, GENESIS)
     while True:
@@ -157,6 +165,7 @@ def verify(session: Session, key: str, expect: tuple[int, str] | None = None) ->
             problem = _problem_of(entry, seq, last_hash, key)
             if problem:
                 return Verdict(seq, last_hash, problem)
+            watch(entry)
             seq, last_hash = entry.seq, entry.hash
             met = met or expect == (seq, last_hash)
 

@@ -11,7 +11,7 @@ from argon2 import PasswordHasher
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from dashboard import journal, ledger, reads, refund_rules, refunds, webhook_inbox, worker
+from dashboard import journal, ledger, reads, refund_rules, refunds, replay, webhook_inbox, worker
 from dashboard.desk import Desk, journal_key
 from dashboard.models import Anomaly, Attempt, JournalEntry, PaymentSession, Person, Refund, WebhookDelivery
 from dashboard.sandbox import scenes
@@ -41,7 +41,8 @@ def order(amount_minor: int | None = None, *, kind: str | None = None, comment: 
 class RefundDesk:
     """`desk` is the real thing; the other methods are shorthands for what tests do all the time.
 
-    Rows come back as they are in the database at that moment, detached.
+    Rows come back as they are in the database at that moment, detached. `is_tampered`: a test broke the books on
+    purpose. `is_made_up`: it put rows into the tables that the journal does not tell of.
     """
 
     def __init__(self, desk: Desk, clock: SimulatedClock, bank: SandboxBank, wire: Wire) -> None:
@@ -50,6 +51,7 @@ class RefundDesk:
         self.bank = bank
         self.wire = wire
         self.is_tampered = False
+        self.is_made_up = False
 
     # Set the scene
 
@@ -223,11 +225,14 @@ class RefundDesk:
 
     def check(self) -> None:
         """Raise AssertionError where the books do not add up."""
+        told = replay.Replay()
         with self.desk.read() as session:
-            verdict = journal.verify(session, journal_key(self.desk.config))
+            verdict = journal.verify(session, journal_key(self.desk.config), watch=told.take)
+            differences = list(replay.differences(session, told))
             everything = list(session.scalars(select(Refund)))
             sessions = list(session.scalars(select(PaymentSession)))
         assert verdict.problem is None, verdict.problem
+        assert self.is_made_up or differences == []
         for one in sessions:
             _check_session(one, [refund for refund in everything if refund.session_id == one.id])
         _check_ranks(self.journal())

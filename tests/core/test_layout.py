@@ -28,6 +28,7 @@ ORDER = (
     "keyset",
     "search",
     "ledger",
+    "replay",
     "snapshots",
     "reads",
     "refunds",

@@ -53,6 +53,7 @@ UPDATE journal_head SET seq = seq - 1, hash = (SELECT hash FROM journal ORDER BY
         ("DELETE FROM journal WHERE seq = 3", "entry 3 is missing"),
         ("DELETE FROM journal WHERE seq > (SELECT max(seq) - 2 FROM journal)", "were cut off at the end"),
         (_CUT_WITH_ITS_HEAD, "the head of the journal was changed"),
+        ("UPDATE payment_sessions SET committed_minor = committed_minor + 1", "committed amount of session"),
     ],
 )
 def test_what_was_done_by_hand_is_found(
@@ -63,7 +64,7 @@ def test_what_was_done_by_hand_is_found(
     code, told = verify(demo, tmp_path)
 
     assert code == 1
-    assert told.startswith("The journal is broken: ")
+    assert told.startswith(("The journal is broken: ", "The journal is whole, but the tables are not what it tells of"))
     assert said in told
     assert told.count("\n") == 1
 

@@ -121,6 +121,7 @@ def sign(refund_desk: RefundDesk) -> Callable[[bytes], str]:
 
 @pytest.fixture
 def made_up(refund_desk: RefundDesk) -> MadeUp:
+    refund_desk.is_made_up = True
     return MadeUp(refund_desk)
 
 

@@ -156,7 +156,7 @@ def test_what_a_long_journal_holds_comes_bit_by_bit(operator: Browser, refund_de
     session_id = refund_desk.paid_session(100_00)
     with refund_desk.desk.write() as tx:
         for number in range(1200):
-            tx.record("test", "sending:paused", "installation", number=number)
+            tx.record("test", "login:failed", "person:nobody", number=number)
     reference = refund_desk.ask(session_id, 10_00)
     with Stream(operator, "?since=0") as stream:
         assert rows(stream.news()) == {reference: "queued"}

@@ -1,0 +1,242 @@
+"""The journal, read back into the tables it tells of: what they have to hold, and where they differ.
+
+The tables are what the desk works with, the journal is what nobody can quietly change. Whoever edits a refund, an
+attempt or a captured amount behind the desk's back makes the two differ.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from dashboard import refund_rules
+from dashboard.models import Anomaly, Attempt, Installation, JournalEntry, PaymentSession, Refund
+
+Data = dict[str, Any]
+
+_STATES = {f"refund:{state}": state for state in refund_rules.STATES}
+
+
+class BadEntry(ValueError):
+    """An entry that cannot follow those before it."""
+
+
+@dataclass(slots=True)
+class RefundFacts:
+    """What the journal tells of one refund, as its row has it. Amounts are in minor units."""
+
+    session_id: str
+    origin: str
+    state: str
+    amount_minor: int
+    currency: str
+    bank_id: str | None = None
+    bank_amount_minor: int | None = None
+    bank_currency: str | None = None
+    review: str = ""
+    contradicted: bool = False
+    counts: bool = True
+
+    def recount(self) -> None:
+        self.counts = refund_rules.counts(self.state, contradicted=self.contradicted)
+
+    @property
+    def held_minor(self) -> int:
+        """As `ledger.held_minor`, from these facts alone."""
+        if self.bank_amount_minor is None or self.bank_currency != self.currency:
+            return self.amount_minor
+        return max(self.amount_minor, self.bank_amount_minor)
+
+
+@dataclass
+class Replay:
+    """The fold of a journal from its first entry on: feed it every entry, in order."""
+
+    refunds: dict[str, RefundFacts] = field(default_factory=dict)
+    attempts: dict[tuple[str, int], str | None] = field(default_factory=dict)
+    captured_minor: dict[str, int] = field(default_factory=dict)
+    anomalies: set[tuple[str, str, str]] = field(default_factory=set)
+    is_paused: bool = False
+
+    def take(self, entry: JournalEntry) -> None:
+        """Let one entry speak. Raises BadEntry."""
+        tell = _TELLERS.get(entry.action)
+        if tell is None:
+            return
+        try:
+            tell(self, entry.subject.partition(":")[2], entry.action, json.loads(entry.data))
+        except (KeyError, TypeError) as problem:
+            raise BadEntry(f"entry {entry.seq} ({entry.action}) does not follow those before it: {problem!r}") from None
+
+    def committed_minor(self) -> dict[str, int]:
+        """What the refunds of each session hold together."""
+        sums: dict[str, int] = {}
+        for facts in self.refunds.values():
+            if facts.counts:
+                sums[facts.session_id] = sums.get(facts.session_id, 0) + facts.held_minor
+        return sums
+
+
+def _made(replay: Replay, reference: str, _action: str, data: Data) -> None:
+    if reference in replay.refunds:
+        raise KeyError(reference)
+    facts = RefundFacts(
+        data["session"], data.get("origin", "here"), data["state"], data["amount_minor"], data["currency"]
+    )
+    facts.recount()
+    replay.refunds[reference] = facts
+    if "bank_id" in data:
+        _at_bank(facts, data["bank_id"])
+
+
+def _at_bank(facts: RefundFacts, bank_id: str) -> None:
+    """Until an entry says otherwise, the bank's amount is ours."""
+    facts.bank_id, facts.bank_amount_minor, facts.bank_currency = bank_id, facts.amount_minor, facts.currency
+
+
+def _adopted(replay: Replay, reference: str, _action: str, data: Data) -> None:
+    _at_bank(replay.refunds[reference], data["bank_id"])
+
+
+def _bank_amount(replay: Replay, reference: str, _action: str, data: Data) -> None:
+    facts = replay.refunds[reference]
+    facts.bank_amount_minor, facts.bank_currency = data["amount_minor"], data["currency"]
+
+
+def _state(replay: Replay, reference: str, action: str, data: Data) -> None:
+    facts = replay.refunds[reference]
+    if facts.state != data["was"]:
+        raise KeyError(f"{data['was']}, but it was {facts.state}")
+    facts.state = _STATES[action]
+    facts.recount()
+    if action == "refund:sending":
+        replay.attempts[reference, data["attempt"]] = None
+
+
+def _attempt_ended(replay: Replay, reference: str, _action: str, data: Data) -> None:
+    if replay.attempts[reference, data["attempt"]] is not None:
+        raise KeyError(f"attempt {data['attempt']} ended before")
+    replay.attempts[reference, data["attempt"]] = data["outcome"]
+
+
+def _review(replay: Replay, reference: str, _action: str, data: Data) -> None:
+    replay.refunds[reference].review = data["why"]
+
+
+def _review_over(replay: Replay, reference: str, _action: str, _data: Data) -> None:
+    replay.refunds[reference].review = ""
+
+
+def _captured(replay: Replay, session_id: str, _action: str, data: Data) -> None:
+    replay.captured_minor[session_id] = data["now"]
+
+
+def _anomaly(replay: Replay, subject: str, action: str, data: Data) -> None:
+    kind = action.partition(":")[2]
+    replay.anomalies.add((subject, kind, data["detail"]))
+    if kind == "contradiction":
+        replay.refunds[subject].contradicted = replay.refunds[subject].counts = True
+
+
+def _paused(replay: Replay, _subject: str, action: str, _data: Data) -> None:
+    replay.is_paused = action == "sending:paused"
+
+
+_ANOMALIES = (
+    "amount_differs",
+    "over_captured",
+    "contradiction",
+    "made_after_end",
+    "duplicate",
+    "may_be_ours",
+    "unreadable",
+)
+_TELLERS = {
+    "refund:requested": _made,
+    "refund:found": _made,
+    "refund:adopted": _adopted,
+    "refund:bank_amount": _bank_amount,
+    "refund:review": _review,
+    "refund:review_over": _review_over,
+    "attempt:ended": _attempt_ended,
+    "session:captured": _captured,
+    "sending:paused": _paused,
+    "sending:resumed": _paused,
+    **dict.fromkeys(_STATES, _state),
+    **{f"anomaly:{kind}": _anomaly for kind in _ANOMALIES},
+}
+
+
+# Beside the tables
+
+
+def differences(session: Session, replay: Replay) -> Iterator[str]:
+    """Where the tables are not what the journal tells, a line each. Both have to be of one moment."""
+    yield from _compared("refund", _refund_rows(session), replay.refunds)
+    yield from _compared("attempt", _attempt_rows(session), replay.attempts)
+    yield from _compared("captured amount of session", _captured_rows(session), replay.captured_minor)
+    yield from _compared("committed amount of session", _committed_rows(session), replay.committed_minor())
+    yield from _compared("anomaly", _anomaly_rows(session), dict.fromkeys(replay.anomalies, True))
+    paused = session.scalars(select(Installation.sending_paused_at)).one() is not None
+    if paused != replay.is_paused:
+        yield f"sending is {'' if paused else 'not '}paused in the tables, but not so in the journal"
+
+
+def _compared(what: str, rows: Iterable[tuple[Any, Any]], told: dict[Any, Any]) -> Iterator[str]:
+    left = set(told)
+    for key, row in rows:
+        left.discard(key)
+        if key not in told:
+            yield f"{what} {_name(key)} is in the tables, the journal does not tell of it"
+        elif told[key] != row:
+            yield f"{what} {_name(key)} is {row} in the tables, {told[key]} by the journal"
+    yield from (f"{what} {_name(key)} is missing in the tables" for key in sorted(left))
+
+
+def _name(key: object) -> str:
+    return " ".join(map(str, key)) if isinstance(key, tuple) else str(key)
+
+
+def _refund_rows(session: Session) -> Iterator[tuple[str, RefundFacts]]:
+    columns = (
+        Refund.reference,
+        Refund.session_id,
+        Refund.origin,
+        Refund.state,
+        Refund.amount_minor,
+        Refund.currency,
+        Refund.bank_id,
+        Refund.bank_amount_minor,
+        Refund.bank_currency,
+        Refund.review,
+        Refund.contradicted,
+        Refund.counts,
+    )
+    for reference, *facts in session.execute(select(*columns).execution_options(yield_per=1000)):
+        yield reference, RefundFacts(*facts)
+
+
+def _attempt_rows(session: Session) -> Iterator[tuple[tuple[str, int], str | None]]:
+    query = select(Refund.reference, Attempt.number, Attempt.outcome).join(Refund, Refund.id == Attempt.refund_id)
+    for reference, number, outcome in session.execute(query.execution_options(yield_per=1000)):
+        yield (reference, number), outcome
+
+
+def _captured_rows(session: Session) -> Iterator[tuple[str, int]]:
+    query = select(PaymentSession.id, PaymentSession.captured_minor).where(PaymentSession.captured_minor != 0)
+    yield from session.execute(query.execution_options(yield_per=1000))
+
+
+def _committed_rows(session: Session) -> Iterator[tuple[str, int]]:
+    query = select(PaymentSession.id, PaymentSession.committed_minor).where(PaymentSession.committed_minor != 0)
+    yield from session.execute(query.execution_options(yield_per=1000))
+
+
+def _anomaly_rows(session: Session) -> Iterator[tuple[tuple[str, str, str], bool]]:
+    query = select(Refund.reference, Anomaly.session_id, Anomaly.kind, Anomaly.detail).select_from(Anomaly)
+    query = query.outerjoin(Refund, Refund.id == Anomaly.refund_id)
+    for reference, session_id, kind, detail in session.execute(query.execution_options(yield_per=1000)):
+        yield (reference or session_id, kind, detail), True

@@ -1,0 +1,83 @@
+"""The journal read back: it tells of all that the tables hold, and whatever was changed behind its back shows."""
+
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from dashboard import replay
+from dashboard.db import snapshot_engine
+from dashboard.models import Installation, JournalEntry
+from tests.bench.refund_desk import RefundDesk
+from tests.bench.wire import REFUND, lose_request
+
+
+def differences(refund_desk: RefundDesk) -> list[str]:
+    told = replay.Replay()
+    with refund_desk.desk.read() as session:
+        for entry in session.scalars(select(JournalEntry).order_by(JournalEntry.seq)):
+            told.take(entry)
+        return list(replay.differences(session, told))
+
+
+@pytest.fixture
+def busy_desk(refund_desk: RefundDesk) -> RefundDesk:
+    """A desk with one refund of each kind: done here, made at the bank, charged back, of unknown outcome."""
+    session_id = refund_desk.paid_session(100_00)
+    refund_desk.ask_and_send(session_id, 10_00)
+    refund_desk.bank.refund_here(session_id, 5_00)
+    refund_desk.bank.charge_back(session_id, 90_00)
+    refund_desk.run_for(60)
+    refund_desk.wire.next(REFUND, lose_request)
+    refund_desk.ask_and_send(refund_desk.paid_session(50_00), 20_00)
+    return refund_desk
+
+
+def test_the_tables_are_what_the_journal_tells_of(busy_desk: RefundDesk) -> None:
+    assert "over_captured" in {kind for _, kind in busy_desk.anomalies("ps_3201")}
+    assert differences(busy_desk) == []
+
+
+@pytest.mark.parametrize(
+    ("by_hand", "said"),
+    [
+        ("UPDATE refunds SET state = 'declined' WHERE state = 'accepted' AND origin = 'here'", "state='declined'"),
+        ("UPDATE refunds SET counts = false WHERE origin = 'bank'", "counts=False"),
+        ("UPDATE refunds SET amount_minor = 1 WHERE origin = 'here' AND state = 'accepted'", "amount_minor=1,"),
+        ("UPDATE refunds SET bank_amount_minor = 7 WHERE origin = 'bank'", "bank_amount_minor=7"),
+        ("UPDATE refunds SET bank_id = 'rf_9' WHERE origin = 'bank'", "bank_id='rf_9'"),
+        ("UPDATE refunds SET review = 'stranger' WHERE state = 'unknown'", "review='stranger'"),
+        ("UPDATE refunds SET contradicted = true WHERE origin = 'bank'", "contradicted=True"),
+        ("UPDATE refunds SET currency = 'usd' WHERE state = 'unknown'", "currency='usd'"),
+        ("DELETE FROM refunds WHERE origin = 'bank'", "is missing in the tables"),
+        ("UPDATE refunds SET reference = 'another' WHERE origin = 'bank'", "the journal does not tell of it"),
+        ("UPDATE payment_sessions SET committed_minor = 0 WHERE id = 'ps_3202'", "committed amount of session ps_3202"),
+        ("UPDATE payment_sessions SET captured_minor = 1 WHERE id = 'ps_3202'", "captured amount of session ps_3202"),
+        ("UPDATE attempts SET outcome = 'never_connected' WHERE outcome = 'unclear'", "attempt"),
+        ("DELETE FROM attempts", "attempt"),
+        ("DELETE FROM anomalies", "anomaly ps_3201 over_captured"),
+        ("UPDATE installation SET sending_paused_at = '2026-03-01 09:00:00'", "sending is paused in the tables"),
+    ],
+)
+def test_whatever_was_changed_by_hand_shows(busy_desk: RefundDesk, by_hand: str, said: str) -> None:
+    busy_desk.is_tampered = True
+    with busy_desk.desk.write() as tx:
+        tx.execute(text(by_hand))
+    assert any(said in line for line in differences(busy_desk)), differences(busy_desk)
+
+
+def test_an_entry_that_cannot_follow_is_named(refund_desk: RefundDesk) -> None:
+    refund_desk.is_tampered = True
+    reference = refund_desk.ask(refund_desk.paid_session(), 1_00)
+    with refund_desk.desk.write() as tx:
+        tx.record("somebody", "refund:accepted", f"refund:{reference}", was="in_progress")
+    with pytest.raises(replay.BadEntry, match=r"entry \d+ \(refund:accepted\) does not follow"):
+        differences(refund_desk)
+
+
+def test_a_snapshot_sees_one_moment_however_long_it_takes(refund_desk: RefundDesk) -> None:
+    query = select(Installation.sending_paused_why)
+    with Session(snapshot_engine(refund_desk.desk.engine)) as session:
+        assert session.scalars(query).one() is None
+        with refund_desk.desk.write() as tx:
+            tx.get_one(Installation, 1).sending_paused_why = "meanwhile"
+        assert session.scalars(query.execution_options(populate_existing=True)).one() is None
