@@ -127,7 +127,7 @@ def _describe(m: Merge) -> None:
     session.status = snapshot.status
     session.shown_updated_at, session.shown_at = snapshot.updated_at, m.seen.at
     session.created_at = snapshot.created_at or session.created_at
-    session.fields = canonical(bank.allowlisted(m.seen.raw))
+    fields_before, session.fields = session.fields, canonical(bank.allowlisted(m.seen.raw))
     for payment in snapshot.payments:
         _keep_payment(m, payment)
     main = _main_payment(snapshot.payments)
@@ -135,7 +135,8 @@ def _describe(m: Merge) -> None:
         session.currency = main.amount.currency
         session.customer_reference, session.method = main.customer_reference, main.method
         session.card_brand, session.card_last4, session.rrn = main.card_brand, main.card_last4, main.rrn
-    search.keep_terms(m.tx, session.id, _session_texts(snapshot))
+    if session.fields != fields_before:
+        search.keep_terms(m.tx, session.id, _session_texts(snapshot))
 
 
 def _main_payment(payments: Iterable[bank.Payment]) -> bank.Payment | None:

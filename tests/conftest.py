@@ -5,7 +5,6 @@ one with `@on_sqlite` or `@on_postgresql` of `tests.bench.databases`.
 `refund_desk` has it all together and checks the books when the test is over.
 """
 
-import os
 import random
 from collections.abc import Iterator
 from functools import partial
@@ -23,7 +22,7 @@ from dashboard.db import open_engine
 from dashboard.desk import Desk
 from dashboard.sandbox.bank import SandboxBank
 from dashboard.sandbox.keys import SandboxKeys, prepare_data_dir
-from tests.bench.databases import Databases, PostgresqlDatabases, SqliteDatabases
+from tests.bench.databases import Databases, PostgresqlDatabases, SqliteDatabases, in_memory
 from tests.bench.postgresql import PostgresqlServer, running_postgresql
 from tests.bench.refund_desk import RefundDesk
 from tests.bench.simulated import CountedIds, SimulatedClock
@@ -76,9 +75,7 @@ def postgresql() -> Iterator[PostgresqlServer]:
 @pytest.fixture(scope="session")
 def databases(request: pytest.FixtureRequest) -> Iterator[dict[str, Databases]]:
     """Makers of databases, by kind; each starts when it is used first."""
-    # In memory where there is such a folder: there, waiting for the disk at each commit takes no time.
-    memory = Path("/dev/shm")  # noqa: S108
-    with TemporaryDirectory(prefix="dashboard-tests-", dir=memory if os.access(memory, os.W_OK) else None) as folder:
+    with TemporaryDirectory(prefix="dashboard-tests-", dir=in_memory()) as folder:
         yield {
             "sqlite": SqliteDatabases(Path(folder), JOURNAL_KEY),
             "postgresql": PostgresqlDatabases(lambda: request.getfixturevalue("postgresql"), JOURNAL_KEY),

@@ -94,11 +94,11 @@ class Wire:
 
     def answer_now(self, session_id: str) -> HttpAnswer:
         """What a read would be answered at this moment; no call is made, and no fault used up."""
-        return HttpAnswer(200, self._echoed(session_answer(self.bank.ledger.sessions[session_id], 1)))
+        return HttpAnswer(200, echoed(session_answer(self.bank.ledger.sessions[session_id], 1), self.echo))
 
     def last_webhook(self, session_id: str) -> bytes:
         """The body of the session's last webhook, as it goes out."""
-        return self._echoed((self.bank.ledger.sessions[session_id].last_webhook or "").encode())
+        return echoed((self.bank.ledger.sessions[session_id].last_webhook or "").encode(), self.echo)
 
     def webhook_now(self, session_id: str, kind: str = "payment_refunded") -> bytes:
         """A webhook that shows the session as it is at this moment."""
@@ -111,17 +111,19 @@ class Wire:
             answer = self.bank.call(version, call.method, call.headers, call.body)
             if answer.dropped:
                 raise NoAnswer("the connection was lost")
-            return HttpAnswer(answer.status, self._echoed(answer.body))
+            return HttpAnswer(answer.status, echoed(answer.body, self.echo))
 
-    def _echoed(self, body: bytes) -> bytes:
-        if self.echo == "object" or b'"refunds"' not in body:
-            return body
-        data = json.loads(body)
-        for refund in refunds_in(data["session"]):
-            metadata = refund.pop("metadata", None)
-            if self.echo == "string" and metadata is not None:
-                refund["metadata"] = json.dumps(metadata)
-        return json.dumps(data).encode()
+
+def echoed(body: bytes, how: str) -> bytes:
+    """An answer or a webhook of a bank that echoes metadata so: as `object`, as `string`, or as `nothing`."""
+    if how == "object" or b'"refunds"' not in body:
+        return body
+    data = json.loads(body)
+    for refund in refunds_in(data["session"]):
+        metadata = refund.pop("metadata", None)
+        if how == "string" and metadata is not None:
+            refund["metadata"] = json.dumps(metadata)
+    return json.dumps(data).encode()
 
 
 def refunds_in(session: Json) -> list[Json]:

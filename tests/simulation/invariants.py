@@ -1,0 +1,348 @@
+"""What has to be true at every moment, and what has to be true once everything has settled.
+
+The tables are read with plain SQL, and sums are added up anew here: nothing of the desk's own arithmetic is trusted.
+"""
+
+import json
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from dashboard import refund_rules, replay
+from dashboard.sandbox.bank import SandboxBank
+from dashboard.sandbox.ledger import Payment as BankPayment
+from dashboard.sandbox.ledger import Refund as BankRefund
+from tests.simulation.network import Call
+
+A_MILLISECOND = timedelta(milliseconds=1)
+
+
+class Violation(AssertionError):
+    """Something that must never be true is."""
+
+
+class RefundRow(NamedTuple):
+    id: int
+    reference: str
+    session_id: str
+    origin: str
+    state: str
+    review: str
+    counts: bool
+    contradicted: bool
+    amount_minor: int
+    currency: str
+    bank_id: str | None
+    bank_amount_minor: int | None
+    bank_currency: str | None
+    body: bytes | None
+
+    @property
+    def held_minor(self) -> int:
+        if self.bank_currency != self.currency or self.bank_amount_minor is None:
+            return self.amount_minor
+        return max(self.amount_minor, self.bank_amount_minor)
+
+
+class SessionRow(NamedTuple):
+    id: str
+    captured_minor: int
+    committed_minor: int
+    confirmed_at: str | None
+
+
+class Entry(NamedTuple):
+    """A journal entry, as `replay` takes it."""
+
+    seq: int
+    actor: str
+    action: str
+    subject: str
+    data: str
+
+
+_DUE = """
+    SELECT min(moment) FROM (
+        SELECT next_try_at AS moment FROM webhook_deliveries WHERE next_try_at IS NOT NULL
+        UNION ALL SELECT next_send_at FROM refunds WHERE next_send_at IS NOT NULL AND review = ''
+            AND (SELECT sending_paused_at FROM installation) IS NULL
+        UNION ALL SELECT next_read_at FROM payment_sessions WHERE next_read_at IS NOT NULL
+    ) WHERE moment > ?
+"""
+_LEASE_ENDS = """
+    SELECT min(lease_ends) FROM (
+        SELECT max(lease_until) AS lease_ends FROM attempts JOIN refunds ON refunds.id = refund_id
+        WHERE state = 'sending' GROUP BY refund_id
+    )
+"""
+
+
+class Books:
+    """The tables, read beside the desk and not through it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._connection = sqlite3.connect(engine.url.database or "", isolation_level=None)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def refunds(self) -> list[RefundRow]:
+        columns = ", ".join(RefundRow._fields)
+        return [RefundRow(*row) for row in self._connection.execute(f"SELECT {columns} FROM refunds ORDER BY id")]  # noqa: S608
+
+    def sessions(self) -> list[SessionRow]:
+        columns = ", ".join(SessionRow._fields)
+        return [SessionRow(*row) for row in self._connection.execute(f"SELECT {columns} FROM payment_sessions")]  # noqa: S608
+
+    def entries_after(self, seq: int) -> list[Entry]:
+        columns = ", ".join(Entry._fields)
+        query = f"SELECT {columns} FROM journal WHERE seq > ? ORDER BY seq"  # noqa: S608
+        return [Entry(*row) for row in self._connection.execute(query, (seq,))]
+
+    def attempts(self) -> dict[tuple[str, int], str | None]:
+        query = "SELECT reference, number, outcome FROM attempts JOIN refunds ON refunds.id = refund_id"
+        return {(reference, number): outcome for reference, number, outcome in self._connection.execute(query)}
+
+    def anomalies(self) -> set[tuple[str, str]]:
+        """Pairs of what it is about, a reference or a session, and its kind."""
+        query = """
+            SELECT coalesce(reference, anomalies.session_id), kind
+            FROM anomalies LEFT JOIN refunds ON refunds.id = refund_id
+        """
+        return set(self._connection.execute(query))
+
+    def next_due(self, now: datetime, *, with_past: bool) -> datetime | None:
+        """When a worker has something to do next; what has been due for a while only `with_past`."""
+        after = "" if with_past else f"{now:%Y-%m-%d %H:%M:%S.%f}"
+        (due,) = self._connection.execute(_DUE, (after,)).fetchone()
+        (lease_ends,) = self._connection.execute(_LEASE_ENDS).fetchone()
+        moments = [_moment(due)] if due else []
+        if lease_ends:
+            moments.append(_moment(lease_ends) + A_MILLISECOND)
+        moments = [moment for moment in moments if with_past or moment > now]
+        return max(now, min(moments)) if moments else None
+
+
+@dataclass(frozen=True)
+class AtBank:
+    """One refund as the bank holds it, with the reference of ours that it bears."""
+
+    session_id: str
+    payment: BankPayment
+    refund: BankRefund
+
+    @property
+    def reference(self) -> str | None:
+        metadata = self.refund.metadata
+        return metadata.get("reference") if isinstance(metadata, dict) else None
+
+
+class Invariants:
+    """`outside`: sessions in which something was done that nobody asked for here. `promised`: references that
+    people were told. `duplicates`: references that the bank holds more than once, which only a run `beyond` may see.
+    """
+
+    def __init__(self, bank: SandboxBank, engine: Engine, *, beyond: bool) -> None:
+        self.books = Books(engine)
+        self.replay = replay.Replay()
+        self.outside: set[str] = set()
+        self.promised: set[str] = set()
+        self.duplicates: set[str] = set()
+        self.is_due = True
+        self._bank, self._engine, self._beyond = bank, engine, beyond
+        self._seq = 0
+        self._tries: dict[str, list[bytes]] = defaultdict(list)
+        self._decided: dict[str, set[str]] = defaultdict(set)
+
+    # At the wire
+
+    def check_call(self, call: Call) -> None:
+        """A refund call sets out: it was committed to before, and its bytes are those of every other try."""
+        reference = json.loads(call.body)["metadata"]["reference"]
+        row = next((row for row in self.books.refunds() if row.reference == reference), None)
+        tries = self._tries[reference]
+        tries.append(call.body)
+        _must(call.headers["X-PARTNER-IDEMPOTENCY-KEY"] == reference, "the key is not the reference")
+        _must(row is not None and row.body == call.body, "what is sent is not what was asked for")
+        _must(len(set(tries)) == 1, "two tries of one refund differ")
+        outcomes = [outcome for (of, _), outcome in sorted(self.books.attempts().items()) if of == reference]
+        is_committed = len(outcomes) >= len(tries) and outcomes[-1] is None
+        _must(is_committed, f"try {len(tries)} of {reference} was not committed to before")
+        connected = [outcome for outcome in outcomes if outcome != refund_rules.NEVER_CONNECTED]
+        _must(len(connected) <= 2, f"{reference} is sent a third time")
+
+    # At every moment
+
+    def check(self) -> None:
+        self.is_due = False
+        refunds, at_bank = self.books.refunds(), list(self._at_bank())
+        self._check_journal(refunds)
+        self._check_bank(at_bank)
+        anomalies = self.books.anomalies()
+        for session in self.books.sessions():
+            self._check_money(session, [row for row in refunds if row.session_id == session.id], anomalies)
+        self._check_truth(refunds, at_bank, anomalies)
+        lost = self.promised - {row.reference for row in refunds}
+        _must(not lost, f"people were told of {lost}, which are gone")
+
+    def see_bank(self) -> None:
+        """Note what the bank has ever said of each refund."""
+        for _, _, refund in self._bank.ledger.refunds():
+            self._decided[refund.id].add(refund.status)
+
+    def _at_bank(self) -> Iterator[AtBank]:
+        for session, payment, refund in self._bank.ledger.refunds():
+            yield AtBank(session.id, payment, refund)
+
+    def _check_journal(self, refunds: list[RefundRow]) -> None:
+        """It replays to exactly the tables, ranks only rise in it, and every change rests on something."""
+        for entry in self.books.entries_after(self._seq):
+            _must(entry.seq == self._seq + 1, f"entry {self._seq + 1} is missing")
+            self._seq = entry.seq
+            self.replay.take(entry)  # type: ignore[arg-type]
+            _check_entry(entry)
+        rows = {row.reference: row for row in refunds}
+        _must(rows.keys() == self.replay.refunds.keys(), "the journal tells of other refunds than the tables")
+        for reference, told in self.replay.refunds.items():
+            row = rows[reference]
+            facts = (row.state, row.review, bool(row.counts), bool(row.contradicted), row.amount_minor, row.bank_id)
+            said = (told.state, told.review, told.counts, told.contradicted, told.amount_minor, told.bank_id)
+            _must(facts == said, f"{reference} is {facts}, the journal says {said}")
+            _must(
+                (row.bank_amount_minor, row.bank_currency) == (told.bank_amount_minor, told.bank_currency),
+                f"{reference}: the bank's amount is not what the journal says",
+            )
+        _must(self.books.attempts() == self.replay.attempts, "the attempts are not what the journal says")
+
+    def _check_bank(self, at_bank: list[AtBank]) -> None:
+        """No reference twice, and no payment gives back more than it brought."""
+        counted = Counter(each.reference for each in at_bank if each.reference)
+        twice = {reference for reference, count in counted.items() if count > 1}
+        _must(self._beyond or not twice, f"{twice} exist twice at the bank")
+        self.duplicates |= twice
+        live: Counter[tuple[str, str]] = Counter()
+        for each in at_bank:
+            if each.refund.status != "declined":
+                live[each.session_id, each.payment.id] += each.refund.amount_minor
+        for each in at_bank:
+            over = live[each.session_id, each.payment.id] > each.payment.amount_minor
+            _must(not over or each.session_id in self.outside, f"{each.payment.id} gives back more than it brought")
+
+    def _check_money(self, session: SessionRow, refunds: list[RefundRow], anomalies: set[tuple[str, str]]) -> None:
+        held_minor = sum(row.held_minor for row in refunds if row.counts)
+        _must(session.committed_minor == held_minor, f"{session.id} says {session.committed_minor}, not {held_minor}")
+        if session.committed_minor > session.captured_minor:
+            sure_minor = held_minor - sum(row.held_minor for row in refunds if _may_be_another(row))
+            is_explained = session.id in self.outside or self._beyond or sure_minor <= session.captured_minor
+            _must(is_explained, f"{session.id}: {session.committed_minor} of {session.captured_minor} are committed")
+            _must((session.id, "over_captured") in anomalies, f"{session.id} is over, and nobody is told")
+        open_sends = [row for row in refunds if row.state in refund_rules.OPEN_SEND]
+        _must(len(open_sends) <= 1, f"{session.id}: several refunds are being sent")
+        for row in refunds:
+            _must(bool(row.counts) == _has_to_count(row), f"{row.reference} {row.state} counts: {row.counts}")
+
+    def _check_truth(self, refunds: list[RefundRow], at_bank: list[AtBank], anomalies: set[tuple[str, str]]) -> None:
+        """Nothing is shown as something that it is not."""
+        alive = {each.reference for each in at_bank}
+        for row in refunds:
+            if row.state in refund_rules.FINAL:
+                _must(row.state in self._decided[row.bank_id or ""], f"{row.reference} is shown {row.state}, untrue")
+            if row.state in refund_rules.ENDS and not self._beyond:
+                _must(row.reference not in alive, f"{row.reference} is {row.state}, and the bank has it")
+
+    # In the end
+
+    def check_settled(self) -> None:
+        """Everything is terminal, or stands in the review queue with a reason; the desk knows all that the bank has."""
+        self.check()
+        refunds, at_bank = self.books.refunds(), list(self._at_bank())
+        anomalies = self.books.anomalies()
+        in_review = {row.session_id for row in refunds if row.review}
+        for row in refunds:
+            is_over = row.state in refund_rules.FINAL | refund_rules.ENDS
+            waits = row.state in {refund_rules.QUEUED, refund_rules.UNKNOWN} and row.session_id in in_review
+            _must(bool(is_over or row.review or waits), f"{row.reference} is stuck: {row.state}")
+        self._check_all_known(refunds, at_bank)
+        for reference in self.duplicates:
+            about = {(reference, kind) for kind in ("duplicate", "made_after_end", "may_be_ours")}
+            flagged = bool(about & anomalies) or any(row.review for row in refunds if row.reference == reference)
+            _must(flagged, f"{reference} exists twice at the bank, and nobody is told")
+        with Session(self._engine) as session:
+            different = list(replay.differences(session, self.replay))
+        _must(not different, f"the tables are not what the journal tells of: {different}")
+
+    def _check_all_known(self, refunds: list[RefundRow], at_bank: list[AtBank]) -> None:
+        rows = Counter(row.bank_id for row in refunds if row.bank_id)
+        _must(rows == Counter(each.refund.id for each in at_bank), "the desk does not have each refund once")
+        by_id = {row.bank_id: row for row in refunds if row.bank_id}
+        for each in at_bank:
+            row = by_id[each.refund.id]
+            shown = (row.bank_amount_minor, row.bank_currency, row.amount_minor)
+            _must(
+                shown == (each.refund.amount_minor, each.refund.currency, each.refund.amount_minor),
+                f"{row.reference} has another amount than {each.refund.id}",
+            )
+            _must(
+                row.state == each.refund.status or bool(row.contradicted),
+                f"{row.reference} is shown {row.state}, the bank has it {each.refund.status}",
+            )
+
+    @property
+    def in_review(self) -> Counter[str]:
+        """How many refunds stand in review, by the reason."""
+        return Counter(row.review for row in self.books.refunds() if row.review)
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def _must(is_true: bool, otherwise: str) -> None:
+    if not is_true:
+        raise Violation(otherwise)
+
+
+def _may_be_another(row: RefundRow) -> bool:
+    """Of unknown outcome, with people to say which of the bank's refunds it is: its amount may be held twice."""
+    return row.state == refund_rules.UNKNOWN and bool(row.review)
+
+
+def _has_to_count(row: RefundRow) -> bool:
+    free = row.state in {"declined", "refused", "cancelled", "rejected", "abandoned"}
+    return bool(row.contradicted) or not free
+
+
+_MADE_HERE = {"refund:requested", "refund:found"}
+
+
+def _check_entry(entry: Entry) -> None:
+    subject, _, state = entry.action.partition(":")
+    if subject != "refund" or state not in refund_rules.STATES:
+        return
+    data: dict[str, Any] = json.loads(entry.data)
+    _check_move(data["was"], state)
+    rests_on_bank = {"source", "digest", "bank_id"} <= data.keys()
+    rests_on_us = "outcome" in data or "attempt" in data or {"source", "digest"} <= data.keys()
+    rests_on = {"bank": rests_on_bank, "worker": rests_on_us}.get(entry.actor, "@" in entry.actor)
+    _must(rests_on, f"entry {entry.seq}: {entry.actor} made {entry.action} out of {data}")
+
+
+def _check_move(old: str, new: str) -> None:
+    ranks = refund_rules.RANK
+    if old in refund_rules.ENDS:
+        _must(new in refund_rules.BANK_STATES, f"{old} -> {new}")
+    elif new in refund_rules.ENDS:
+        _must(ranks[old] <= 1, f"{old} -> {new}")
+    else:
+        _must(ranks[new] >= ranks[old] and old not in refund_rules.FINAL, f"{old} -> {new}")
+
+
+def total(counters: Iterable[Counter[str]]) -> Counter[str]:
+    """All of them added up."""
+    return sum(counters, Counter())
