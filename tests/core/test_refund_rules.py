@@ -49,6 +49,7 @@ OWN_MOVES = {
     ("awaiting_approval", "rejected"),
     ("queued", "sending"),
     ("queued", "cancelled"),
+    ("queued", "abandoned"),
     ("sending", "queued"),
     ("sending", "unknown"),
     ("sending", "refused"),

@@ -8,6 +8,7 @@ import pytest
 
 import dashboard
 from dashboard import refund_rules, sending
+from dashboard.models.resolutions import RESOLUTION_STATES
 from dashboard.web import timeline, wording
 from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import RefundDesk
@@ -28,7 +29,7 @@ from tests.web.page import Element
 
 SOURCES = sorted(Path(dashboard.__file__).parent.glob("*.py"))
 # About the desk and its people; they stand on the journal's page alone.
-NOT_OF_A_REFUND = re.compile(r"(login|person|sending|webhook):")
+NOT_OF_A_REFUND = re.compile(r"(login|person|sending|webhook|installation):")
 
 
 def literals_of(verb: str) -> set[str]:
@@ -49,9 +50,9 @@ def test_every_event_of_a_refund_or_a_session_has_words() -> None:
     states = {f"refund:{state}" for state in refund_rules.STATES} - {
         "refund:awaiting_approval",
         "refund:rejected",
-        "refund:abandoned",
     }
-    assert events | states | {"webhook:applied"} <= set(timeline.TELLERS)
+    resolutions = {f"resolution:{state}" for state in RESOLUTION_STATES}
+    assert events | states | resolutions | {"webhook:applied"} <= set(timeline.TELLERS)
 
 
 def test_every_anomaly_and_every_review_has_words() -> None:
