@@ -302,12 +302,12 @@ class CannotResume(Exception):
 
 
 def unread_since_restore(session: Session) -> int:
-    """How many sessions with open refunds have had no good read that started after the last restore."""
+    """How many sessions with open refunds have had no good read that started since the last restore."""
     restored_at = session.scalars(select(Installation.restored_at)).one()
     if restored_at is None:
         return 0
     is_open = or_(Refund.state.in_(refund_rules.OPEN), Refund.review != "")
-    unread = or_(PaymentSession.read_at.is_(None), PaymentSession.read_at <= restored_at)
+    unread = or_(PaymentSession.read_at.is_(None), PaymentSession.read_at < restored_at)
     query = select(func.count(Refund.session_id.distinct())).join(
         PaymentSession, PaymentSession.id == Refund.session_id
     )
