@@ -39,7 +39,9 @@ def not_found(refund_desk: RefundDesk, session_id: str = "", amount_minor: int =
     return refund
 
 
-def with_stranger(refund_desk: RefundDesk, session_id: str = "", amount_minor: int = 10_00) -> tuple[Refund, Refund]:
+def with_stranger(
+    refund_desk: RefundDesk, session_id: str = "", amount_minor: int = 10_00, status: str = "accepted"
+) -> tuple[Refund, Refund]:
     """A refund whose send got lost, and the row made elsewhere that came up at the bank meanwhile."""
     session_id = session_id or refund_desk.paid_session(100_00)
     reference = refund_desk.ask(session_id, 10_00)
@@ -47,6 +49,7 @@ def with_stranger(refund_desk: RefundDesk, session_id: str = "", amount_minor: i
     refund_desk.wire.next(REFUND, lose_request)
     sending.send(refund_desk.desk, reference)
     refund_desk.bank.refund_here(session_id, amount_minor)
+    refund_desk.bank_refunds(session_id)[-1].status = status
     refund_desk.read(session_id)
     refund = refund_desk.refund(reference)
     assert (refund.state, refund.review) == ("unknown", "stranger")

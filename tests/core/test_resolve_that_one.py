@@ -98,10 +98,8 @@ def test_another_amount_is_told_and_the_larger_one_held(refund_desk: RefundDesk)
 
 
 def test_one_that_was_declined_gives_the_amount_back(refund_desk: RefundDesk) -> None:
-    refund, elsewhere = with_stranger(refund_desk)
+    refund, elsewhere = with_stranger(refund_desk, status="in_progress")
     refund_desk.bank_refunds(refund.session_id)[0].status = "declined"
-    with refund_desk.desk.write() as tx:
-        tx.get_one(Refund, elsewhere.id).state = "in_progress"
     ours = that_one(refund_desk, refund, elsewhere)
     assert (ours.state, ours.counts) == ("declined", False)
     assert refund_desk.session(refund.session_id).committed_minor == 0
@@ -142,10 +140,7 @@ def test_what_was_odd_about_it_is_odd_about_ours(refund_desk: RefundDesk) -> Non
 
 def test_it_goes_on_from_there(refund_desk: RefundDesk) -> None:
     """The bank's later word is about ours; nothing is made anew."""
-    refund, elsewhere = with_stranger(refund_desk)
-    refund_desk.bank_refunds(refund.session_id)[0].status = "in_progress"
-    with refund_desk.desk.write() as tx:
-        tx.get_one(Refund, elsewhere.id).state = "in_progress"
+    refund, elsewhere = with_stranger(refund_desk, status="in_progress")
     assert that_one(refund_desk, refund, elsewhere).state == "in_progress"
     refund_desk.bank.decide_refund(elsewhere.bank_id or "", "accepted")
     refund_desk.deliver(refund_desk.wire.webhook_now(refund.session_id))
