@@ -12,7 +12,20 @@ import click
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from dashboard import __version__, db, demo, doctor, journal, migrations, people, replay, roles, sending, server
+from dashboard import (
+    __version__,
+    db,
+    demo,
+    doctor,
+    journal,
+    migrations,
+    people,
+    replay,
+    restore,
+    roles,
+    sending,
+    server,
+)
 from dashboard.app import bank_keys, create_desk
 from dashboard.bank131.signature import KeyFormatError
 from dashboard.clock import SystemClock
@@ -172,6 +185,17 @@ def db_upgrade() -> None:
     click.echo("The database has the newest shape.")
 
 
+@db_group.command("restored")
+def db_restored() -> None:
+    """Say that the database was just put back from a backup: nothing is sent until the bank has been asked again."""
+    with _books() as books:
+        done = restore.after_restore(books, ACTOR)
+    click.echo("Sending is paused.")
+    click.echo(f"Refunds that may have been sent since the backup, now to be decided on by people: {done.under_review}")
+    click.echo(f"Sessions that the worker reads again: {done.to_read}")
+    click.echo("Start the worker; `dashboard sending resume` works once all of them have been read.")
+
+
 @main.group("user")
 def user_group() -> None:
     """People who may sign in."""
@@ -248,7 +272,13 @@ def sending_pause(why: str) -> None:
 def sending_resume() -> None:
     """Send again."""
     with _books() as books:
-        sending.resume(books, ACTOR)
+        try:
+            sending.resume(books, ACTOR)
+        except sending.CannotResume as problem:
+            _fail(
+                "Sending stays paused until every open session has been read again after the restore.",
+                f"Still to be read: {problem.left}. The worker reads them while it runs.",
+            )
     click.echo("Sending goes on.")
 
 

@@ -13,14 +13,14 @@ from sqlalchemy.orm import Session
 
 from dashboard import refund_rules
 from dashboard.journal import WriteSession, canonical
-from dashboard.models import Anomaly, Attempt, Payment, PaymentSession, Refund
+from dashboard.models import Anomaly, Attempt, Payment, PaymentSession, Refund, Resolution
 from dashboard.refund_rules import AttemptFacts, HeldPart, PaidPart
 
 BANK = "bank"
 WORKER = "worker"
 
 # Reviews that the refund turning up at the bank settles by itself.
-_SETTLED_BY_ADOPTION = frozenset({"stranger", "not_found", "other_bank", "no_longer_fits"})
+_SETTLED_BY_ADOPTION = frozenset({"stranger", "not_found", "other_bank", "no_longer_fits", "restored"})
 
 
 # Locks, in their order
@@ -152,6 +152,23 @@ def end_review(tx: WriteSession, refund: Refund, actor: str, **evidence: Any) ->
     if refund.review:
         tx.record(actor, "refund:review_over", subject_of(refund), why=refund.review, **evidence)
         refund.review = ""
+        _outdate_proposals(tx, refund)
+
+
+def _outdate_proposals(tx: WriteSession, refund: Refund) -> None:
+    """What people were about to decide has been decided by the facts."""
+    query = select(Resolution).where(Resolution.refund_id == refund.id, Resolution.state == "proposed")
+    for proposal in tx.scalars(query.with_for_update()):
+        end_proposal(tx, refund, proposal, "outdated", WORKER)
+
+
+def end_proposal(
+    tx: WriteSession, refund: Refund, proposal: Resolution, state: str, actor: str, **evidence: Any
+) -> None:
+    """Write what became of a proposal and its record."""
+    proposal.state, proposal.decided_at = state, tx.clock.now()
+    told = {"resolution": proposal.id, "choice": proposal.choice, "bank_id": proposal.bank_id, **evidence}
+    tx.record(actor, f"resolution:{state}", subject_of(refund), **told)
 
 
 def settle_review(tx: WriteSession, refund: Refund) -> None:

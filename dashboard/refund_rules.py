@@ -55,7 +55,7 @@ RANK = {
 
 _OWN_MOVES = {
     AWAITING_APPROVAL: {QUEUED, CANCELLED, REJECTED},
-    QUEUED: {SENDING, CANCELLED},
+    QUEUED: {SENDING, CANCELLED, ABANDONED},
     SENDING: {QUEUED, UNKNOWN, REFUSED},
     UNKNOWN: {SENDING, REFUSED, ABANDONED},
 }
@@ -254,3 +254,44 @@ def next_last_look(ended_at: datetime, last_read_at: datetime | None) -> datetim
     """The next read of a refund that has ended: webhooks can be lost for good. None when all were made."""
     moments = (ended_at + wait for wait in LAST_LOOKS)
     return next((moment for moment in moments if last_read_at is None or moment > last_read_at), None)
+
+
+# What people may decide
+
+RESTORED = "restored"
+NEVER_MADE = "never_made"
+THAT_ONE = "that_one"
+STANDS = "stands"
+CHOICES = (NEVER_MADE, THAT_ONE, STANDS)
+
+_DOUBTS = frozenset({"stranger", "not_found", "other_bank", "no_longer_fits", RESTORED})
+_ODD_FACTS = frozenset({"duplicate", "contradiction"})
+
+
+def may_undo(state: str, review: str) -> bool:
+    """Whether one person may undo a refund: it must be sure that it was never sent."""
+    return state in UNDOABLE and review != RESTORED
+
+
+def choices_of(state: str, review: str) -> tuple[str, ...]:
+    """What two people may decide about a refund under this review; nothing where there is nothing to decide.
+
+    A refund that waits under any other review was never sent, and can be undone; one that is being sent will first
+    be of unknown outcome.
+    """
+    if review in _ODD_FACTS:
+        return (STANDS,)
+    may_be_out = (state == UNKNOWN and review in _DOUBTS) or (state == QUEUED and review == RESTORED)
+    return (NEVER_MADE, THAT_ONE) if may_be_out else ()
+
+
+def never_made_from(
+    attempts: Iterable[AttemptFacts], quiet: timedelta, last_lease_until: datetime | None = None
+) -> datetime | None:
+    """A read bears out that a refund was never made only if it started after this moment; None: any read does.
+
+    `last_lease_until`: until then it may have been on its way under an attempt that a restored backup does not have.
+    """
+    proved = absence_provable_from(attempts, quiet)
+    moments = [moment for moment in (proved, last_lease_until and last_lease_until + quiet) if moment is not None]
+    return max(moments, default=None)

@@ -22,13 +22,15 @@ from dashboard.models import PaymentSession, Person, Refund
 class RefundOrder:
     """What a person asks for: `kind` is `full` or `partial`. Raises ValueError for what means nothing.
 
-    `amount_minor` of a full refund is what was shown to them, None if nothing was.
+    `amount_minor` of a full refund is what was shown to them, None if nothing was. `replaces`: the reference of an
+    abandoned refund in whose place this one is asked for.
     """
 
     kind: str
     amount_minor: int | None
     reason: str
     comment: str
+    replaces: str | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in {"full", "partial"}:
@@ -41,7 +43,7 @@ class RefundOrder:
 
 class RequestRefused(Exception):
     """The refund was not made. `code`: `forged_form`, `not_whole`, `unknown_open`, `nothing_left`, `outdated`,
-    `too_much`.
+    `too_much`, `cannot_replace`.
 
     `left_minor` is what can still be refunded.
     """
@@ -146,10 +148,31 @@ def request(desk: Desk, person: Person, session_id: str, token_text: str, order:
             return reference
         if payment_session is None:
             raise RequestRefused("nothing_left")
-        offer = _offer(tx, payment_session, ledger.refunds_of(tx, session_id))
+        of_session = ledger.refunds_of(tx, session_id)
+        offer = _offer(tx, payment_session, of_session)
         amount_minor = check_order(offer, token, order)
+        replaced = _replaced(of_session, order.replaces, offer.refundable_minor)
         _hold(tx, payment_session, amount_minor)
-        return _insert(tx, desk, person, payment_session, offer, amount_minor, token_text, order)
+        refund = _insert(tx, desk, person, payment_session, offer, amount_minor, token_text, order)
+        if replaced is not None:
+            refund.replaces_id = replaced.id
+            tx.record(person.email, "refund:replaced", ledger.subject_of(replaced), by=refund.reference)
+        return refund.reference
+
+
+def can_be_replaced(refund: Refund, of_session: Sequence[Refund]) -> bool:
+    """Whether a refund was abandoned and nothing has taken its place; what came to nothing has not."""
+    taken = any(one.replaces_id == refund.id and one.counts for one in of_session)
+    return refund.state == refund_rules.ABANDONED and not taken
+
+
+def _replaced(of_session: Sequence[Refund], reference: str | None, left_minor: int) -> Refund | None:
+    if reference is None:
+        return None
+    found = next((one for one in of_session if one.reference == reference), None)
+    if found is None or not can_be_replaced(found, of_session):
+        raise RequestRefused("cannot_replace", left_minor)
+    return found
 
 
 def _hold(tx: WriteSession, payment_session: PaymentSession, amount_minor: int) -> None:
@@ -178,7 +201,7 @@ def _insert(
     amount_minor: int,
     token_text: str,
     order: RefundOrder,
-) -> str:
+) -> Refund:
     reference, now = desk.new_id(), desk.clock.now()
     in_full = order.kind == "full" and offer.in_full
     amount = None if in_full else Amount(amount_minor, offer.currency)
@@ -207,12 +230,12 @@ def _insert(
     )
     tx.add(refund)
     tx.flush()
-    _record_request(tx, person, refund)
+    _record_request(tx, person, refund, {"replaces": order.replaces} if order.replaces else {})
     search.keep_terms(tx, payment_session.id, (reference, order.comment), refund.id)
-    return reference
+    return refund
 
 
-def _record_request(tx: WriteSession, person: Person, refund: Refund) -> None:
+def _record_request(tx: WriteSession, person: Person, refund: Refund, more: dict[str, str]) -> None:
     tx.record(
         person.email,
         "refund:requested",
@@ -225,6 +248,7 @@ def _record_request(tx: WriteSession, person: Person, refund: Refund) -> None:
         reason=refund.reason,
         comment=refund.comment,
         body_digest=hashlib.sha256(refund.body or b"").hexdigest(),
+        **more,
     )
 
 
@@ -232,7 +256,7 @@ def _record_request(tx: WriteSession, person: Person, refund: Refund) -> None:
 
 
 class CannotCancel(Exception):
-    """It is too late: `state` is what the refund has become."""
+    """It is too late, or may have been sent before a backup was restored: `state` is what the refund has become."""
 
     def __init__(self, state: str) -> None:
         super().__init__(state)
@@ -244,7 +268,7 @@ def cancel(desk: Desk, person: Person, reference: str) -> None:
     with desk.write() as tx:
         session, refunds, _ = ledger.lock_by_reference(tx, reference)
         refund = ledger.the_refund(refunds, reference)
-        if refund.state not in refund_rules.UNDOABLE:
+        if not refund_rules.may_undo(refund.state, refund.review):
             raise CannotCancel(refund.state)
         ledger.end_review(tx, refund, person.email)
         ledger.own_move(tx, refund, refund_rules.CANCELLED, person.email)

@@ -1,7 +1,7 @@
 """The journal, read back into the tables it tells of: what they have to hold, and where they differ.
 
 The tables are what the desk works with, the journal is what nobody can quietly change. Whoever edits a refund, an
-attempt or a captured amount behind the desk's back makes the two differ.
+attempt, a decision or a captured amount behind the desk's back makes the two differ.
 """
 
 import json
@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session, aliased
 
 from dashboard import refund_rules
-from dashboard.models import Anomaly, Attempt, Installation, JournalEntry, PaymentSession, Refund
+from dashboard.models import Anomaly, Attempt, Installation, JournalEntry, PaymentSession, Person, Refund, Resolution
 
 Data = dict[str, Any]
 
@@ -39,6 +39,7 @@ class RefundFacts:
     review: str = ""
     contradicted: bool = False
     counts: bool = True
+    replaces: str | None = None
 
     def recount(self) -> None:
         self.counts = refund_rules.counts(self.state, contradicted=self.contradicted)
@@ -51,6 +52,18 @@ class RefundFacts:
         return max(self.amount_minor, self.bank_amount_minor)
 
 
+@dataclass(slots=True)
+class ResolutionFacts:
+    """What the journal tells of one decision about a refund, as its row has it; people by their addresses."""
+
+    reference: str
+    choice: str
+    bank_id: str | None
+    proposed_by: str
+    state: str = "proposed"
+    decided_by: str | None = None
+
+
 @dataclass
 class Replay:
     """The fold of a journal from its first entry on: feed it every entry, in order."""
@@ -58,7 +71,8 @@ class Replay:
     refunds: dict[str, RefundFacts] = field(default_factory=dict)
     attempts: dict[tuple[str, int], str | None] = field(default_factory=dict)
     captured_minor: dict[str, int] = field(default_factory=dict)
-    anomalies: set[tuple[str, str, str]] = field(default_factory=set)
+    anomalies: dict[tuple[str, str, str], bool] = field(default_factory=dict)
+    resolutions: dict[int, ResolutionFacts] = field(default_factory=dict)
     is_paused: bool = False
 
     def take(self, entry: JournalEntry) -> None:
@@ -67,7 +81,8 @@ class Replay:
         if tell is None:
             return
         try:
-            tell(self, entry.subject.partition(":")[2], entry.action, json.loads(entry.data))
+            data = {**json.loads(entry.data), "actor": entry.actor}
+            tell(self, entry.subject.partition(":")[2], entry.action, data)
         except (KeyError, TypeError) as problem:
             raise BadEntry(f"entry {entry.seq} ({entry.action}) does not follow those before it: {problem!r}") from None
 
@@ -86,6 +101,7 @@ def _made(replay: Replay, reference: str, _action: str, data: Data) -> None:
     facts = RefundFacts(
         data["session"], data.get("origin", "here"), data["state"], data["amount_minor"], data["currency"]
     )
+    facts.replaces = data.get("replaces")
     facts.recount()
     replay.refunds[reference] = facts
     if "bank_id" in data:
@@ -130,13 +146,41 @@ def _review_over(replay: Replay, reference: str, _action: str, _data: Data) -> N
     replay.refunds[reference].review = ""
 
 
+def _merged(replay: Replay, reference: str, _action: str, data: Data) -> None:
+    """Its row is gone; what had been decided about it is about the one that took its place."""
+    del replay.refunds[reference]
+    replay.anomalies = {key: seen for key, seen in replay.anomalies.items() if key[0] != reference}
+    for resolution in replay.resolutions.values():
+        if resolution.reference == reference:
+            resolution.reference = data["into"]
+
+
+def _proposed(replay: Replay, reference: str, _action: str, data: Data) -> None:
+    facts = ResolutionFacts(reference, data["choice"], data["bank_id"], data["actor"])
+    replay.resolutions[data["resolution"]] = facts
+
+
+def _decided(replay: Replay, _reference: str, action: str, data: Data) -> None:
+    facts, state = replay.resolutions[data["resolution"]], action.partition(":")[2]
+    if facts.state != "proposed":
+        raise KeyError(f"resolution {data['resolution']} was decided before")
+    facts.state, facts.decided_by = state, None if state == "outdated" else data["actor"]
+
+
+def _acknowledged(replay: Replay, subject: str, _action: str, data: Data) -> None:
+    key = subject, data["kind"], data["detail"]
+    if key not in replay.anomalies:
+        raise KeyError(key)
+    replay.anomalies[key] = True
+
+
 def _captured(replay: Replay, session_id: str, _action: str, data: Data) -> None:
     replay.captured_minor[session_id] = data["now"]
 
 
 def _anomaly(replay: Replay, subject: str, action: str, data: Data) -> None:
     kind = action.partition(":")[2]
-    replay.anomalies.add((subject, kind, data["detail"]))
+    replay.anomalies[subject, kind, data["detail"]] = False
     if kind == "contradiction":
         replay.refunds[subject].contradicted = replay.refunds[subject].counts = True
 
@@ -161,6 +205,11 @@ _TELLERS = {
     "refund:bank_amount": _bank_amount,
     "refund:review": _review,
     "refund:review_over": _review_over,
+    "refund:merged": _merged,
+    "resolution:proposed": _proposed,
+    **dict.fromkeys(("resolution:confirmed", "resolution:rejected", "resolution:withdrawn"), _decided),
+    "resolution:outdated": _decided,
+    "anomaly:acknowledged": _acknowledged,
     "attempt:ended": _attempt_ended,
     "session:captured": _captured,
     "sending:paused": _paused,
@@ -179,7 +228,8 @@ def differences(session: Session, replay: Replay) -> Iterator[str]:
     yield from _compared("attempt", _attempt_rows(session), replay.attempts)
     yield from _compared("captured amount of session", _captured_rows(session), replay.captured_minor)
     yield from _compared("committed amount of session", _committed_rows(session), replay.committed_minor())
-    yield from _compared("anomaly", _anomaly_rows(session), dict.fromkeys(replay.anomalies, True))
+    yield from _compared("anomaly", _anomaly_rows(session), replay.anomalies)
+    yield from _compared("resolution", _resolution_rows(session), replay.resolutions)
     paused = session.scalars(select(Installation.sending_paused_at)).one() is not None
     if paused != replay.is_paused:
         yield f"sending is {'' if paused else 'not '}paused in the tables, but not so in the journal"
@@ -201,6 +251,7 @@ def _name(key: object) -> str:
 
 
 def _refund_rows(session: Session) -> Iterator[tuple[str, RefundFacts]]:
+    replaced = aliased(Refund)
     columns = (
         Refund.reference,
         Refund.session_id,
@@ -214,8 +265,10 @@ def _refund_rows(session: Session) -> Iterator[tuple[str, RefundFacts]]:
         Refund.review,
         Refund.contradicted,
         Refund.counts,
+        replaced.reference,
     )
-    for reference, *facts in session.execute(select(*columns).execution_options(yield_per=1000)):
+    query = select(*columns).outerjoin(replaced, replaced.id == Refund.replaces_id)
+    for reference, *facts in session.execute(query.execution_options(yield_per=1000)):
         yield reference, RefundFacts(*facts)
 
 
@@ -236,7 +289,21 @@ def _committed_rows(session: Session) -> Iterator[tuple[str, int]]:
 
 
 def _anomaly_rows(session: Session) -> Iterator[tuple[tuple[str, str, str], bool]]:
-    query = select(Refund.reference, Anomaly.session_id, Anomaly.kind, Anomaly.detail).select_from(Anomaly)
-    query = query.outerjoin(Refund, Refund.id == Anomaly.refund_id)
-    for reference, session_id, kind, detail in session.execute(query.execution_options(yield_per=1000)):
-        yield (reference or session_id, kind, detail), True
+    columns = (Refund.reference, Anomaly.session_id, Anomaly.kind, Anomaly.detail, Anomaly.acknowledged_at)
+    query = select(*columns).select_from(Anomaly).outerjoin(Refund, Refund.id == Anomaly.refund_id)
+    for reference, session_id, kind, detail, seen_at in session.execute(query.execution_options(yield_per=1000)):
+        yield (reference or session_id, kind, detail), seen_at is not None
+
+
+def _resolution_rows(session: Session) -> Iterator[tuple[int, ResolutionFacts]]:
+    proposer, decider = aliased(Person), aliased(Person)
+    columns: tuple[Any, ...] = (Refund.reference, Resolution.choice, Resolution.bank_id, proposer.email)
+    query: Select[Any] = (
+        select(Resolution.id, *columns, Resolution.state, decider.email)
+        .select_from(Resolution)
+        .join(Refund, Refund.id == Resolution.refund_id)
+        .join(proposer, proposer.id == Resolution.proposed_by_id)
+        .outerjoin(decider, decider.id == Resolution.decided_by_id)
+    )
+    for resolution_id, *facts in session.execute(query.execution_options(yield_per=1000)):
+        yield resolution_id, ResolutionFacts(*facts)

@@ -4,9 +4,10 @@ SEE = "desk:see"
 SEE_JOURNAL = "journal:see"
 REQUEST_REFUND = "refund:request"
 CANCEL_REFUND = "refund:cancel"
+RESOLVE = "review:resolve"
 
 _VIEWER = frozenset({SEE, SEE_JOURNAL})
-_OPERATOR = _VIEWER | {REQUEST_REFUND, CANCEL_REFUND}
+_OPERATOR = _VIEWER | {REQUEST_REFUND, CANCEL_REFUND, RESOLVE}
 
 PERMISSIONS: dict[str, frozenset[str]] = {
     "viewer": _VIEWER,

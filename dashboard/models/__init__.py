@@ -4,6 +4,7 @@ from dashboard.models.installation import Installation, WorkerBeat
 from dashboard.models.journal import JournalEntry, JournalHead
 from dashboard.models.people import Person, SignIn, SignInFailure
 from dashboard.models.refunds import Anomaly, Attempt, Refund
+from dashboard.models.resolutions import Resolution
 from dashboard.models.search import SearchTerm
 from dashboard.models.sessions import Payment, PaymentSession
 from dashboard.models.webhooks import WebhookDelivery
@@ -18,6 +19,7 @@ __all__ = [
     "PaymentSession",
     "Person",
     "Refund",
+    "Resolution",
     "SearchTerm",
     "SignIn",
     "SignInFailure",

@@ -12,6 +12,7 @@ class Installation(Base):
     """The one row of facts about this installation.
 
     `bank_echoes_reference`: the bank has shown a reference of ours in a refund, so it always will.
+    `restored_at`: the database was last put back from a backup then.
     """
 
     __tablename__ = "installation"
@@ -21,6 +22,7 @@ class Installation(Base):
     sending_paused_at: Mapped[datetime | None]
     sending_paused_why: Mapped[str | None]
     bank_echoes_reference: Mapped[bool]
+    restored_at: Mapped[datetime | None]
 
 
 class WorkerBeat(Base):

@@ -28,6 +28,7 @@ def _partial_index(name: str, *columns: str, where: str, unique: bool = False) -
 # What the partial indexes of lists hold. A query is served by them only if it says the same in the same words.
 IS_OPEN = _in_list("state", tuple(state for state in STATES if state in OPEN))
 NEEDS_SOMEBODY = "review <> '' OR state = 'unknown'"
+OPEN_ANOMALY = "acknowledged_at IS NULL"
 
 
 class Refund(Base):
@@ -38,6 +39,7 @@ class Refund(Base):
     `review`: the code of why people have to look; empty: nobody has to. `body`: the exact bytes to send.
     `undo_until`: not sent before. `next_send_at`: set while it is still to be sent; the worker looks at it then.
     `absence_1_at`, `absence_2_at`: starts of the reads that proved that the bank does not have it.
+    `replaces_id`: the abandoned refund in whose place it was asked for.
     """
 
     __tablename__ = "refunds"
@@ -60,6 +62,7 @@ class Refund(Base):
         _partial_index("ix_refunds_review", "session_id", where="review <> ''"),
         _partial_index("ix_refunds_open", "asked_at", "id", where=IS_OPEN),
         _partial_index("ix_refunds_needs_people", "asked_at", "id", where=NEEDS_SOMEBODY),
+        _partial_index("ix_refunds_replaces_id", "replaces_id", where="replaces_id IS NOT NULL"),
         _partial_index("uq_refunds_one_open_send", "session_id", where="state IN ('sending', 'unknown')", unique=True),
     )
 
@@ -89,6 +92,7 @@ class Refund(Base):
     reason: Mapped[str] = mapped_column(default="")
     comment: Mapped[str] = mapped_column(default="")
     form_token: Mapped[str | None] = mapped_column(unique=True)
+    replaces_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("refunds.id"))
 
     body: Mapped[bytes | None] = mapped_column(LargeBinary)
     bank_url: Mapped[str | None]
@@ -125,12 +129,16 @@ class Attempt(Base):
 
 
 class Anomaly(Base):
-    """A fact that fits no rule, told once. `kind` is a code, `detail` what tells it from others of its kind."""
+    """A fact that fits no rule, told once. `kind` is a code, `detail` what tells it from others of its kind.
+
+    `refund_id` 0: of the session itself. `acknowledged_at`: somebody has looked at it, and said so in `comment`.
+    """
 
     __tablename__ = "anomalies"
     __table_args__ = (
         UniqueConstraint("session_id", "refund_id", "kind", "detail"),
         Index(None, "refund_id"),
+        _partial_index("ix_anomalies_open", "id", where=OPEN_ANOMALY),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
@@ -139,3 +147,6 @@ class Anomaly(Base):
     kind: Mapped[str]
     detail: Mapped[str]
     found_at: Mapped[datetime]
+    acknowledged_at: Mapped[datetime | None]
+    acknowledged_by_id: Mapped[str | None] = mapped_column(ForeignKey("people.id"))
+    comment: Mapped[str | None]

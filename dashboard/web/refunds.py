@@ -172,7 +172,7 @@ def _page_of(session: Session, reference: str) -> dict[str, Any]:
     return {
         "r": row,
         "next_step": _next_step(session, row, refund),
-        "can_undo": refund.state in refund_rules.UNDOABLE and visitor().may(roles.CANCEL_REFUND),
+        "can_undo": refund_rules.may_undo(refund.state, refund.review) and visitor().may(roles.CANCEL_REFUND),
         "undo_until": refund.undo_until,
         "now": desk().clock.now(),
         "anomalies": [wording.anomaly(each.kind, each.detail) for each in session.scalars(anomalies)],

@@ -61,7 +61,7 @@ def _concerns(entry: JournalEntry, reference: str) -> bool:
 
 def _told(entry: JournalEntry, several: Mapping[str, Row]) -> Entry | None:
     data: Data = json.loads(entry.data)
-    tell = _anomaly if entry.action.startswith("anomaly:") else TELLERS.get(entry.action)
+    tell = TELLERS.get(entry.action, _anomaly if entry.action.startswith("anomaly:") else None)
     if tell is None:
         return None
     mark, text = tell(entry, data)
@@ -148,6 +148,8 @@ def _adopted(entry: JournalEntry, data: Data) -> Told:
     text = _("The bank has it as %(bank_id)s, %(source)s", bank_id=data["bank_id"], source=_by_source(data))
     if data["known_by"] == "answer":
         return RUN, f"{text}; {_('it is the only new one of this amount')}"
+    if data["known_by"] == "people":
+        return RUN, _("The bank has it as %(bank_id)s: two people decided so", bank_id=data["bank_id"])
     return RUN, text
 
 
@@ -180,6 +182,8 @@ def _review(entry: JournalEntry, data: Data) -> Told:
 
 
 def _review_over(entry: JournalEntry, data: Data) -> Told:
+    if data.get("resolution"):
+        return OK, _("Does not need anybody any more: two people have decided")
     if data.get("bank_id"):
         return OK, _("Does not need anybody any more: it turned up at the bank")
     return OFF, _("Does not need anybody any more")
@@ -188,6 +192,45 @@ def _review_over(entry: JournalEntry, data: Data) -> Told:
 def _bank_amount(entry: JournalEntry, data: Data) -> Told:
     shown = amount_with_currency(data["amount_minor"], data["currency"])
     return ODD, _("The bank shows an amount of %(amount)s, %(source)s", amount=shown, source=_by_source(data))
+
+
+def _abandoned(entry: JournalEntry, data: Data) -> Told:
+    return OFF, _("Closed as never made: two people decided so. The amount is free again")
+
+
+def _merged(entry: JournalEntry, data: Data) -> Told:
+    return OFF, _("It is the same as one that was asked for here, and is shown there: two people decided so")
+
+
+def _replaced(entry: JournalEntry, data: Data) -> Told:
+    return OFF, _("%(person)s asked for a new refund in its place", person=entry.actor)
+
+
+def _proposed(entry: JournalEntry, data: Data) -> Told:
+    said = wording.choice(data["choice"], data["bank_id"])
+    return ODD, _("%(person)s says: %(choice)s. Somebody else has to agree", person=entry.actor, choice=said)
+
+
+def _confirmed(entry: JournalEntry, data: Data) -> Told:
+    said = wording.choice(data["choice"], data["bank_id"])
+    return OK, _("%(person)s agrees: %(choice)s", person=entry.actor, choice=said)
+
+
+def _rejected(entry: JournalEntry, data: Data) -> Told:
+    return ODD, _("%(person)s does not agree; nothing was decided", person=entry.actor)
+
+
+def _withdrawn(entry: JournalEntry, data: Data) -> Told:
+    return OFF, _("%(person)s takes the proposal back; nothing was decided", person=entry.actor)
+
+
+def _outdated(entry: JournalEntry, data: Data) -> Told:
+    return OFF, _("The proposal is over, because what it rested on has changed; nothing was decided by it")
+
+
+def _acknowledged(entry: JournalEntry, data: Data) -> Told:
+    odd = wording.anomaly(data["kind"], data["detail"])
+    return OFF, _("%(person)s has looked at it: %(odd)s", person=entry.actor, odd=odd)
 
 
 def _webhook(entry: JournalEntry, data: Data) -> Told:
@@ -222,6 +265,15 @@ TELLERS: dict[str, Callable[[JournalEntry, Data], Told]] = {
     "refund:review": _review,
     "refund:review_over": _review_over,
     "refund:bank_amount": _bank_amount,
+    "refund:abandoned": _abandoned,
+    "refund:merged": _merged,
+    "refund:replaced": _replaced,
+    "resolution:proposed": _proposed,
+    "resolution:confirmed": _confirmed,
+    "resolution:rejected": _rejected,
+    "resolution:withdrawn": _withdrawn,
+    "resolution:outdated": _outdated,
+    "anomaly:acknowledged": _acknowledged,
     "webhook:applied": _webhook,
     "session:captured": _captured,
 }

@@ -26,6 +26,10 @@ _REVIEWS: Mapping[str, LazyString] = {
     "no_longer_fits": _l("The payment has less left than this refund asks for."),
     "duplicate": _l("The bank made two refunds under one reference of ours."),
     "contradiction": _l("The bank said both accepted and declined."),
+    "restored": _l(
+        "The database was put back from a backup. It is not known whether this refund was sent after the backup was "
+        "made, so it is not sent from here. It may have been made: do not refund it a second time."
+    ),
 }
 
 _ANOMALIES: Mapping[str, LazyString] = {
@@ -54,6 +58,10 @@ _REFUSALS: Mapping[str, LazyString] = {
     "nothing_left": _l("Nothing is left to refund in this session. Nothing was sent."),
     "outdated": _l("Nothing was sent. Look again at what is left."),
     "too_much": _l("That is more than can still be refunded. Nothing was sent."),
+    "cannot_replace": _l(
+        "The refund that this one was to replace is not closed as never made, or has a replacement already. "
+        "Nothing was sent. Look at it, and ask for a new refund if one is still due."
+    ),
 }
 
 _AMOUNTS: Mapping[str, LazyString] = {
@@ -85,6 +93,15 @@ def anomaly(kind: str, detail: str) -> str:
     return str(sentence) % {"detail": detail} if sentence else f"{kind}: {detail}"
 
 
+def choice(code: str, bank_id: str | None) -> str:
+    """What people decide about a refund under review, as the end of a sentence."""
+    if code == "that_one":
+        return gettext("it is %(bank_id)s at the bank", bank_id=bank_id)
+    if code == "never_made":
+        return gettext("the bank never made it")
+    return gettext("the facts stand as they are")
+
+
 def refusal(code: str) -> str:
     """Why a refund was not made."""
     return str(_REFUSALS.get(code, code))
@@ -97,6 +114,8 @@ def bad_amount(code: str) -> str:
 
 def pause(why: str) -> str:
     """Why nothing is being sent."""
+    if why == "restored":
+        return gettext("The database was put back from a backup, and every open session is read again first.")
     if why.startswith("keys:"):
         return gettext("The bank did not accept our signature or project (%(code)s).", code=why[5:])
     return why

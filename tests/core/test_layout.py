@@ -33,6 +33,8 @@ ORDER = (
     "reads",
     "refunds",
     "sending",
+    "resolutions",
+    "restore",
     "webhook_inbox",
     "people",
     "history",

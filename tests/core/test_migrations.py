@@ -8,17 +8,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, event, inspect, select
+from sqlalchemy import Connection, Engine, event, inspect, select, text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 import dashboard
 from dashboard import migrations
-from dashboard.db import Base, open_engine
+from dashboard.db import Base, open_engine, writing_engine
 from dashboard.journal import verify
-from dashboard.models import Installation, JournalHead
+from dashboard.models import Anomaly, Installation, JournalHead, Refund
 
 KEY = "a journal key"
 
@@ -109,3 +111,98 @@ def test_downgrades_are_not_offered() -> None:
     script = ScriptDirectory(str(Path(migrations.__file__).parent))
     for step in script.walk_revisions():
         assert not hasattr(step.module, "downgrade"), step.revision
+
+
+# Step by step
+
+
+ROWS_OF_THE_FIRST_SHAPE = """
+    INSERT INTO people (id, email, password_hash, role, created_at)
+    VALUES ('p', 'a@b.test', 'x', 'admin', CURRENT_TIMESTAMP);
+    INSERT INTO payment_sessions (
+        id, status, created_at, found_at, captured_minor, committed_minor, fields, shown_at, read_failures
+    ) VALUES ('ps_1', 'accepted', CURRENT_TIMESTAMP, CURRENT_TIMESTAMP, 10000, 1000, '{}', CURRENT_TIMESTAMP, 0);
+    INSERT INTO refunds (
+        reference, session_id, origin, state, review, counts, contradicted, amount_minor, currency, in_full,
+        asked_at, asked_by_id, reason, comment, form_token, body, send_failures
+    ) VALUES (
+        'r-1', 'ps_1', 'here', 'unknown', 'not_found', true, false, 1000, 'rub', false,
+        CURRENT_TIMESTAMP, 'p', 'other', '', 't', '{}', 0
+    );
+    INSERT INTO anomalies (session_id, refund_id, kind, detail, found_at)
+    VALUES ('ps_1', 1, 'may_be_ours', 'rf_1', CURRENT_TIMESTAMP)
+"""
+
+
+def filled(connection: Connection) -> None:
+    """One row of each kind, with what the first shape had."""
+    for statement in ROWS_OF_THE_FIRST_SHAPE.split(";"):
+        connection.execute(text(statement))
+
+
+def test_a_database_of_the_first_shape_keeps_all_that_is_in_it(empty_database_url: str) -> None:
+    with opened(empty_database_url) as engine:
+        command.upgrade(migrations._alembic(engine, KEY), "0001")
+        assert not migrations.is_current(engine)
+        with writing_engine(engine).begin() as connection:
+            filled(connection)
+        migrations.upgrade(engine, KEY)
+        assert migrations.is_current(engine)
+        with engine.connect() as connection:
+            assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+        with Session(engine) as session:
+            [refund], [anomaly] = session.scalars(select(Refund)).all(), session.scalars(select(Anomaly)).all()
+            [installation] = session.scalars(select(Installation))
+            assert verify(session, KEY).problem is None
+    assert (refund.reference, refund.state, refund.review, refund.replaces_id) == ("r-1", "unknown", "not_found", None)
+    assert (anomaly.refund_id, anomaly.kind, anomaly.acknowledged_at, anomaly.comment) == (1, "may_be_ours", None, None)
+    assert installation.restored_at is None
+
+
+PROPOSAL = """
+    INSERT INTO resolutions (
+        refund_id, session_id, choice, bank_id, proposed_by_id, proposed_at, propose_comment, state, decided_by_id
+    ) VALUES (1, 'ps_1', {choice}, {bank_id}, 'p', CURRENT_TIMESTAMP, {why}, {state}, {by})
+"""
+
+
+def proposal(**other: str) -> str:
+    values = {"choice": "'never_made'", "bank_id": "NULL", "why": "'because'", "state": "'proposed'", "by": "NULL"}
+    return PROPOSAL.format(**{**values, **other})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"state": "'confirmed'"},
+        {"state": "'confirmed'", "by": "'p'"},
+        {"state": "'proposed'"},
+        {"state": "'done'"},
+        {"choice": "'nothing'"},
+        {"choice": "'that_one'"},
+        {"bank_id": "'rf_1'"},
+        {"why": "''"},
+        {"by": "'nobody'"},
+    ],
+)
+def test_the_database_itself_refuses_a_decision_that_is_none(empty_database_url: str, wrong: dict[str, str]) -> None:
+    with opened(empty_database_url) as engine:
+        migrations.upgrade(engine, KEY)
+        with writing_engine(engine).begin() as connection:
+            filled(connection)
+            connection.execute(text(proposal(state="'withdrawn'", by="'p'")))
+            connection.execute(text(proposal()))
+        with pytest.raises(IntegrityError), writing_engine(engine).begin() as connection:
+            connection.execute(text(proposal(**{"state": "'withdrawn'", **wrong})))
+
+
+@pytest.mark.parametrize("column", ["refunds.replaces_id", "anomalies.acknowledged_by_id"])
+def test_what_was_added_points_to_something(empty_database_url: str, column: str) -> None:
+    table, _, name = column.partition(".")
+    value = "131" if name == "replaces_id" else "'nobody'"
+    with opened(empty_database_url) as engine:
+        migrations.upgrade(engine, KEY)
+        with writing_engine(engine).begin() as connection:
+            filled(connection)
+        with pytest.raises(IntegrityError), writing_engine(engine).begin() as connection:
+            connection.execute(text(f"UPDATE {table} SET {name} = {value}"))  # noqa: S608

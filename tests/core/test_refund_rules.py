@@ -49,6 +49,7 @@ OWN_MOVES = {
     ("awaiting_approval", "rejected"),
     ("queued", "sending"),
     ("queued", "cancelled"),
+    ("queued", "abandoned"),
     ("sending", "queued"),
     ("sending", "unknown"),
     ("sending", "refused"),
@@ -307,3 +308,46 @@ def test_what_has_ended_is_read_twice_more() -> None:
     assert refund_rules.next_last_look(SENT, SENT) == SENT + timedelta(minutes=35)
     assert refund_rules.next_last_look(SENT, SENT + timedelta(minutes=35)) == SENT + timedelta(hours=24)
     assert refund_rules.next_last_look(SENT, SENT + timedelta(hours=24)) is None
+
+
+# What people may decide
+
+
+def test_what_two_people_may_decide() -> None:
+    doubts = {"stranger", "not_found", "other_bank", "no_longer_fits", "restored"}
+    reviews = (*doubts, "duplicate", "contradiction", "")
+    for state, review in product(refund_rules.STATES, reviews):
+        choices: tuple[str, ...] = ()
+        if review in {"duplicate", "contradiction"}:
+            choices = ("stands",)
+        elif (state == "unknown" and review in doubts) or (state, review) == ("queued", "restored"):
+            choices = ("never_made", "that_one")
+        assert refund_rules.choices_of(state, review) == choices, (state, review)
+
+
+def test_everything_that_can_wait_for_people_has_a_way_out() -> None:
+    """Undone by one person, decided on by two, or it is being sent and will be of unknown outcome."""
+    for state, review in product(
+        ("queued", "unknown"), ("stranger", "not_found", "other_bank", "no_longer_fits", "restored")
+    ):
+        assert refund_rules.may_undo(state, review) != bool(refund_rules.choices_of(state, review)), (state, review)
+
+
+@pytest.mark.parametrize("state", refund_rules.STATES)
+def test_one_person_undoes_only_what_was_surely_never_sent(state: str) -> None:
+    assert refund_rules.may_undo(state, "") == refund_rules.may_undo(state, "no_longer_fits")
+    assert refund_rules.may_undo(state, "") == (state in {"awaiting_approval", "queued"})
+    assert not refund_rules.may_undo(state, "restored")
+
+
+def test_never_made_is_open_after_the_last_moment_at_which_it_may_have_been_on_its_way() -> None:
+    quiet = timedelta(minutes=15)
+    lost = AttemptFacts(1, SENT, "unclear", SENT)
+    not_sent = AttemptFacts(1, SENT, "never_connected", SENT)
+    later = SENT + timedelta(hours=1)
+    assert refund_rules.never_made_from([], quiet) is None
+    assert refund_rules.never_made_from([not_sent], quiet) is None
+    assert refund_rules.never_made_from([lost], quiet) == SENT + quiet
+    assert refund_rules.never_made_from([], quiet, later) == later + quiet
+    assert refund_rules.never_made_from([lost], quiet, later) == later + quiet
+    assert refund_rules.never_made_from([AttemptFacts(1, later, "unclear", None)], quiet, SENT) == later + quiet

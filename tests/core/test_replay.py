@@ -4,10 +4,12 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from dashboard import replay
+from dashboard import replay, resolutions
 from dashboard.db import snapshot_engine
 from dashboard.models import Installation, JournalEntry
+from dashboard.refunds import RefundOrder
 from tests.bench.refund_desk import RefundDesk
+from tests.bench.reviews import NEVER_MADE, THAT_ONE, decide, not_found, propose, second, with_stranger
 from tests.bench.wire import REFUND, lose_request
 
 
@@ -30,6 +32,48 @@ def busy_desk(refund_desk: RefundDesk) -> RefundDesk:
     refund_desk.wire.next(REFUND, lose_request)
     refund_desk.ask_and_send(refund_desk.paid_session(50_00), 20_00)
     return refund_desk
+
+
+@pytest.fixture
+def decided_desk(refund_desk: RefundDesk) -> RefundDesk:
+    """A desk on which people have decided on this and that, and asked for a replacement."""
+    abandoned = decide(refund_desk, not_found(refund_desk), NEVER_MADE)
+    taken, elsewhere = with_stranger(refund_desk, amount_minor=11_00)
+    decide(refund_desk, taken, THAT_ONE, elsewhere.bank_id)
+    waiting = not_found(refund_desk)
+    resolutions.reject(refund_desk.desk, second(refund_desk), propose(refund_desk, waiting, NEVER_MADE), "no")
+    propose(refund_desk, waiting, NEVER_MADE)
+    again = RefundOrder("partial", 10_00, "other", "", abandoned.reference)
+    refund_desk.submit(abandoned.session_id, refund_desk.form(abandoned.session_id), again)
+    return refund_desk
+
+
+def test_what_people_decide_is_told_too(decided_desk: RefundDesk) -> None:
+    assert differences(decided_desk) == []
+
+
+@pytest.mark.parametrize(
+    ("by_hand", "said"),
+    [
+        (
+            "UPDATE resolutions SET decided_by_id = 'p' WHERE choice = 'never_made' AND state = 'confirmed'",
+            "decided_by=",
+        ),
+        ("UPDATE resolutions SET proposed_by_id = 'p' WHERE state = 'proposed'", "proposed_by="),
+        ("UPDATE resolutions SET state = 'withdrawn' WHERE state = 'proposed'", "state='withdrawn'"),
+        ("UPDATE resolutions SET bank_id = 'rf_9' WHERE choice = 'that_one'", "bank_id='rf_9'"),
+        ("DELETE FROM resolutions WHERE state = 'rejected'", "is missing in the tables"),
+        ("UPDATE refunds SET replaces_id = NULL", "replaces=None"),
+        ("UPDATE anomalies SET acknowledged_at = NULL", "may_be_ours"),
+        ("UPDATE anomalies SET acknowledged_at = found_at WHERE kind = 'amount_differs'", "amount_differs"),
+    ],
+)
+def test_a_decision_that_was_changed_by_hand_shows(decided_desk: RefundDesk, by_hand: str, said: str) -> None:
+    decided_desk.is_tampered = True
+    somebody = decided_desk.person()
+    with decided_desk.desk.write() as tx:
+        tx.execute(text(by_hand.replace("'p'", f"'{somebody.id}'")))
+    assert any(said in line for line in differences(decided_desk)), differences(decided_desk)
 
 
 def test_the_tables_are_what_the_journal_tells_of(busy_desk: RefundDesk) -> None:

@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 
 import dashboard
-from dashboard import refund_rules, sending
+from dashboard import refund_rules, resolutions, sending
+from dashboard.models.resolutions import RESOLUTION_STATES
+from dashboard.refunds import RefundOrder
 from dashboard.web import timeline, wording
 from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import RefundDesk
+from tests.bench.reviews import NEVER_MADE, THAT_ONE, decide, first, not_found, propose, second, with_stranger
 from tests.bench.wire import (
     REFUND,
     STATUS,
@@ -28,7 +31,7 @@ from tests.web.page import Element
 
 SOURCES = sorted(Path(dashboard.__file__).parent.glob("*.py"))
 # About the desk and its people; they stand on the journal's page alone.
-NOT_OF_A_REFUND = re.compile(r"(login|person|sending|webhook):")
+NOT_OF_A_REFUND = re.compile(r"(login|person|sending|webhook|installation):")
 
 
 def literals_of(verb: str) -> set[str]:
@@ -49,9 +52,9 @@ def test_every_event_of_a_refund_or_a_session_has_words() -> None:
     states = {f"refund:{state}" for state in refund_rules.STATES} - {
         "refund:awaiting_approval",
         "refund:rejected",
-        "refund:abandoned",
     }
-    assert events | states | {"webhook:applied"} <= set(timeline.TELLERS)
+    resolutions = {f"resolution:{state}" for state in RESOLUTION_STATES}
+    assert events | states | resolutions | {"webhook:applied"} <= set(timeline.TELLERS)
 
 
 def test_every_anomaly_and_every_review_has_words() -> None:
@@ -295,6 +298,57 @@ def test_an_unreadable_answer_is_quoted(operator: Browser, refund_desk: RefundDe
     assert any(
         line.startswith("No answer that can be relied on: the answer's") for line in timeline_of(operator, reference)
     )
+
+
+@on_sqlite
+def test_two_people_decide_that_it_was_never_made(operator: Browser, refund_desk: RefundDesk) -> None:
+    refund = not_found(refund_desk)
+    resolutions.reject(refund_desk.desk, second(refund_desk), propose(refund_desk, refund, NEVER_MADE), "not sure yet")
+    resolutions.withdraw(refund_desk.desk, first(refund_desk), propose(refund_desk, refund, NEVER_MADE))
+    decide(refund_desk, refund, NEVER_MADE)
+    form = refund_desk.form(refund.session_id)
+    again = RefundOrder("partial", 10_00, "customer_request", "", refund.reference)
+    refund_desk.submit(refund.session_id, form, again)
+    assert timeline_of(operator, refund.reference)[-9:] == [
+        "first@desk.test says: the bank never made it. Somebody else has to agree",
+        "second@desk.test does not agree; nothing was decided",
+        "first@desk.test says: the bank never made it. Somebody else has to agree",
+        "first@desk.test takes the proposal back; nothing was decided",
+        "first@desk.test says: the bank never made it. Somebody else has to agree",
+        "second@desk.test agrees: the bank never made it",
+        "Does not need anybody any more: two people have decided",
+        "Closed as never made: two people decided so. The amount is free again",
+        "operator@desk.test asked for a new refund in its place",
+    ]
+
+
+@on_sqlite
+def test_two_people_decide_that_it_is_that_one(operator: Browser, refund_desk: RefundDesk) -> None:
+    refund, elsewhere = with_stranger(refund_desk)
+    decide(refund_desk, refund, THAT_ONE, elsewhere.bank_id)
+    bank_id = elsewhere.bank_id
+    may_be_ours = f"It came up without a reference after we had sent one; the two may be the same: {bank_id}."
+    assert timeline_of(operator, refund.reference)[-6:] == [
+        f"first@desk.test says: it is {bank_id} at the bank. Somebody else has to agree",
+        f"second@desk.test agrees: it is {bank_id} at the bank",
+        f"second@desk.test has looked at it: {may_be_ours}",
+        f"The bank has it as {bank_id}: two people decided so",
+        "Does not need anybody any more: two people have decided",
+        "Accepted by the bank, read from the bank",
+    ]
+
+
+@on_sqlite
+def test_a_proposal_that_the_facts_overtake(operator: Browser, refund_desk: RefundDesk) -> None:
+    refund = not_found(refund_desk)
+    propose(refund_desk, refund, NEVER_MADE)
+    refund_desk.bank.refund_here(refund.session_id, 10_00, {"reference": refund.reference})
+    refund_desk.read(refund.session_id)
+    assert timeline_of(operator, refund.reference)[-3:] == [
+        "Does not need anybody any more: it turned up at the bank",
+        "The proposal is over, because what it rested on has changed; nothing was decided by it",
+        "Accepted by the bank, read from the bank",
+    ]
 
 
 # The same of a session

@@ -1,0 +1,53 @@
+"""What people decide about refunds that the protocol hands to them."""
+
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from dashboard.db import Base, BigId
+from dashboard.refund_rules import CHOICES
+
+_PROPOSED = "state = 'proposed'"
+RESOLUTION_STATES = ("proposed", "confirmed", "rejected", "withdrawn", "outdated")
+
+
+class Resolution(Base):
+    """One person's proposal of what became of a refund under review, and what a second person said to it.
+
+    `choice`: `never_made`, `that_one` (it is the bank's refund `bank_id`) or `stands` (the facts stay as they are).
+    `outdated`: what it rested on changed before anybody decided. A confirmed one has two different people in it.
+    """
+
+    __tablename__ = "resolutions"
+    __table_args__ = (
+        CheckConstraint(f"choice IN ({', '.join(map(repr, CHOICES))})", name="choice"),
+        CheckConstraint(f"state IN ({', '.join(map(repr, RESOLUTION_STATES))})", name="state"),
+        CheckConstraint("propose_comment <> ''", name="explained"),
+        CheckConstraint("(choice = 'that_one') = (bank_id IS NOT NULL)", name="which_one"),
+        CheckConstraint(
+            "state <> 'confirmed' OR (decided_by_id IS NOT NULL AND decided_by_id <> proposed_by_id)",
+            name="two_people",
+        ),
+        Index(None, "refund_id"),
+        Index(
+            "uq_resolutions_one_proposed",
+            "refund_id",
+            unique=True,
+            sqlite_where=text(_PROPOSED),
+            postgresql_where=text(_PROPOSED),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    refund_id: Mapped[int] = mapped_column(ForeignKey("refunds.id"))
+    session_id: Mapped[str] = mapped_column(ForeignKey("payment_sessions.id"))
+    choice: Mapped[str]
+    bank_id: Mapped[str | None]
+    proposed_by_id: Mapped[str] = mapped_column(ForeignKey("people.id"))
+    proposed_at: Mapped[datetime]
+    propose_comment: Mapped[str]
+    state: Mapped[str]
+    decided_by_id: Mapped[str | None] = mapped_column(ForeignKey("people.id"))
+    decided_at: Mapped[datetime | None]
+    decide_comment: Mapped[str | None]

@@ -1,0 +1,452 @@
+"""Two people decide what became of a refund that the protocol hands to them, and look at facts that fit no rule.
+
+Each decision rests on a fresh read, made outside any transaction and taken in under the session's lock: what the
+rules allow is looked at again there, for the one who proposes and for the one who confirms.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from sqlalchemy import ColumnElement, select, update
+
+from dashboard import ledger, reads, refund_rules, search, sending, snapshots
+from dashboard.bank131.client import BankError, Reading
+from dashboard.desk import Books, Desk
+from dashboard.journal import WriteSession
+from dashboard.models import Anomaly, Installation, Person, Refund, Resolution
+from dashboard.snapshots import Merge
+
+PROPOSED = "proposed"
+CONFIRMED = "confirmed"
+REJECTED = "rejected"
+WITHDRAWN = "withdrawn"
+OUTDATED = "outdated"
+
+Outcome = TypeVar("Outcome")
+
+
+class ResolutionRefused(Exception):
+    """Nothing was decided. `code`: `not_in_review`, `choice_not_open`, `not_whole`, `not_open_yet` (it is after
+    `since`), `proposal_open`, `same_person`, `not_yours`, `outdated`, `decided`, `comment_missing`.
+    """
+
+    def __init__(self, code: str, since: datetime | None = None) -> None:
+        super().__init__(code)
+        self.code = code
+        self.since = since
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A refund at the bank that could be ours: `reference` is that of the row made elsewhere that holds it."""
+
+    bank_id: str
+    reference: str
+    state: str
+    amount_minor: int
+    currency: str
+    made_at: datetime
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the bank shows right now about a refund, and what two people may decide on it.
+
+    `never_made_from`: that it was never made can be decided by a read that starts after this moment (None: by any).
+    `is_shown`: the bank shows our reference. `strangers`: bank ids of what came up there since the first send and is
+    not known as ours; those of them that could be ours are the `candidates`. `is_other_bank`: the refund was made for
+    another server or project than the one that was read.
+    """
+
+    choices: tuple[str, ...]
+    read_at: datetime
+    is_whole: bool
+    is_shown: bool
+    is_other_bank: bool
+    never_made_from: datetime | None
+    candidates: tuple[Candidate, ...]
+    strangers: tuple[str, ...]
+
+    def objection(self, choice: str, bank_id: str | None) -> ResolutionRefused | None:
+        """What stands in the way of a choice; None: nothing."""
+        if not self.choices:
+            return ResolutionRefused("not_in_review")
+        if choice not in self.choices or (choice == refund_rules.THAT_ONE) != (bank_id is not None):
+            return ResolutionRefused("choice_not_open")
+        if choice == refund_rules.STANDS:
+            return None
+        if not self.is_whole:
+            return ResolutionRefused("not_whole")
+        if choice == refund_rules.THAT_ONE:
+            known = {candidate.bank_id for candidate in self.candidates}
+            return None if bank_id in known else ResolutionRefused("choice_not_open")
+        if self.is_shown:
+            return ResolutionRefused("choice_not_open")
+        if self.never_made_from is not None and self.read_at <= self.never_made_from:
+            return ResolutionRefused("not_open_yet", self.never_made_from)
+        return None
+
+
+# Looking
+
+
+def look(desk: Desk, reference: str) -> Look:
+    """Read the bank and say what can be decided about a refund. Raises LookupError, BankError."""
+    return _under_fresh_read(desk, _session_of(desk, reference), lambda merge: _look_at(merge, _find(merge, reference)))
+
+
+def _session_of(desk: Desk, reference: str) -> str:
+    with desk.read() as session:
+        found = session.scalars(select(Refund.session_id).where(Refund.reference == reference)).one_or_none()
+    if found is None:
+        raise LookupError(reference)
+    return found
+
+
+def _under_fresh_read(
+    desk: Desk, session_id: str, act: Callable[[Merge], Outcome], *, once_more: bool = True
+) -> Outcome:
+    """Read the session, and act under its lock on what that shows; read again where the first look is not whole."""
+    started_at = desk.clock.now()
+    reading = _ask_bank(desk, session_id)
+    with desk.write() as tx:
+        merge = reads.take_read(tx, desk, reading, started_at)
+        if merge.is_whole or not once_more:
+            return act(merge)
+    return _under_fresh_read(desk, session_id, act, once_more=False)
+
+
+def _ask_bank(desk: Desk, session_id: str) -> Reading:
+    try:
+        return desk.bank.status(session_id)
+    except BankError as problem:
+        reads.note_failed_read(desk, session_id, problem)
+        raise
+
+
+def _find(merge: Merge, reference: str) -> Refund:
+    found = next((refund for refund in merge.refunds if refund.reference == reference), None)
+    if found is None:
+        raise LookupError(reference)
+    return found
+
+
+def _look_at(merge: Merge, refund: Refund) -> Look:
+    known_before = ledger.baseline_of(merge.attempts.get(refund.id, ())) or frozenset()
+    ours = {one.bank_id for one in merge.refunds if one.origin == "here"}
+    strangers = [
+        shown
+        for _, shown in merge.snapshot.refunds
+        if shown.id not in known_before and not shown.is_chargeback and shown.id not in ours
+    ]
+    may_be_it = {shown.id for shown in strangers if shown.reference in {None, refund.reference}}
+    return Look(
+        choices=refund_rules.choices_of(refund.state, refund.review),
+        read_at=merge.seen.at,
+        is_whole=merge.is_whole,
+        is_shown=any(shown.reference == refund.reference for shown in strangers),
+        is_other_bank=(refund.bank_url, refund.project) != (merge.desk.bank.url, merge.desk.bank.project),
+        never_made_from=_never_made_from(merge, refund),
+        candidates=tuple(_candidate(one) for one in merge.refunds if _could_be(one, refund, may_be_it)),
+        strangers=tuple(shown.id for shown in strangers),
+    )
+
+
+def _could_be(elsewhere: Refund, refund: Refund, may_be_it: set[str]) -> bool:
+    same_currency = (elsewhere.bank_currency or elsewhere.currency) == refund.currency
+    return elsewhere.origin == "bank" and elsewhere.bank_id in may_be_it and same_currency
+
+
+def _candidate(elsewhere: Refund) -> Candidate:
+    return Candidate(
+        bank_id=elsewhere.bank_id or "",
+        reference=elsewhere.reference,
+        state=elsewhere.state,
+        amount_minor=elsewhere.bank_amount_minor or elsewhere.amount_minor,
+        currency=elsewhere.bank_currency or elsewhere.currency,
+        made_at=elsewhere.asked_at,
+    )
+
+
+def _never_made_from(merge: Merge, refund: Refund) -> datetime | None:
+    facts, config = ledger.facts_of(merge.attempts.get(refund.id, ())), merge.desk.config
+    lease_until = None
+    if refund.review == refund_rules.RESTORED:
+        restored_at = merge.tx.scalars(select(Installation.restored_at)).one()
+        lease_until = restored_at and restored_at + timedelta(seconds=sending.GRACE_S + config.timeout_s)
+    return refund_rules.never_made_from(facts, config.quiet, lease_until)
+
+
+# Proposing
+
+
+def propose(desk: Desk, person: Person, reference: str, choice: str, bank_id: str | None, comment: str) -> int:
+    """One person says what became of a refund; answers with the proposal's id, which a second person decides on.
+
+    The same proposal made twice by one person is one. Raises ResolutionRefused, LookupError, BankError.
+    """
+    comment = _needed(comment)
+    session_id = _session_of(desk, reference)
+    return _or_refused(
+        _under_fresh_read(
+            desk, session_id, lambda merge: _propose(merge, person, reference, (choice, bank_id), comment)
+        )
+    )
+
+
+def _needed(comment: str) -> str:
+    if not comment.strip():
+        raise ResolutionRefused("comment_missing")
+    return comment.strip()
+
+
+def _or_refused(outcome: Outcome | ResolutionRefused) -> Outcome:
+    """Refusals are raised after the commit: what the read showed is kept."""
+    if isinstance(outcome, ResolutionRefused):
+        raise outcome
+    return outcome
+
+
+def _propose(
+    merge: Merge, person: Person, reference: str, what: tuple[str, str | None], comment: str
+) -> int | ResolutionRefused:
+    tx, refund = merge.tx, _find(merge, reference)
+    seen = _look_at(merge, refund)
+    open_one = _open_proposal(tx, refund)
+    if open_one is not None:
+        is_same = (open_one.proposed_by_id, open_one.choice, open_one.bank_id) == (person.id, *what)
+        return open_one.id if is_same else ResolutionRefused("proposal_open")
+    objection = seen.objection(*what)
+    if objection is not None:
+        return objection
+    proposal = Resolution(
+        refund_id=refund.id,
+        session_id=refund.session_id,
+        choice=what[0],
+        bank_id=what[1],
+        proposed_by_id=person.id,
+        proposed_at=tx.clock.now(),
+        propose_comment=comment,
+        state=PROPOSED,
+    )
+    tx.add(proposal)
+    tx.flush()
+    told = {"resolution": proposal.id, "choice": proposal.choice, "bank_id": proposal.bank_id, "comment": comment}
+    evidence = {"strangers": list(seen.strangers), **merge.seen.evidence}
+    tx.record(person.email, "resolution:proposed", ledger.subject_of(refund), **told, **evidence)
+    return proposal.id
+
+
+def _open_proposal(tx: WriteSession, refund: Refund) -> Resolution | None:
+    query = select(Resolution).where(Resolution.refund_id == refund.id, Resolution.state == PROPOSED)
+    return tx.scalars(query.with_for_update().execution_options(populate_existing=True)).one_or_none()
+
+
+# Deciding
+
+
+def confirm(desk: Desk, person: Person, resolution_id: int, comment: str = "") -> None:
+    """A second person agrees, and what was proposed is done. Confirming twice is confirming once.
+
+    Raises ResolutionRefused (`outdated`: what the proposal rests on has changed), LookupError, BankError.
+    """
+    with desk.read() as session:
+        proposal = session.get(Resolution, resolution_id)
+    if proposal is None:
+        raise LookupError(resolution_id)
+    problem = _not_to_be_confirmed(proposal, person)
+    if problem is None:
+        session_id = proposal.session_id
+        problem = _under_fresh_read(desk, session_id, lambda merge: _confirm(merge, person, resolution_id, comment))
+    if problem is not None and not _is_done_by(problem, person):
+        raise problem
+
+
+class _Decided(ResolutionRefused):
+    """Somebody has decided already: who, and what."""
+
+    def __init__(self, state: str, by_id: str | None) -> None:
+        super().__init__("outdated" if state == OUTDATED else "decided")
+        self.what = (state, by_id)
+
+
+def _not_to_be_confirmed(proposal: Resolution, person: Person) -> ResolutionRefused | None:
+    if proposal.proposed_by_id == person.id:
+        return ResolutionRefused("same_person")
+    return None if proposal.state == PROPOSED else _Decided(proposal.state, proposal.decided_by_id)
+
+
+def _is_done_by(problem: ResolutionRefused, person: Person) -> bool:
+    return isinstance(problem, _Decided) and problem.what == (CONFIRMED, person.id)
+
+
+def _confirm(merge: Merge, person: Person, resolution_id: int, comment: str) -> ResolutionRefused | None:
+    tx = merge.tx
+    proposal = _locked(tx, resolution_id)
+    problem = _not_to_be_confirmed(proposal, person)
+    if problem is not None:
+        return problem
+    refund = next(one for one in merge.refunds if one.id == proposal.refund_id)
+    seen = _look_at(merge, refund)
+    objection = seen.objection(proposal.choice, proposal.bank_id)
+    if objection is not None and objection.code in {"not_whole", "not_open_yet"}:
+        return objection
+    if objection is not None:
+        ledger.end_proposal(tx, refund, proposal, OUTDATED, ledger.WORKER, **merge.seen.evidence)
+        return ResolutionRefused("outdated")
+    strangers = list(seen.strangers)
+    _decide(tx, refund, proposal, CONFIRMED, person, comment, strangers=strangers, **merge.seen.evidence)
+    _carry_out(merge, refund, proposal, person)
+    return None
+
+
+def _locked(tx: WriteSession, resolution_id: int) -> Resolution:
+    query = select(Resolution).where(Resolution.id == resolution_id).with_for_update()
+    return tx.scalars(query.execution_options(populate_existing=True)).one()
+
+
+def _decide(
+    tx: WriteSession,
+    refund: Refund,
+    proposal: Resolution,
+    state: str,
+    person: Person,
+    comment: str,
+    **evidence: str | list[str],
+) -> None:
+    proposal.decided_by_id, proposal.decide_comment = person.id, comment.strip()
+    ledger.end_proposal(tx, refund, proposal, state, person.email, comment=comment.strip(), **evidence)
+    tx.flush()
+
+
+def reject(books: Books, person: Person, resolution_id: int, comment: str) -> None:
+    """A second person disagrees: nothing is done, and the refund stays under review. Raises as `confirm` does."""
+    _end_undone(books, person, resolution_id, REJECTED, _needed(comment))
+
+
+def withdraw(books: Books, person: Person, resolution_id: int, comment: str = "") -> None:
+    """Whoever proposed takes it back. Raises as `confirm` does, and `not_yours`."""
+    _end_undone(books, person, resolution_id, WITHDRAWN, comment)
+
+
+def _end_undone(books: Books, person: Person, resolution_id: int, state: str, comment: str) -> None:
+    with books.write() as tx:
+        found = tx.get(Resolution, resolution_id)
+        if found is None:
+            raise LookupError(resolution_id)
+        ledger.lock_session(tx, found.session_id)
+        refunds = ledger.refunds_of(tx, found.session_id)
+        proposal = _locked(tx, resolution_id)
+        if (proposal.proposed_by_id == person.id) != (state == WITHDRAWN):
+            raise ResolutionRefused("not_yours" if state == WITHDRAWN else "same_person")
+        if proposal.state != PROPOSED:
+            raise _Decided(proposal.state, proposal.decided_by_id)
+        refund = next(one for one in refunds if one.id == proposal.refund_id)
+        _decide(tx, refund, proposal, state, person, comment)
+
+
+# What a decision does
+
+
+def _carry_out(merge: Merge, refund: Refund, proposal: Resolution, person: Person) -> None:
+    if proposal.choice == refund_rules.THAT_ONE:
+        elsewhere = next(one for one in merge.refunds if one.bank_id == proposal.bank_id)
+        _take_place(merge, refund, elsewhere, proposal, person)
+    else:
+        ledger.end_review(merge.tx, refund, person.email, resolution=proposal.id)
+    if proposal.choice == refund_rules.NEVER_MADE:
+        evidence = {"resolution": proposal.id, **merge.seen.evidence}
+        ledger.own_move(merge.tx, refund, refund_rules.ABANDONED, person.email, **evidence)
+    ledger.recount(merge.tx, merge.session, merge.refunds)
+    snapshots.schedule(merge)
+
+
+def _take_place(merge: Merge, refund: Refund, elsewhere: Refund, proposal: Resolution, person: Person) -> None:
+    """Our row takes the bank id, and all that the bank has said, of the row made elsewhere, which goes."""
+    tx, evidence, still_odd = merge.tx, merge.seen.evidence, elsewhere.review
+    told_of_it = _remove(merge, elsewhere, refund, proposal, person)
+    refund.bank_id, refund.payment_id, refund.rrn = elsewhere.bank_id, elsewhere.payment_id, elsewhere.rrn
+    refund.bank_amount_minor, refund.bank_currency = elsewhere.bank_amount_minor, elsewhere.bank_currency
+    refund.bank_status, refund.bank_finished_at = elsewhere.bank_status, elsewhere.bank_finished_at
+    refund.contradicted = elsewhere.contradicted
+    refund.absence_1_at = refund.absence_2_at = None
+    subject, adopted = ledger.subject_of(refund), {"bank_id": refund.bank_id, "resolution": proposal.id}
+    tx.record(person.email, "refund:adopted", subject, known_by="people", **adopted, **evidence)
+    ledger.end_review(tx, refund, person.email, **adopted)
+    if (refund.bank_amount_minor, refund.bank_currency) != (refund.amount_minor, refund.currency):
+        amount = {"amount_minor": refund.bank_amount_minor, "currency": refund.bank_currency}
+        tx.record(ledger.BANK, "refund:bank_amount", subject, **amount, **evidence)
+        ledger.note_anomaly(
+            tx, merge.session, refund, "amount_differs", f"{refund.bank_amount_minor} {refund.bank_currency}"
+        )
+    state = refund_rules.hear_bank(refund.state, elsewhere.state).state
+    ledger.change_state(tx, refund, state, ledger.BANK, bank_id=refund.bank_id, **evidence)
+    for kind, detail in told_of_it:
+        ledger.note_anomaly(tx, merge.session, refund, kind, detail)
+    if still_odd:
+        ledger.flag_review(tx, refund, still_odd, bank_id=refund.bank_id)
+    search.keep_terms(tx, refund.session_id, (refund.reference, refund.comment, refund.bank_id, refund.rrn), refund.id)
+
+
+def _remove(
+    merge: Merge, elsewhere: Refund, into: Refund, proposal: Resolution, person: Person
+) -> list[tuple[str, str]]:
+    """Take the row made elsewhere out; answers with the kind and detail of its anomalies that are now those of ours.
+
+    That the two may be the same has been answered.
+    """
+    tx = merge.tx
+    ledger.end_review(tx, elsewhere, person.email, resolution=proposal.id)
+    of_it = _anomalies(tx, Anomaly.refund_id == elsewhere.id)
+    told = [(each.kind, each.detail) for each in of_it if each.kind != "may_be_ours"]
+    for anomaly in of_it:
+        tx.delete(anomaly)
+    answered = (Anomaly.kind == "may_be_ours", Anomaly.detail == elsewhere.bank_id)
+    for anomaly in _anomalies(tx, Anomaly.session_id == into.session_id, *answered):
+        _note_acknowledged(tx, anomaly, person, proposal.propose_comment)
+    tx.execute(update(Resolution).where(Resolution.refund_id == elsewhere.id).values(refund_id=into.id))
+    search.keep_terms(tx, elsewhere.session_id, (), elsewhere.id)
+    evidence = {"into": into.reference, "bank_id": elsewhere.bank_id, "resolution": proposal.id}
+    tx.record(person.email, "refund:merged", ledger.subject_of(elsewhere), **evidence)
+    merge.refunds.remove(elsewhere)
+    tx.delete(elsewhere)
+    tx.flush()
+    return told
+
+
+# Anomalies
+
+
+def acknowledge(books: Books, person: Person, anomaly_id: int, comment: str) -> None:
+    """A person has looked at a fact that fits no rule, and says so. Raises ResolutionRefused, LookupError."""
+    comment = _needed(comment)
+    with books.write() as tx:
+        found = tx.get(Anomaly, anomaly_id)
+        if found is None:
+            raise LookupError(anomaly_id)
+        ledger.lock_session(tx, found.session_id)
+        anomaly = next(iter(_anomalies(tx, Anomaly.id == anomaly_id)), None)
+        if anomaly is None:
+            raise LookupError(anomaly_id)
+        if anomaly.acknowledged_at is None:
+            _note_acknowledged(tx, anomaly, person, comment)
+        elif anomaly.acknowledged_by_id != person.id:
+            raise ResolutionRefused("decided")
+
+
+def _anomalies(tx: WriteSession, *conditions: ColumnElement[bool]) -> list[Anomaly]:
+    query = select(Anomaly).where(*conditions).order_by(Anomaly.id).with_for_update()
+    return list(tx.scalars(query.execution_options(populate_existing=True)))
+
+
+def _note_acknowledged(tx: WriteSession, anomaly: Anomaly, person: Person, comment: str) -> None:
+    if anomaly.acknowledged_at is not None:
+        return
+    anomaly.acknowledged_at, anomaly.acknowledged_by_id = tx.clock.now(), person.id
+    anomaly.comment = comment
+    refund = tx.get(Refund, anomaly.refund_id) if anomaly.refund_id else None
+    subject = ledger.subject_of(refund) if refund else f"session:{anomaly.session_id}"
+    what = {"kind": anomaly.kind, "detail": anomaly.detail, "comment": comment}
+    tx.record(person.email, "anomaly:acknowledged", subject, **what)

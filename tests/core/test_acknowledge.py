@@ -1,0 +1,95 @@
+"""A person looks at a fact that fits no rule, and says so."""
+
+import json
+
+import pytest
+from sqlalchemy import select
+
+from dashboard import ledger, resolutions
+from dashboard.models import Anomaly, Person
+from tests.bench.refund_desk import RefundDesk
+from tests.bench.reviews import at_once, first, refused, second, with_stranger
+
+
+def anomaly_of(refund_desk: RefundDesk, refund_id: int) -> Anomaly:
+    with refund_desk.desk.read() as session:
+        return session.scalars(select(Anomaly).where(Anomaly.refund_id == refund_id)).one()
+
+
+def acknowledge(refund_desk: RefundDesk, person: Person, anomaly_id: int, comment: str = "seen") -> None:
+    resolutions.acknowledge(refund_desk.desk, person, anomaly_id, comment)
+
+
+def test_who_has_seen_it_when_and_what_they_say_is_kept(refund_desk: RefundDesk) -> None:
+    refund, elsewhere = with_stranger(refund_desk)
+    anomaly = anomaly_of(refund_desk, refund.id)
+    assert (anomaly.acknowledged_at, anomaly.acknowledged_by_id, anomaly.comment) == (None, None, None)
+    acknowledge(refund_desk, first(refund_desk), anomaly.id, " the shop made it \n")
+    seen = anomaly_of(refund_desk, refund.id)
+    assert (seen.acknowledged_at, seen.acknowledged_by_id) == (refund_desk.clock.now(), first(refund_desk).id)
+    assert seen.comment == "the shop made it"
+    entry = refund_desk.journal(f"refund:{refund.reference}")[-1]
+    assert (entry.action, entry.actor) == ("anomaly:acknowledged", "first@desk.test")
+    told = {"kind": "may_be_ours", "detail": elsewhere.bank_id, "comment": "the shop made it"}
+    assert json.loads(entry.data) == told
+    assert anomaly_of(refund_desk, elsewhere.id).acknowledged_at is None, "one at a time"
+    assert refund_desk.refund(refund.reference).review == "stranger", "it decides nothing"
+
+
+def test_one_of_the_session_itself(refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    refund_desk.bank.refund_here(session_id, 60_00)
+    refund_desk.read(session_id)
+    refund_desk.bank.charge_back(session_id, 60_00)
+    refund_desk.read(session_id)
+    anomaly = anomaly_of(refund_desk, 0)
+    acknowledge(refund_desk, first(refund_desk), anomaly.id)
+    entry = refund_desk.journal(f"session:{session_id}")[-1]
+    assert (entry.action, json.loads(entry.data)["kind"]) == ("anomaly:acknowledged", "over_captured")
+    refund_desk.run_for(hours=30)
+    assert anomaly_of(refund_desk, 0).acknowledged_at is not None, "the same fact is not told again"
+
+
+def test_once_is_enough(refund_desk: RefundDesk) -> None:
+    refund, _ = with_stranger(refund_desk)
+    anomaly = anomaly_of(refund_desk, refund.id)
+    acknowledge(refund_desk, first(refund_desk), anomaly.id, "mine")
+    acknowledge(refund_desk, first(refund_desk), anomaly.id, "a second click")
+    assert refused(lambda: acknowledge(refund_desk, second(refund_desk), anomaly.id, "late")).code == "decided"
+    assert anomaly_of(refund_desk, refund.id).comment == "mine"
+    assert refund_desk.actions(refund.reference).count("anomaly:acknowledged") == 1
+
+
+def test_of_two_at_once_one_has_seen_it(refund_desk: RefundDesk) -> None:
+    refund, _ = with_stranger(refund_desk)
+    anomaly = anomaly_of(refund_desk, refund.id)
+    people = first(refund_desk), second(refund_desk)
+    outcomes = at_once(*(lambda who=who: acknowledge(refund_desk, who, anomaly.id) for who in people))
+    assert sorted(outcomes, key=str) == [None, "decided"]
+    assert refund_desk.actions(refund.reference).count("anomaly:acknowledged") == 1
+
+
+@pytest.mark.parametrize("comment", ["", "  \n"])
+def test_it_takes_a_comment(refund_desk: RefundDesk, comment: str) -> None:
+    refund, _ = with_stranger(refund_desk)
+    anomaly = anomaly_of(refund_desk, refund.id)
+    verb = lambda: acknowledge(refund_desk, first(refund_desk), anomaly.id, comment)  # noqa: E731
+    assert refused(verb).code == "comment_missing"
+    assert anomaly_of(refund_desk, refund.id).acknowledged_at is None
+
+
+def test_there_has_to_be_one(refund_desk: RefundDesk) -> None:
+    with pytest.raises(LookupError):
+        acknowledge(refund_desk, first(refund_desk), 131)
+
+
+def test_another_fact_of_the_same_kind_is_told_again(refund_desk: RefundDesk) -> None:
+    refund, _ = with_stranger(refund_desk)
+    acknowledge(refund_desk, first(refund_desk), anomaly_of(refund_desk, refund.id).id)
+    with refund_desk.desk.write() as tx:
+        session, refunds, _ = ledger.lock_by_reference(tx, refund.reference)
+        ours = ledger.the_refund(refunds, refund.reference)
+        ledger.note_anomaly(tx, session, ours, "may_be_ours", "rf_another")
+    with refund_desk.desk.read() as session:
+        query = select(Anomaly.acknowledged_at.is_(None)).where(Anomaly.refund_id == refund.id)
+        assert sorted(session.scalars(query)) == [False, True]

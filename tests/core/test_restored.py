@@ -1,0 +1,311 @@
+"""Right after the database was put back from a backup: nothing is sent that may have been sent since."""
+
+import json
+import sqlite3
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import select
+
+from dashboard import cli, resolutions, restore, sending
+from dashboard.models import Installation, PaymentSession
+from dashboard.refunds import CannotCancel
+from tests.bench.databases import on_sqlite
+from tests.bench.refund_desk import RefundDesk
+from tests.bench.reviews import NEVER_MADE, THAT_ONE, decide, not_found, propose, refused
+from tests.bench.wire import REFUND, STATUS, Crash, crash_after, lose_answer, lose_request, refuse_connection
+
+ACTOR = "command line"
+LEASE_S = 35
+
+
+def installation(refund_desk: RefundDesk) -> Installation:
+    with refund_desk.desk.read() as session:
+        return session.scalars(select(Installation)).one()
+
+
+def sending_one(refund_desk: RefundDesk, session_id: str) -> str:
+    """A refund whose sender died when the bank had carried it out."""
+    reference = refund_desk.ask(session_id, 10_00)
+    refund_desk.clock.advance(5)
+    refund_desk.wire.next(REFUND, crash_after)
+    with pytest.raises(Crash):
+        sending.send(refund_desk.desk, reference)
+    return reference
+
+
+def test_what_it_does(refund_desk: RefundDesk) -> None:
+    accepted = refund_desk.ask_and_send(refund_desk.paid_session(100_00), 10_00)
+    refund_desk.run_for(minutes=5)
+    in_progress = refund_desk.ask_and_send(refund_desk.paid_session(100_00), 10_00)
+    refund_desk.wire.next(REFUND, lose_request)
+    unknown = refund_desk.ask_and_send(refund_desk.paid_session(100_00), 10_00)
+    being_sent = sending_one(refund_desk, refund_desk.paid_session(100_00))
+    queued = refund_desk.ask(refund_desk.paid_session(100_00), 10_00)
+    undone = refund_desk.ask(refund_desk.paid_session(100_00), 10_00)
+    refund_desk.cancel(undone)
+
+    refund_desk.clock.advance(1)
+    done = restore.after_restore(refund_desk.desk, ACTOR)
+    now = refund_desk.clock.now()
+    assert (done.at, done.under_review, done.to_read) == (now, 3, 4)
+    states = {"queued": queued, "sending": being_sent, "unknown": unknown}
+    for state, reference in states.items():
+        refund = refund_desk.refund(reference)
+        assert (refund.state, refund.review, refund.counts) == (state, "restored", True)
+    for reference in (accepted, in_progress, undone):
+        assert refund_desk.refund(reference).review == ""
+    facts = installation(refund_desk)
+    assert (facts.restored_at, facts.sending_paused_at, facts.sending_paused_why) == (now, now, "restored")
+    for reference in (queued, being_sent, unknown, in_progress):
+        session = refund_desk.session(refund_desk.refund(reference).session_id)
+        assert (session.next_read_at, session.read_wanted_at) == (now, now)
+    for reference in (accepted, undone):
+        session = refund_desk.session(refund_desk.refund(reference).session_id)
+        assert session.next_read_at is None or session.next_read_at > now
+    told = [entry for entry in refund_desk.journal("installation") if entry.actor == ACTOR]
+    assert [entry.action for entry in told] == ["sending:paused", "installation:restored"]
+    assert json.loads(told[-1].data) == {"under_review": 3, "to_read": 4}
+    for reference in states.values():
+        review = [one for one in refund_desk.journal(f"refund:{reference}") if one.action == "refund:review"]
+        assert [json.loads(one.data)["why"] for one in review] == ["restored"]
+
+
+def test_who_was_under_review_before_stays_so_for_the_same_reason(refund_desk: RefundDesk) -> None:
+    """Nothing under review is ever sent, so nothing was since."""
+    refund = not_found(refund_desk)
+    done = restore.after_restore(refund_desk.desk, ACTOR)
+    assert (done.under_review, done.to_read) == (0, 1)
+    assert refund_desk.refund(refund.reference).review == "not_found"
+
+
+def test_nothing_of_it_is_sent_even_when_sending_goes_on(refund_desk: RefundDesk) -> None:
+    refund_desk.wire.next(REFUND, lose_request)
+    unknown = refund_desk.ask_and_send(refund_desk.paid_session(100_00), 10_00)
+    queued = refund_desk.ask(refund_desk.paid_session(100_00), 10_00)
+    refund_desk.clock.advance(0.001)
+    restore.after_restore(refund_desk.desk, ACTOR)
+    refund_desk.run_for(1)
+    sending.resume(refund_desk.desk, ACTOR)
+    refund_desk.run_for(hours=30)
+    for state, reference in (("unknown", unknown), ("queued", queued)):
+        assert refund_desk.wire.sent(reference) == []
+        refund = refund_desk.refund(reference)
+        assert (refund.state, refund.review) == (state, "restored")
+
+
+def test_one_that_was_being_sent_becomes_unknown_and_is_found(refund_desk: RefundDesk) -> None:
+    reference = sending_one(refund_desk, refund_desk.paid_session(100_00))
+    restore.after_restore(refund_desk.desk, ACTOR)
+    refund_desk.run_for(1)
+    refund = refund_desk.refund(reference)
+    assert (refund.state, refund.review) == ("in_progress", ""), "found by its reference"
+
+
+def test_one_that_was_being_sent_and_is_not_found_waits_for_people(refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    reference = sending_one(refund_desk, session_id)
+    refund_desk.bank_payments(session_id)[0].refunds.clear()
+    restore.after_restore(refund_desk.desk, ACTOR)
+    refund = refund_desk.refund(reference)
+    assert refused(lambda: propose(refund_desk, refund, NEVER_MADE)).code == "not_in_review", "it may still arrive"
+    refund_desk.run_for(hours=1)
+    refund = refund_desk.refund(reference)
+    assert (refund.state, refund.review, refund.absence_1_at) == ("unknown", "restored", None)
+    assert decide(refund_desk, refund, NEVER_MADE).state == "abandoned"
+
+
+# A backup from before the send
+
+
+def roll_back(refund_desk: RefundDesk, happens: Callable[[], object]) -> None:
+    """What happens is forgotten here afterwards, though not by the bank: the database is put back as it was."""
+    path = refund_desk.desk.engine.url.database or ""
+    with sqlite3.connect(path) as live, sqlite3.connect(":memory:") as backup:
+        live.backup(backup)
+        happens()
+        refund_desk.desk.engine.dispose()
+        backup.backup(live)
+    restore.after_restore(refund_desk.desk, ACTOR)
+
+
+@on_sqlite
+@pytest.mark.parametrize("echo", ["object", "nothing"])
+def test_a_refund_that_was_sent_after_the_backup_is_never_sent_again(refund_desk: RefundDesk, echo: str) -> None:
+    refund_desk.wire.echo = echo
+    session_id = refund_desk.paid_session(100_00)
+    reference = refund_desk.ask(session_id, 10_00)
+    roll_back(refund_desk, lambda: refund_desk.send(reference))
+    assert refund_desk.refund(reference).state == "queued"
+    assert len(refund_desk.bank_refunds(session_id)) == 1
+    refund_desk.run_for(minutes=1)
+    sending.resume(refund_desk.desk, ACTOR)
+    refund_desk.run_for(hours=30)
+    refund = refund_desk.refund(reference)
+    if echo == "object":
+        assert (refund.state, refund.review) == ("accepted", "")
+    else:
+        assert (refund.state, refund.review) == ("queued", "restored"), "which one it is has to be said by people"
+        elsewhere = refund_desk.refunds(session_id)[-1]
+        assert decide(refund_desk, refund, THAT_ONE, elsewhere.bank_id).state == "accepted"
+    assert len(refund_desk.bank_refunds(session_id)) == 1
+    assert [one.reference for one in refund_desk.refunds(session_id)] == [reference]
+    assert refund_desk.session(session_id).committed_minor == 10_00
+
+
+@on_sqlite
+def test_two_that_were_sent_are_told_apart_by_people_and_none_is_taken_twice(refund_desk: RefundDesk) -> None:
+    refund_desk.wire.echo = "nothing"
+    session_id = refund_desk.paid_session(100_00)
+    references = [refund_desk.ask(session_id, 10_00), refund_desk.ask(session_id, 10_00)]
+    roll_back(refund_desk, lambda: [refund_desk.send(one) and refund_desk.run_for(minutes=1) for one in references])
+    refund_desk.run_for(minutes=1)
+    ours = [refund_desk.refund(one) for one in references]
+    made = [refund.bank_id for refund in refund_desk.refunds(session_id) if refund.origin == "bank"]
+    assert len(made) == 2
+    proposals = [propose(refund_desk, refund, THAT_ONE, made[0]) for refund in ours]
+    resolutions.confirm(refund_desk.desk, refund_desk.person(), proposals[0])
+    verb = lambda: resolutions.confirm(refund_desk.desk, refund_desk.person(), proposals[1])  # noqa: E731
+    assert refused(verb).code == "outdated"
+    decide(refund_desk, ours[1], THAT_ONE, made[1])
+    assert [one.bank_id for one in refund_desk.refunds(session_id)] == made
+    assert refund_desk.session(session_id).committed_minor == 20_00
+
+
+# What people may do
+
+
+def test_it_cannot_be_undone_by_one_person(refund_desk: RefundDesk) -> None:
+    reference = refund_desk.ask(refund_desk.paid_session(100_00), 10_00)
+    restore.after_restore(refund_desk.desk, ACTOR)
+    with pytest.raises(CannotCancel) as caught:
+        refund_desk.cancel(reference)
+    assert caught.value.state == "queued"
+    assert refund_desk.refund(reference).state == "queued"
+
+
+def test_a_queued_one_was_never_made_once_the_last_send_before_the_restore_is_past(refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    refund = refund_desk.refund(refund_desk.ask(session_id, 10_00))
+    done = restore.after_restore(refund_desk.desk, ACTOR)
+    since = done.at + timedelta(seconds=LEASE_S) + refund_desk.desk.config.quiet
+    refund_desk.clock.advance_to(since)
+    problem = refused(lambda: propose(refund_desk, refund, NEVER_MADE))
+    assert (problem.code, problem.since) == ("not_open_yet", since)
+    refund_desk.clock.advance(0.001)
+    ended = decide(refund_desk, refund, NEVER_MADE)
+    assert (ended.state, ended.review, ended.counts, ended.next_send_at) == ("abandoned", "", False, None)
+    assert refund_desk.session(session_id).committed_minor == 0
+    entry = refund_desk.journal(f"refund:{refund.reference}")[-1]
+    assert (entry.action, json.loads(entry.data)["was"]) == ("refund:abandoned", "queued")
+    refund_desk.run_for(1)
+    sending.resume(refund_desk.desk, ACTOR)
+    refund_desk.run_for(hours=30)
+    assert refund_desk.bank_refunds(session_id) == []
+
+
+def test_an_unknown_one_waits_for_that_too(refund_desk: RefundDesk) -> None:
+    refund_desk.wire.next(REFUND, lose_request)
+    reference = refund_desk.ask_and_send(refund_desk.paid_session(100_00), 10_00)
+    refund_desk.clock.advance(minutes=15)
+    done = restore.after_restore(refund_desk.desk, ACTOR)
+    refund_desk.clock.advance(minutes=5)
+    problem = refused(lambda: propose(refund_desk, refund_desk.refund(reference), NEVER_MADE))
+    assert problem.since == done.at + timedelta(seconds=LEASE_S) + refund_desk.desk.config.quiet
+
+
+# Sending stays paused
+
+
+def test_sending_goes_on_only_when_every_open_session_was_read_again(refund_desk: RefundDesk) -> None:
+    sessions = [refund_desk.paid_session(100_00) for _ in range(3)]
+    for session_id in sessions[:2]:
+        refund_desk.ask(session_id, 10_00)
+    refund_desk.read(sessions[2])
+    refund_desk.clock.advance(0.001)
+    restore.after_restore(refund_desk.desk, ACTOR)
+    assert left_by_resume(refund_desk) == 2
+    refund_desk.read(sessions[0])
+    assert left_by_resume(refund_desk) == 1
+    refund_desk.wire.next(STATUS, refuse_connection, refuse_connection)
+    refund_desk.work()
+    assert left_by_resume(refund_desk) == 1, "a read that failed was none"
+    assert installation(refund_desk).sending_paused_at is not None
+    refund_desk.run_for(5)
+    sending.resume(refund_desk.desk, ACTOR)
+    assert installation(refund_desk).sending_paused_at is None
+
+
+def left_by_resume(refund_desk: RefundDesk) -> int:
+    with pytest.raises(sending.CannotResume) as caught:
+        sending.resume(refund_desk.desk, ACTOR)
+    return caught.value.left
+
+
+def test_a_session_whose_refunds_need_people_is_open_too(refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    reference = refund_desk.ask_and_send(session_id, 10_00)
+    refund_desk.run_for(minutes=5)
+    refund_desk.bank.refund_here(session_id, 10_00, {"reference": reference})
+    refund_desk.read(session_id)
+    assert {refund.state for refund in refund_desk.refunds(session_id)} == {"accepted"}
+    refund_desk.clock.advance(0.001)
+    restore.after_restore(refund_desk.desk, ACTOR)
+    assert left_by_resume(refund_desk) == 1
+
+
+def test_what_is_asked_for_later_does_not_hold_it_up(refund_desk: RefundDesk) -> None:
+    restore.after_restore(refund_desk.desk, ACTOR)
+    refund_desk.clock.advance(1)
+    reference = refund_desk.ask(refund_desk.paid_session(100_00), 10_00)
+    refund_desk.run_for(minutes=1)
+    assert refund_desk.refund(reference).state == "queued"
+    sending.resume(refund_desk.desk, ACTOR)
+    refund_desk.run_for(minutes=5)
+    assert refund_desk.refund(reference).state == "accepted"
+
+
+def test_an_installation_that_was_never_restored_resumes_at_once(refund_desk: RefundDesk) -> None:
+    refund_desk.ask(refund_desk.paid_session(100_00), 10_00)
+    with refund_desk.desk.write() as tx:
+        for session in tx.scalars(select(PaymentSession)):
+            session.read_at = None
+    sending.pause(refund_desk.desk, ACTOR, "wait")
+    sending.resume(refund_desk.desk, ACTOR)
+    assert installation(refund_desk).sending_paused_at is None
+
+
+def test_one_lost_answer_is_still_adopted_by_its_webhook(refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    reference = refund_desk.ask(session_id, 10_00)
+    refund_desk.clock.advance(5)
+    refund_desk.wire.next(REFUND, lose_answer)
+    sending.send(refund_desk.desk, reference)
+    restore.after_restore(refund_desk.desk, ACTOR)
+    refund_desk.deliver(refund_desk.wire.webhook_now(session_id))
+    refund = refund_desk.refund(reference)
+    assert (refund.state, refund.review) == ("in_progress", "")
+
+
+# The command
+
+
+@on_sqlite
+def test_the_command_says_what_it_did(refund_desk: RefundDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    refund_desk.ask(refund_desk.paid_session(100_00), 10_00)
+    monkeypatch.setattr(cli, "_config", lambda: refund_desk.desk.config)
+    result = CliRunner().invoke(cli.main, ["db", "restored"])
+    assert result.exit_code == 0
+    assert result.output.splitlines() == [
+        "Sending is paused.",
+        "Refunds that may have been sent since the backup, now to be decided on by people: 1",
+        "Sessions that the worker reads again: 1",
+        "Start the worker; `dashboard sending resume` works once all of them have been read.",
+    ]
+    result = CliRunner().invoke(cli.main, ["sending", "resume"])
+    assert result.exit_code == 1
+    assert "Sending stays paused until every open session has been read again" in result.output
+    assert "Still to be read: 1." in result.output
+    assert installation(refund_desk).sending_paused_why == "restored"
