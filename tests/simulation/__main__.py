@@ -112,7 +112,7 @@ def report(tally: Tally, elapsed_s: float, seeds_now: int) -> None:
     print("\nInjected:")
     for kind, count in sorted(tally.faults.items()):
         print(f"  {kind:32}{count:8}")
-    print("\nLeft to people in the end, by reason:")
+    print("\nCame under review, by reason:")
     for why, count in sorted(tally.reviews.items()):
         print(f"  {why:32}{count:8}")
     _report_cells(tally)

@@ -117,6 +117,10 @@ class Books:
         """
         return set(self._connection.execute(query))
 
+    def decided_alone(self) -> list[tuple[int]]:
+        query = "SELECT id FROM resolutions WHERE state = 'confirmed' AND decided_by_id = proposed_by_id"
+        return self._connection.execute(query).fetchall()
+
     def next_due(self, now: datetime, *, with_past: bool) -> datetime | None:
         """When a worker has something to do next; what has been due for a while only `with_past`."""
         after = "" if with_past else f"{now:%Y-%m-%d %H:%M:%S.%f}"
@@ -181,7 +185,7 @@ class Invariants:
 
     def check(self) -> None:
         self.is_due = False
-        refunds, at_bank = self.books.refunds(), list(self._at_bank())
+        refunds, at_bank = self.books.refunds(), list(self.at_bank())
         self._check_journal(refunds)
         self._check_bank(at_bank)
         anomalies = self.books.anomalies()
@@ -196,7 +200,8 @@ class Invariants:
         for _, _, refund in self._bank.ledger.refunds():
             self._decided[refund.id].add(refund.status)
 
-    def _at_bank(self) -> Iterator[AtBank]:
+    def at_bank(self) -> Iterator[AtBank]:
+        """Every refund as the bank holds it."""
         for session, payment, refund in self._bank.ledger.refunds():
             yield AtBank(session.id, payment, refund)
 
@@ -259,20 +264,18 @@ class Invariants:
     # In the end
 
     def check_settled(self) -> None:
-        """Everything is terminal, or stands in the review queue with a reason; the desk knows all that the bank has."""
+        """Everything is over and decided, and the desk knows all that the bank has."""
         self.check()
-        refunds, at_bank = self.books.refunds(), list(self._at_bank())
+        refunds, at_bank = self.books.refunds(), list(self.at_bank())
         anomalies = self.books.anomalies()
-        in_review = {row.session_id for row in refunds if row.review}
         for row in refunds:
-            is_over = row.state in refund_rules.FINAL | refund_rules.ENDS
-            waits = row.state in {refund_rules.QUEUED, refund_rules.UNKNOWN} and row.session_id in in_review
-            _must(bool(is_over or row.review or waits), f"{row.reference} is stuck: {row.state}")
+            is_over = row.state in refund_rules.FINAL | refund_rules.ENDS and not row.review
+            _must(is_over, f"{row.reference} is stuck: {row.state} {row.review}")
+        _must(not self.books.decided_alone(), "one person alone has decided")
         self._check_all_known(refunds, at_bank)
         for reference in self.duplicates:
             about = {(reference, kind) for kind in ("duplicate", "made_after_end", "may_be_ours")}
-            flagged = bool(about & anomalies) or any(row.review for row in refunds if row.reference == reference)
-            _must(flagged, f"{reference} exists twice at the bank, and nobody is told")
+            _must(bool(about & anomalies), f"{reference} exists twice at the bank, and nobody is told")
         with Session(self._engine) as session:
             different = list(replay.differences(session, self.replay))
         _must(not different, f"the tables are not what the journal tells of: {different}")
@@ -294,9 +297,11 @@ class Invariants:
             )
 
     @property
-    def in_review(self) -> Counter[str]:
-        """How many refunds stand in review, by the reason."""
-        return Counter(row.review for row in self.books.refunds() if row.review)
+    def reviews(self) -> Counter[str]:
+        """How many refunds came under review, by the reason."""
+        return Counter(
+            json.loads(entry.data)["why"] for entry in self.books.entries_after(0) if entry.action == "refund:review"
+        )
 
 
 def _moment(text: str) -> datetime:

@@ -1,9 +1,10 @@
-"""Operators: they open a form, think, send it, press again where nothing came back, and sometimes undo."""
+"""People: operators who refund, press again where nothing came back and sometimes undo, and pairs who review."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
-from dashboard import reads, refunds
+from dashboard import reads, refund_rules, refunds, resolutions
 from dashboard.desk import Desk
 from dashboard.models import PaymentSession, Person
 from dashboard.refunds import RefundOrder, RequestRefused
@@ -15,13 +16,22 @@ if TYPE_CHECKING:
 MOST_TRIES = 5
 
 
-class Operator:
-    """One person who wants one refund of a session. `references`: what the desk told them it had made."""
+def in_some_web(world: "World", name: str, verb: Callable[[Desk], object], ended: Ended = lambda _: None) -> bool:
+    """Let one of the web processes do something for somebody; whether one was there."""
+    process = world.pick(WEBS)
+    if process is not None:
+        world.start(process, name, verb, ended)
+    return process is not None
 
-    def __init__(self, world: "World", person: Person, session_id: str) -> None:
+
+class Operator:
+    """One person who wants one refund of a session: a new one, or one that `replaces` an abandoned one."""
+
+    def __init__(self, world: "World", person: Person, session_id: str, replaces: str | None = None) -> None:
         self._world = world
         self._person = person
         self._session_id = session_id
+        self._replaces = replaces
         self._token = ""
         self._order: RefundOrder | None = None
         self._tries = 0
@@ -32,11 +42,8 @@ class Operator:
         self._in_some_web("open", self._read_form, self._form_opened)
 
     def _in_some_web(self, name: str, verb: Callable[[Desk], object], ended: Ended) -> None:
-        process = self._world.pick(WEBS)
-        if process is None:
+        if not in_some_web(self._world, name, verb, ended):
             self._again(lambda: self._in_some_web(name, verb, ended))
-        else:
-            self._world.start(process, name, verb, ended)
 
     def _again(self, what: Happening) -> None:
         """After a while, a few times."""
@@ -57,9 +64,9 @@ class Operator:
         if left_minor < 1:
             return None
         if chance.random() < 0.3:
-            return RefundOrder("full", left_minor, "other", "")
+            return RefundOrder("full", left_minor, "other", "", self._replaces)
         amount_minor = chance.choice((left_minor // 3, left_minor // 2, left_minor, left_minor + 100))
-        return RefundOrder("partial", max(1, amount_minor), "other", "")
+        return RefundOrder("partial", max(1, amount_minor), "other", "", self._replaces)
 
     def _form_opened(self, problem: BaseException | None) -> None:
         if problem is not None:
@@ -84,9 +91,78 @@ class Operator:
 
     def _answered(self, problem: BaseException | None) -> None:
         if isinstance(problem, RequestRefused):
+            self._replaces = None if problem.code == "cannot_replace" else self._replaces
             self._again(self.open_form)
         elif problem is not None:
             self._again(self._submit)
 
     def _undo(self, reference: str) -> None:
         self._in_some_web("cancel", lambda desk: refunds.cancel(desk, self._person, reference), lambda _: None)
+
+
+class Reviewers:
+    """People who look at all that stands under review and decide it truthfully, two at a time.
+
+    What the bank has they know from the bank itself; what may be decided is the desk's to say.
+    """
+
+    def __init__(self, world: "World", people: Sequence[Person]) -> None:
+        self._world = world
+        self._people = people
+
+    def look_through(self) -> None:
+        """Take on every refund under review, one after another."""
+        for row in self._world.invariants.books.refunds():
+            if row.review:
+                wait_s = self._world.chance.uniform(0, 300)
+                self._world.schedule.after(wait_s, partial(self._take_on, row.reference, row.session_id))
+
+    def _take_on(self, reference: str, session_id: str) -> None:
+        first, second = self._world.chance.sample(self._people, 2)
+        proposed: list[int] = []
+
+        def propose(desk: Desk) -> None:
+            if reference not in {row.reference for row in self._world.invariants.books.refunds()}:
+                return  # merged into another one meanwhile
+            look = resolutions.look(desk, reference)
+            if look.choices:
+                choice, bank_id = self._truth(reference, look)
+                proposed.append(resolutions.propose(desk, first, reference, choice, bank_id, "asked the bank"))
+            else:
+                refunds.cancel(desk, first, reference)
+
+        def go_on(problem: BaseException | None) -> None:
+            if problem is None and proposed:
+                confirm = partial(self._confirm, proposed[0], first, second, reference, session_id)
+                self._world.schedule.after(self._world.chance.uniform(1, 120), confirm)
+
+        in_some_web(self._world, "propose", propose, go_on)
+
+    def _truth(self, reference: str, look: resolutions.Look) -> tuple[str, str | None]:
+        if refund_rules.STANDS in look.choices:
+            return refund_rules.STANDS, None
+        made = [each.refund.id for each in self._world.invariants.at_bank() if each.reference == reference]
+        candidates = {candidate.bank_id for candidate in look.candidates}
+        bank_id = next((one for one in made if one in candidates), None)
+        if made and bank_id is None:
+            raise RequestRefused("it will turn up by itself")
+        return (refund_rules.THAT_ONE, bank_id) if made else (refund_rules.NEVER_MADE, None)
+
+    def _confirm(self, number: int, first: Person, second: Person, reference: str, session_id: str) -> None:
+        def confirm(desk: Desk) -> None:
+            if self._world.chance.random() < 0.2:
+                self._confirm_alone(desk, first, number)
+            resolutions.confirm(desk, second, number)
+
+        def ended(problem: BaseException | None) -> None:
+            if problem is None and self._world.chance.random() < 0.3:
+                Operator(self._world, first, session_id, reference).open_form()
+
+        in_some_web(self._world, "confirm", confirm, ended)
+
+    def _confirm_alone(self, desk: Desk, person: Person, number: int) -> None:
+        try:
+            resolutions.confirm(desk, person, number)
+        except resolutions.ResolutionRefused:
+            return
+        raise AssertionError("one person alone has decided")

@@ -19,7 +19,7 @@ CRASH_POINTS = (
     *(f"read: {what} {when}" for what in ("status call", "commit 1") for when in ("before", "after")),
     *(
         f"{task}: commit 1 {when}"
-        for task in ("claim", "expire", "store", "apply", "cancel")
+        for task in ("claim", "expire", "store", "apply", "cancel", "propose", "confirm")
         for when in ("before", "after")
     ),
 )
@@ -120,6 +120,8 @@ class Plan:
             self.crash_at["send: refund call after"] = 1
         self.commit_trouble = chance.random() < 0.15
         self.outside = _some(chance, OUTSIDE_FACTS) if chance.random() < 0.3 else ()
+        if crash.startswith(("propose", "confirm")):
+            self.outside = (*self.outside, CONTRADICTED)
         self.most_crashes = 4
 
     @property

@@ -45,7 +45,7 @@ class Tally:
         self.seeds += 1
         self.faults += world.plan.happened
         self.cells.update(world.plan.cells)
-        self.reviews += world.invariants.in_review
+        self.reviews += world.invariants.reviews
         self.duplicates += len(world.invariants.duplicates)
         if world.invariants.duplicates:
             self.duplicated_in.append(world.plan.seed)

@@ -23,6 +23,7 @@ from dashboard.desk import Desk
 from dashboard.journal import WriteSession
 from dashboard.models import Person
 from dashboard.refunds import CannotCancel, RequestRefused
+from dashboard.resolutions import ResolutionRefused
 from dashboard.sandbox import scenes
 from dashboard.sandbox.bank import SandboxBank
 from dashboard.sandbox.control import ControlError
@@ -31,7 +32,7 @@ from tests.bench.wire import REFUND, Crash
 from tests.simulation import plan as faults
 from tests.simulation.invariants import Invariants, Violation
 from tests.simulation.network import Network
-from tests.simulation.people import Operator
+from tests.simulation.people import Operator, Reviewers
 from tests.simulation.plan import Plan
 from tests.simulation.post import Post
 from tests.simulation.schedule import WEBS, WORKERS, Process, Schedule
@@ -39,10 +40,11 @@ from tests.simulation.schedule import WEBS, WORKERS, Process, Schedule
 BUSY_FOR = timedelta(hours=2)
 # Until all webhooks were replayed and all last looks made.
 SETTLED_WITHIN = timedelta(hours=28)
+REVIEWED_AT = (0.5, 1, 1.5, 3, 4, 8, 16, 24, 25, 26, 27, 27.5)
 MOST_STEPS = 5000
 PROJECT = "simulated"
 # What a task may end with; anything else is a defect.
-EXPECTED = (Crash, BankError, OperationalError, RequestRefused, CannotCancel)
+EXPECTED = (Crash, BankError, OperationalError, RequestRefused, CannotCancel, ResolutionRefused)
 
 Verb = Callable[[Desk], object]
 
@@ -198,7 +200,8 @@ class World:
     def _outside(self, kind: str, session_id: str) -> None:
         """Something happens at the bank that nobody here asked for."""
         amount_minor = self.chance.randrange(1, 100) * 100
-        refunds = [refund for _, _, refund in self.bank.ledger.refunds() if refund.status in {"accepted", "declined"}]
+        of_session = [each.refund for each in self.invariants.at_bank() if each.session_id == session_id]
+        refunds = [refund for refund in of_session if refund.status in {"accepted", "declined"}]
         try:
             if kind == faults.CHARGEBACK:
                 self.bank.charge_back(session_id, amount_minor * 5)
@@ -332,7 +335,9 @@ class World:
                 person = self.chance.choice(people)
                 operator = Operator(self, person, session_id)
                 self.schedule.after(self.chance.uniform(0, 120), operator.open_form)
-        start = self.clock.now()
+        start, reviewers = self.clock.now(), Reviewers(self, people)
+        for hour in REVIEWED_AT:
+            self.schedule.at(start + timedelta(hours=hour), reviewers.look_through)
         self._go_on_until(start + BUSY_FOR)
         self.plan.stop()
         self._go_on_until(start + SETTLED_WITHIN)
