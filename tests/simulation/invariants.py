@@ -6,10 +6,10 @@ The tables are read with plain SQL, and sums are added up anew here: nothing of 
 import json
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
@@ -18,13 +18,20 @@ from dashboard import refund_rules, replay
 from dashboard.sandbox.bank import SandboxBank
 from dashboard.sandbox.ledger import Payment as BankPayment
 from dashboard.sandbox.ledger import Refund as BankRefund
-from tests.simulation.network import Call
 
 A_MILLISECOND = timedelta(milliseconds=1)
 
 
 class Violation(AssertionError):
     """Something that must never be true is."""
+
+
+class RefundCall(Protocol):
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+    @property
+    def body(self) -> bytes: ...
 
 
 class RefundRow(NamedTuple):
@@ -121,15 +128,14 @@ class Books:
         query = "SELECT id FROM resolutions WHERE state = 'confirmed' AND decided_by_id = proposed_by_id"
         return self._connection.execute(query).fetchall()
 
-    def next_due(self, now: datetime, *, with_past: bool) -> datetime | None:
-        """When a worker has something to do next; what has been due for a while only `with_past`."""
-        after = "" if with_past else f"{now:%Y-%m-%d %H:%M:%S.%f}"
-        (due,) = self._connection.execute(_DUE, (after,)).fetchone()
+    def next_due(self, now: datetime, after: datetime) -> datetime | None:
+        """When a worker has something to do next, of all that has fallen due after a moment."""
+        (due,) = self._connection.execute(_DUE, (f"{after:%Y-%m-%d %H:%M:%S.%f}",)).fetchone()
         (lease_ends,) = self._connection.execute(_LEASE_ENDS).fetchone()
         moments = [_moment(due)] if due else []
         if lease_ends:
             moments.append(_moment(lease_ends) + A_MILLISECOND)
-        moments = [moment for moment in moments if with_past or moment > now]
+        moments = [moment for moment in moments if moment > after]
         return max(now, min(moments)) if moments else None
 
 
@@ -149,7 +155,9 @@ class AtBank:
 
 class Invariants:
     """`outside`: sessions in which something was done that nobody asked for here. `promised`: references that
-    people were told. `duplicates`: references that the bank holds more than once, which only a run `beyond` may see.
+    people were told. `to_arrive`: the calls that the bank has not got yet.
+
+    `duplicates`: references that the bank holds more than once, which only a run `beyond` may see.
     """
 
     def __init__(self, bank: SandboxBank, engine: Engine, *, beyond: bool) -> None:
@@ -159,6 +167,8 @@ class Invariants:
         self.promised: set[str] = set()
         self.duplicates: set[str] = set()
         self.is_due = True
+        self.to_arrive: Callable[[], Iterable[RefundCall]] = tuple
+        self._proved_absent: list[str] = []
         self._bank, self._engine, self._beyond = bank, engine, beyond
         self._seq = 0
         self._tries: dict[str, list[bytes]] = defaultdict(list)
@@ -166,9 +176,9 @@ class Invariants:
 
     # At the wire
 
-    def check_call(self, call: Call) -> None:
+    def check_call(self, call: RefundCall) -> None:
         """A refund call sets out: it was committed to before, and its bytes are those of every other try."""
-        reference = json.loads(call.body)["metadata"]["reference"]
+        reference = _reference_in(call) or ""
         row = next((row for row in self.books.refunds() if row.reference == reference), None)
         tries = self._tries[reference]
         tries.append(call.body)
@@ -187,6 +197,7 @@ class Invariants:
         self.is_due = False
         refunds, at_bank = self.books.refunds(), list(self.at_bank())
         self._check_journal(refunds)
+        self._check_absences(at_bank)
         self._check_bank(at_bank)
         anomalies = self.books.anomalies()
         for session in self.books.sessions():
@@ -212,6 +223,7 @@ class Invariants:
             self._seq = entry.seq
             self.replay.take(entry)  # type: ignore[arg-type]
             _check_entry(entry)
+            self._note_absence(entry)
         rows = {row.reference: row for row in refunds}
         _must(rows.keys() == self.replay.refunds.keys(), "the journal tells of other refunds than the tables")
         for reference, told in self.replay.refunds.items():
@@ -224,6 +236,17 @@ class Invariants:
                 f"{reference}: the bank's amount is not what the journal says",
             )
         _must(self.books.attempts() == self.replay.attempts, "the attempts are not what the journal says")
+
+    def _note_absence(self, entry: Entry) -> None:
+        if entry.action == "refund:absent" and json.loads(entry.data)["number"] == 2:
+            self._proved_absent.append(entry.subject.removeprefix("refund:"))
+
+    def _check_absences(self, at_bank: list[AtBank]) -> None:
+        """What was just proved not to be there is not there, and is not on its way either."""
+        there = {each.reference for each in at_bank} | {_reference_in(call) for call in self.to_arrive()}
+        untrue = there & set(self._proved_absent)
+        _must(self._beyond or not untrue, f"{untrue} are said to be absent, and are not")
+        self._proved_absent.clear()
 
     def _check_bank(self, at_bank: list[AtBank]) -> None:
         """No reference twice, and no payment gives back more than it brought."""
@@ -302,6 +325,12 @@ class Invariants:
         return Counter(
             json.loads(entry.data)["why"] for entry in self.books.entries_after(0) if entry.action == "refund:review"
         )
+
+
+def _reference_in(call: RefundCall) -> str | None:
+    """The reference of ours in a call; None for one that asks for no refund."""
+    metadata = json.loads(call.body).get("metadata") or {}
+    return metadata.get("reference")
 
 
 def _moment(text: str) -> datetime:

@@ -49,7 +49,8 @@ class Call:
 class Network:
     """`quiet_s`: how long after its deadline a request may still be carried out, as the protocol assumes.
 
-    `on_refund` is called when a refund call sets out, `on_shown` with each session that the bank has shown.
+    `on_refund` is called when a refund call sets out. `under_way`: calls that somebody waits for. `to_arrive`: those
+    that the bank has not got yet, whoever still waits.
     """
 
     bank: SandboxBank
@@ -58,6 +59,7 @@ class Network:
     quiet_s: float
     on_refund: Callable[[Call], None]
     under_way: list[Call] = field(default_factory=list)
+    to_arrive: list[Call] = field(default_factory=list)
     _shown: dict[str, list[tuple[datetime, bytes]]] = field(default_factory=lambda: defaultdict(list))
 
     def __call__(self, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float) -> HttpAnswer:
@@ -87,6 +89,7 @@ class Network:
     def _exchange(self, call: Call, kind: str) -> HttpAnswer:
         self.schedule.at(call.deadline, self._waking_of(call))
         if kind != faults.REQUEST_LOST:
+            self.to_arrive.append(call)
             self.schedule.after(self._delay_s(call, kind), lambda: self._arrive(call, kind))
         self.schedule.wait()
         if call.answer is None:
@@ -107,10 +110,11 @@ class Network:
         timeout_s = (call.deadline - call.started_at).total_seconds()
         if self.plan.beyond:
             return timeout_s + self.quiet_s * self._chance.uniform(0.1, 3.0)
-        return timeout_s + self.quiet_s * self._chance.uniform(0.01, 0.99)
+        return timeout_s + self.quiet_s * self._chance.choice((self._chance.uniform(0.001, 0.999), 0.999))
 
     def _arrive(self, call: Call, kind: str) -> None:
         """The bank gets the request."""
+        self.to_arrive.remove(call)
         answer = self._answer(call, kind)
         if kind == faults.REQUEST_TWICE:
             self.schedule.after(self._chance.uniform(0, SECOND_COPY_WITHIN_S), lambda: self._arrive_again(call))
@@ -145,7 +149,7 @@ class Network:
             return HttpAnswer(200 if chance < 0.5 else 400, _error("refund_impossible"))
         if kind == faults.KEYS_WRONG:
             return HttpAnswer(401, _error("authentication_error"))
-        if kind == faults.KEY_FORGOTTEN:
+        if kind == faults.KEY_FORGOTTEN or self.plan.forgets_keys:
             self._forget_key(call)
         if kind in {faults.KEY_EXISTS, faults.HTML} and chance < 0.5:
             return HttpAnswer(400, _error("idempotency_key_already_exists")) if kind == faults.KEY_EXISTS else _HTML

@@ -111,6 +111,10 @@ class Plan:
         self._crash_rate = 0.02 if crash != NONE and chance.random() < 0.5 else 0.0
         self._answer_first = [answer] if answer != NONE else []
         self._answer_kinds = _some(chance, ANSWER_FAULTS[1:]) if answer != NONE else ()
+        # What a proof of absence has to stand: a request that comes at the last moment, then answers that lag behind.
+        self._lags = answer == STALE_READ and chance.random() < 0.6
+        # A bank that takes no notice of keys at all: the desk's own care has to do.
+        self.forgets_keys = answer != NONE and chance.random() < 0.3
         self._webhook_first = [webhook] if webhook != NONE else []
         self._webhook_kinds = _some(chance, WEBHOOK_FAULTS[1:]) if webhook != NONE else ()
         self.decides_at_once = webhook == EARLY
@@ -159,9 +163,12 @@ class Plan:
 
     def answer_fault(self, method: str) -> str:
         """What becomes of the next call. The kind that the seed aims at befalls the first refund, or the first read."""
-        if self._answer_first and (method == "session/refund") == (self._answer_first[0] != STALE_READ):
+        is_refund = method == "session/refund"
+        if self._lags:
+            return REQUEST_LATE if is_refund else STALE_READ if self.chance.random() < 0.5 else NONE
+        if self._answer_first and is_refund == (self._answer_first[0] != STALE_READ):
             return self._answer_first.pop()
-        if self._answer_kinds and self.chance.random() < (0.3 if method == "session/refund" else 0.06):
+        if self._answer_kinds and self.chance.random() < (0.5 if is_refund else 0.06):
             kind = self.chance.choice(self._answer_kinds)
             return kind if _fits(kind, method) else NONE
         return NONE
@@ -185,7 +192,7 @@ class Plan:
     def stop(self) -> None:
         """From now on nothing goes wrong any more."""
         self.crash_at, self._crash_rate, self.commit_trouble = {}, 0.0, False
-        self._answer_first, self._answer_kinds = [], ()
+        self._answer_first, self._answer_kinds, self._lags = [], (), False
         self._webhook_first, self._webhook_kinds = [], ()
         self.outside = ()
 

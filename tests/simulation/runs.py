@@ -104,20 +104,23 @@ class Simulator:
         self._config: Config | None = None
 
     @contextmanager
+    def books(self) -> Iterator[tuple[Engine, Config]]:
+        """A fresh database. One engine serves all: it remembers how it put statements into SQL."""
+        with self._databases.fresh(migrated=True) as url:
+            self._engine = self._engine or open_engine(url)
+            self._config = self._config or read_config({**self._environ, "DASHBOARD_DATABASE_URL": url})
+            yield self._engine, self._config
+            self._engine.dispose()
+
+    @contextmanager
     def world(
         self, seed: int, *, beyond: bool = False, client: type[BankClient] = BankClient, is_traced: bool = False
     ) -> Iterator[World]:
         """The world of a seed, about to begin."""
-        with self._databases.fresh(migrated=True) as url:
-            # One engine for all: it remembers how it put statements into SQL.
-            self._engine = self._engine or open_engine(url)
-            self._config = self._config or read_config({**self._environ, "DASHBOARD_DATABASE_URL": url})
-            world = World(seed, self._engine, self._config, beyond=beyond, client=client, is_traced=is_traced)
-            try:
-                yield world
-            finally:
-                world.invariants.books.close()
-                self._engine.dispose()
+        with self.books() as (engine, config):
+            world = World(seed, engine, config, beyond=beyond, client=client, is_traced=is_traced)
+            yield world
+            world.invariants.books.close()
 
     def run(self, seeds: Iterable[int], *, beyond: bool = False, client: type[BankClient] = BankClient) -> Tally:
         """Live through seeds; a violation is noted, and the next one goes on."""

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
@@ -41,6 +41,7 @@ BUSY_FOR = timedelta(hours=2)
 # Until all webhooks were replayed and all last looks made.
 SETTLED_WITHIN = timedelta(hours=28)
 REVIEWED_AT = (0.5, 1, 1.5, 3, 4, 8, 16, 24, 25, 26, 27, 27.5)
+EVER = datetime(1970, 1, 1, tzinfo=UTC)
 MOST_STEPS = 5000
 PROJECT = "simulated"
 # What a task may end with; anything else is a defect.
@@ -146,12 +147,14 @@ class World:
         # Another client than ours is judged by what the bank holds alone.
         check_call = self.invariants.check_call if client is BankClient else lambda _call: None
         self.network = Network(self.bank, self.schedule, self.plan, config.quiet_s, check_call)
+        self.invariants.to_arrive = lambda: self.network.to_arrive
         self.processes: dict[str, Process] = {}
         for name in (*WEBS, *WORKERS):
             self._start_process(name)
         self.post = Post(self)
         self._decided: set[str] = set()
-        self._has_news, self._looks, self._is_resume_planned = True, 0, False
+        self._has_news, self._looks, self._looked_at = True, 0, EVER
+        self._is_resume_planned = False
 
     def note(self, text: str, *about: object) -> None:
         if self.trace is not None:
@@ -272,7 +275,7 @@ class World:
     def _look(self) -> None:
         """A worker looks for work, or two do at once."""
         names = WORKERS if self.chance.random() < 0.2 else (self.chance.choice(WORKERS),)
-        self._has_news = False
+        self._has_news, self._looked_at = False, self.clock.now()
         for name in names:
             if self.processes[name].is_alive:
                 self._looks += 1
@@ -290,10 +293,10 @@ class World:
         self.start(process, "claim", lambda desk: claimed.extend(worker.due_work(desk, 10)), ended)
 
     def _next_look(self) -> datetime | None:
-        """When a worker finds something to do: not before something has changed, if it just found nothing."""
+        """When a worker finds something to do: what the last look has passed over only if something has changed."""
         if self._looks or not any(self.processes[name].is_alive for name in WORKERS):
             return None
-        return self.invariants.books.next_due(self.clock.now(), with_past=self._has_news)
+        return self.invariants.books.next_due(self.clock.now(), EVER if self._has_news else self._looked_at)
 
     # What the bank does by itself
 
