@@ -128,6 +128,14 @@ class Books:
         query = "SELECT id FROM resolutions WHERE state = 'confirmed' AND decided_by_id = proposed_by_id"
         return self._connection.execute(query).fetchall()
 
+    def open_proposals(self) -> dict[str, tuple[int, str]]:
+        """By the refund's reference: the proposal's number, and the id of the person who made it."""
+        query = """
+            SELECT reference, resolutions.id, proposed_by_id
+            FROM resolutions JOIN refunds ON refunds.id = refund_id WHERE resolutions.state = 'proposed'
+        """
+        return {reference: (number, by_id) for reference, number, by_id in self._connection.execute(query)}
+
     def next_due(self, now: datetime, after: datetime) -> datetime | None:
         """When a worker has something to do next, of all that has fallen due after a moment."""
         (due,) = self._connection.execute(_DUE, (f"{after:%Y-%m-%d %H:%M:%S.%f}",)).fetchone()

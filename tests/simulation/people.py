@@ -118,7 +118,13 @@ class Reviewers:
                 self._world.schedule.after(wait_s, partial(self._take_on, row.reference, row.session_id))
 
     def _take_on(self, reference: str, session_id: str) -> None:
-        first, second = self._world.chance.sample(self._people, 2)
+        open_proposal = self._world.invariants.books.open_proposals().get(reference)
+        if open_proposal is not None:
+            number, by_id = open_proposal
+            first = next(person for person in self._people if person.id == by_id)
+            self._confirm(number, first, self._other_than(first), reference, session_id)
+            return
+        first = self._world.chance.choice(self._people)
         proposed: list[int] = []
 
         def propose(desk: Desk) -> None:
@@ -133,10 +139,14 @@ class Reviewers:
 
         def go_on(problem: BaseException | None) -> None:
             if problem is None and proposed:
+                second = self._other_than(first)
                 confirm = partial(self._confirm, proposed[0], first, second, reference, session_id)
                 self._world.schedule.after(self._world.chance.uniform(1, 120), confirm)
 
         in_some_web(self._world, "propose", propose, go_on)
+
+    def _other_than(self, first: Person) -> Person:
+        return self._world.chance.choice([person for person in self._people if person is not first])
 
     def _truth(self, reference: str, look: resolutions.Look) -> tuple[str, str | None]:
         if refund_rules.STANDS in look.choices:

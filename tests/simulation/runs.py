@@ -95,6 +95,8 @@ class Simulator:
         self._environ = {
             "DASHBOARD_SECRET_KEY": "a secret key for simulations: 0123456789 abcdefghij",
             "DASHBOARD_JOURNAL_KEY": JOURNAL_KEY,
+            # A long step leaves fewer reads of what is settled already.
+            "DASHBOARD_POLL_SECONDS": "120",
             "BANK131_URL": "http://127.0.0.1:1",
             "BANK131_PROJECT": "simulated",
             "BANK131_PRIVATE_KEY_FILE": str(keys.merchant_private_path),

@@ -40,7 +40,7 @@ from tests.simulation.schedule import WEBS, WORKERS, Process, Schedule
 BUSY_FOR = timedelta(hours=2)
 # Until all webhooks were replayed and all last looks made.
 SETTLED_WITHIN = timedelta(hours=28)
-REVIEWED_AT = (0.5, 1, 1.5, 3, 4, 8, 16, 24, 25, 26, 27, 27.5)
+REVIEWED_AT = (0.5, 1, 1.5, 3, 8, 24, 26, 27, 27.5)
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
 MOST_STEPS = 5000
 PROJECT = "simulated"
