@@ -59,7 +59,7 @@ class Outcome:
 
 
 class Storm:
-    """`kill` and `trouble` are due again and again until the kills are all made."""
+    """People at work on an installation, and all that goes wrong meanwhile."""
 
     def __init__(self, installation: Installation, plan: Plan) -> None:
         self.installation = installation
@@ -72,7 +72,7 @@ class Storm:
     def run(self) -> Outcome:
         """All of it: the storm, the calm after it, and the judgement."""
         started_at_s = time.monotonic()
-        with self.operators_at_work():
+        with self._operators_at_work():
             self._rage()
             for fault in store_faults(self.installation):
                 self._suffer(fault)
@@ -92,7 +92,7 @@ class Storm:
         outcome.ended = self.installation.ended
 
     @contextmanager
-    def operators_at_work(self) -> Iterator[None]:
+    def _operators_at_work(self) -> Iterator[None]:
         """People refund while the block runs; each ends with the form in hand, with everything at work."""
         stop = threading.Event()
         self._sessions.fill_up()
@@ -116,14 +116,18 @@ class Storm:
             yield Operator(email, self.installation.urls, self.outcome.told, chance)
 
     def _rage(self) -> None:
-        """Between two kills somebody has to have been able to refund something, and then a moment passes."""
+        """Between two kills somebody has to have been able to refund something.
+
+        A database dies as soon as somebody was told so, everything else a moment later.
+        """
         while self.outcome.kills.total() < self.plan.kills:
-            made = len(self.outcome.told.made)
+            kind, made = self._victim(), len(self.outcome.told.made)
             self._rage_until(partial(self._is_more_made_than, made), GOES_ON_WITHIN_S)
             if not self._is_more_made_than(made):
                 self.outcome.violations.append(f"no refund could be made within {GOES_ON_WITHIN_S:g} s")
-            self._rage_until(bool, self._chance.uniform(*self.plan.gap_s))
-            self._kill(self._victim())
+            if kind != DATABASE:
+                self._rage_until(_never, self._chance.uniform(*self.plan.gap_s))
+            self._kill(kind)
 
     def _is_more_made_than(self, made: int) -> bool:
         return len(self.outcome.told.made) > made
@@ -131,9 +135,9 @@ class Storm:
     def _rage_until(self, condition: Callable[[], bool], within_s: float) -> None:
         ends_at_s = time.monotonic() + within_s
         while time.monotonic() < ends_at_s and not condition():
-            self.tend()
+            self._tend()
             if time.monotonic() >= self._trouble_at_s:
-                self.trouble()
+                self._trouble()
                 self._trouble_at_s = time.monotonic() + self._chance.uniform(*_FAULT_EVERY_S)
             time.sleep(LOOK_EVERY_S)
 
@@ -144,7 +148,7 @@ class Storm:
         ends_at_s = time.monotonic() + fault.lasts_s
         with fault.while_it_lasts(self.installation):
             while time.monotonic() < ends_at_s:
-                self.tend()
+                self._tend()
                 time.sleep(LOOK_EVERY_S)
         noticed = self._times_said(fault.said) - said_before
         self.outcome.store_faults[fault.name] = noticed
@@ -154,7 +158,7 @@ class Storm:
     def _times_said(self, words: str) -> int:
         return sum(part.log().count(words) for part in self.installation.parts)
 
-    def tend(self) -> None:
+    def _tend(self) -> None:
         """Start again what has ended, and have paid sessions to refund."""
         self.installation.revive()
         self._sessions.fill_up()
@@ -194,7 +198,7 @@ class Storm:
         else:
             self.outcome.kills["database connection"] += 1
 
-    def trouble(self) -> None:
+    def _trouble(self) -> None:
         """Let the bank fail at something, or change how it announces and decides. It may be away itself."""
         kind = self._chance.choice([*FAULTS, *FAULTS, "webhooks", "decide"])
         method = self._chance.choices(["session/refund", "session/status"], [3, 1])[0]
@@ -216,3 +220,7 @@ class Storm:
         except requests.RequestException:
             return
         self.outcome.faults["decisions" if kind == "decide" else name] += 1
+
+
+def _never() -> bool:
+    return False
