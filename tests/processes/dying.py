@@ -23,6 +23,7 @@ from dashboard.bank131.transport import HttpAnswer, RequestsTransport
 from dashboard.journal import WriteSession
 from tests.journeys.commands import environ_with
 from tests.processes.forked import forkserver
+from tests.processes.installation import kill_group
 
 BEFORE = "before"
 AFTER = "after"
@@ -130,8 +131,8 @@ class Life:
         try:
             yield life
         finally:
-            if life.process.is_alive() and life.process.pid:
-                os.killpg(life.process.pid, signal.SIGKILL)
+            if life.process.pid and life.process.is_alive():
+                kill_group(life.process.pid)
             life.process.join()
 
     @property

@@ -1,5 +1,6 @@
 """An installation of real processes that can be killed at any time and are started again at once."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -40,6 +41,28 @@ DATABASE = "database"
 LOOK_EVERY_S = 0.02
 
 
+def children_of(pid: int) -> list[psutil.Process]:
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def kill_group(leader: int) -> None:
+    """SIGKILL for a process group and whatever its leader started; over when nothing of it holds a port any more."""
+    children = children_of(leader)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGKILL)
+    eventually(lambda: not any(map(_is_alive, children)), PATIENCE_S, "what was killed is gone")
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
 class Part:
     """One command. What it says goes to `log_file`, one life after the other; `is_ready` says whether it works."""
 
@@ -67,18 +90,11 @@ class Part:
         self.started_at_s = time.monotonic()
 
     def children(self) -> list[psutil.Process]:
-        try:
-            return psutil.Process(self.process.pid).children(recursive=True)
-        except psutil.NoSuchProcess:
-            return []
+        return children_of(self.process.pid)
 
     def kill(self) -> None:
-        """SIGKILL for the command and everything that it started; over when all of it is gone."""
-        children = self.children()
-        if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
+        kill_group(self.process.pid)
         self.process.wait()
-        psutil.wait_procs(children, PATIENCE_S)
 
     def kill_child(self) -> bool:
         """SIGKILL for one process that the command started, which has to notice by itself; whether there was one."""

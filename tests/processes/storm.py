@@ -28,13 +28,17 @@ _VICTIMS = {WORKER: 45, WEB: 25, BANK: 20, DATABASE: 10}
 
 @dataclass(frozen=True)
 class Plan:
-    """`gap_s`: from a refund that was made to the next kill, at least and at most. `think_s`: an operator's pause."""
+    """`gap_s`: from a refund that was made to the next kill, at least and at most. `think_s`: an operator's pause.
+
+    `longest_fault_s`: faults of the store that take longer are left out.
+    """
 
     kills: int
     seed: int
     operators: int = 4
     think_s: float = 0.15
     gap_s: tuple[float, float] = (0.0, 1.2)
+    longest_fault_s: float = 60.0
 
 
 @dataclass
@@ -75,7 +79,8 @@ class Storm:
         with self._operators_at_work():
             self._rage()
             for fault in store_faults(self.installation):
-                self._suffer(fault)
+                if fault.lasts_s <= self.plan.longest_fault_s:
+                    self._suffer(fault)
         stopped_at_s = time.monotonic()
         self.outcome.violations += settle(self.installation)
         self.outcome.storm_s = stopped_at_s - started_at_s

@@ -61,7 +61,8 @@ class Errands:
     def __init__(self, installation: Installation) -> None:
         self.installation = installation
         self.told = Told()
-        self._desk = app.create_desk(read_config(installation.settings), installation.books.engine)
+        patient = {**installation.settings, "BANK131_TIMEOUT_SECONDS": "20"}
+        self._desk = app.create_desk(read_config(patient), installation.books.engine)
         add_operator(installation.books, OPERATOR)
         self._operator = Operator(OPERATOR, installation.urls, self.told, random.Random(131))
 

@@ -81,7 +81,7 @@ class Track:
 
 @pytest.fixture
 def track(database: str, tmp_path: Path) -> Iterator[Track]:
-    with running_bank(tmp_path, database, DASHBOARD_UNDO_SECONDS="0", BANK131_TIMEOUT_SECONDS="5") as installation:
+    with running_bank(tmp_path, database, DASHBOARD_UNDO_SECONDS="0", BANK131_TIMEOUT_SECONDS="20") as installation:
         installation.bank.call("settings", decide_after_ms=0)
         with racing(installation.settings) as racers:
             track = Track(installation, racers)

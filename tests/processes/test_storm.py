@@ -10,10 +10,13 @@ from tests.processes.storm import Plan, Storm
 KILLS = 12
 
 
-@pytest.mark.parametrize(("database", "workers"), [("sqlite", 1), ("postgresql", 2)])
-def test_nothing_is_lost_and_nothing_doubled(database: str, workers: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("database", "workers", "longest_fault_s"), [("sqlite", 1, 60), ("postgresql", 2, 5)])
+def test_nothing_is_lost_and_nothing_doubled(
+    database: str, workers: int, longest_fault_s: float, tmp_path: Path
+) -> None:
+    plan = Plan(KILLS, seed=131, operators=3, gap_s=(0.0, 0.3), longest_fault_s=longest_fault_s)
     with running_installation(tmp_path, database, workers=workers) as installation:
-        outcome = Storm(installation, Plan(KILLS, seed=131, operators=3, gap_s=(0.0, 0.3))).run()
+        outcome = Storm(installation, plan).run()
 
     assert outcome.violations == []
     assert outcome.kills.total() == KILLS
