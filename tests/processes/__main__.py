@@ -1,6 +1,7 @@
 """A long storm, by hand: `python -m tests.processes --kills 200 --database sqlite|postgresql --seed N`."""
 
 import argparse
+import signal
 import sys
 import tempfile
 from collections import Counter
@@ -19,6 +20,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--keep", type=Path, help="an empty folder for logs and data; else they are thrown away")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with tempfile.TemporaryDirectory(prefix="dashboard-storm-") as passing:
         folder = options.keep or Path(passing)
         with running_installation(folder, options.database, webs=options.webs, workers=options.workers) as installation:
