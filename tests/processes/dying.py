@@ -8,7 +8,7 @@ import itertools
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.context import ForkServerProcess
@@ -58,23 +58,17 @@ def places(frame: FrameType | None) -> Iterator[str]:
 
 
 class Death:
-    """Kills this process when its point comes, but in one life only: `mark` is the file that says it has come."""
+    """Kills this process when one of its points comes, once for each: `marks` are the files that say it has come."""
 
-    def __init__(self, point: Point, mark: Path) -> None:
-        self._point = point
-        self._mark = mark
+    def __init__(self, marks: Mapping[Point, Path]) -> None:
+        self._marks = marks
 
     def pass_by(self, when: str, what: str) -> None:
-        if (when, what) != (self._point.when, self._point.what):
-            return
         at_work = list(places(sys._getframe(1)))
-        if at_work[:1] != [self._point.place] or self._point.under not in ["", *at_work]:
-            return
-        try:
-            os.close(os.open(self._mark, os.O_CREAT | os.O_EXCL))
-        except FileExistsError:
-            return
-        os.kill(os.getpid(), signal.SIGKILL)
+        for point, mark in self._marks.items():
+            is_there = (point.when, point.what, point.place) == (when, what, *at_work[:1])
+            if is_there and point.under in ["", *at_work] and _is_new(mark):
+                os.kill(os.getpid(), signal.SIGKILL)
 
     def arm(self) -> None:
         event.listen(WriteSession, "before_commit", lambda _session: self.pass_by(BEFORE, COMMIT))
@@ -92,7 +86,15 @@ class Death:
         RequestsTransport.__call__ = watched  # type: ignore[method-assign]
 
 
-def _live(settings: Mapping[str, str], log_file: Path, arguments: Sequence[str], death: Death | None) -> None:
+def _is_new(mark: Path) -> bool:
+    try:
+        os.close(os.open(mark, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return False
+    return True
+
+
+def _live(settings: Mapping[str, str], log_file: Path, arguments: Sequence[str], death: Death) -> None:
     os.setsid()
     log = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for stream in (1, 2):
@@ -100,34 +102,38 @@ def _live(settings: Mapping[str, str], log_file: Path, arguments: Sequence[str],
     environ = environ_with(settings)
     os.environ.clear()
     os.environ.update(environ)
-    if death is not None:
-        death.arm()
+    death.arm()
     cli.main(list(arguments), prog_name="dashboard")
 
 
 class Life:
-    """One life of a command, which may end at a point. It is a process of its own, forked from one that has imported
-    everything: that takes a tenth of the time.
+    """One life of a command, which ends at the first of some points that it comes to.
+
+    It is a process of its own, forked from one that has imported everything: that takes a tenth of the time.
     """
 
     numbers = itertools.count(1)
 
     def __init__(
-        self, settings: Mapping[str, str], folder: Path, command: str, *arguments: str, ends_at: Point | None = None
+        self, settings: Mapping[str, str], folder: Path, command: str, arguments: Sequence[str], points: Iterable[Point]
     ) -> None:
-        self.mark = folder / f"met-{next(self.numbers)}"
-        death = Death(ends_at, self.mark) if ends_at else None
-        lived = (dict(settings), folder / f"{command}.log", [command, *arguments], death)
+        self._marks = {point: folder / f"met-{next(self.numbers)}" for point in points}
+        lived = (dict(settings), folder / f"{command}.log", [command, *arguments], Death(self._marks))
         self.process: ForkServerProcess = forkserver().Process(target=_live, args=lived)
         self.process.start()
 
     @classmethod
     @contextmanager
     def begun(
-        cls, settings: Mapping[str, str], folder: Path, command: str, *arguments: str, ends_at: Point | None = None
+        cls,
+        settings: Mapping[str, str],
+        folder: Path,
+        command: str,
+        arguments: Sequence[str] = (),
+        points: Iterable[Point] = (),
     ) -> Iterator["Life"]:
         """It is over when the block is, whatever happens there."""
-        life = cls(settings, folder, command, *arguments, ends_at=ends_at)
+        life = cls(settings, folder, command, arguments, points)
         try:
             yield life
         finally:
@@ -135,9 +141,8 @@ class Life:
                 kill_group(life.process.pid)
             life.process.join()
 
-    @property
-    def was_met(self) -> bool:
-        return self.mark.exists()
+    def has_come_to(self, point: Point) -> bool:
+        return self._marks[point].exists()
 
     @property
     def was_killed(self) -> bool:

@@ -1,9 +1,11 @@
 """The real commands die at each named point of a refund's life, are started again, and the books are right."""
 
 import ast
+import itertools
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import dashboard
@@ -102,25 +104,26 @@ class Errands:
 def die_in_worker(errands: Errands, point: Point) -> None:
     """It has died before the next one starts."""
     errands.leave_to_worker(point)
-    with life_of(errands.installation, "worker", ends_at=point) as life:
+    with life_of(errands.installation, "worker", [point]) as life:
         life.process.join(MET_WITHIN_S)
-        assert life.was_met, f"never came {point}"
-        assert life.was_killed, f"survived {point}"
+        assert life.has_come_to(point), f"it never came {point}"
+        assert life.was_killed, f"it survived {point}"
 
 
-def die_in_web(errands: Errands, point: Point) -> None:
-    """Its own process dies, the server starts another one, and whoever had no answer asks again."""
-    with life_of(errands.installation, "web", ends_at=point) as life:
-        errands.ask_web(point)
-        eventually(lambda: life.was_met, MET_WITHIN_S, f"it comes {point}")
+def die_in_web(errands: Errands, points: Sequence[Point]) -> None:
+    """Its own process dies at one after the other, the server starts another one, and people ask again."""
+    with life_of(errands.installation, "web", points) as life:
+        for point in points:
+            errands.ask_web(point)
+            eventually(partial(life.has_come_to, point), MET_WITHIN_S, f"it comes {point}")
 
 
 @contextmanager
-def life_of(installation: Installation, command: str, ends_at: Point | None = None) -> Iterator[Life]:
+def life_of(installation: Installation, command: str, points: Sequence[Point] = ()) -> Iterator[Life]:
     """A web server answers when this begins."""
     url = installation.urls[0]
     arguments = ["--bind", url.rpartition("/")[2]] if command == "web" else []
-    with Life.begun(installation.settings, installation.folder, command, *arguments, ends_at=ends_at) as life:
+    with Life.begun(installation.settings, installation.folder, command, arguments, points) as life:
         if command == "web":
             eventually(lambda: answers(f"{url}/healthz"), MET_WITHIN_S, "a web server")
         yield life
@@ -129,8 +132,12 @@ def life_of(installation: Installation, command: str, ends_at: Point | None = No
 def test_wherever_it_is_killed_nothing_is_lost_and_nothing_doubled(database: str, tmp_path: Path) -> None:
     with running_bank(tmp_path, database, DASHBOARD_UNDO_SECONDS="0") as installation:
         errands = Errands(installation)
-        for point in POINTS:
-            (die_in_web if point.command == "web" else die_in_worker)(errands, point)
+        for command, points in itertools.groupby(POINTS, lambda point: point.command):
+            if command == "web":
+                die_in_web(errands, list(points))
+            else:
+                for point in points:
+                    die_in_worker(errands, point)
 
         with life_of(installation, "web"), life_of(installation, "worker"):
             assert settle(installation) == []
