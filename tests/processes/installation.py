@@ -103,11 +103,6 @@ class Part:
             return True
         return False
 
-    def stop(self) -> int:
-        """End it as an init system does, and answer with its exit code."""
-        self.process.terminate()
-        return self.process.wait(PATIENCE_S)
-
     def log(self) -> str:
         return self.log_file.read_text(errors="replace")
 

@@ -4,7 +4,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,7 +13,7 @@ import requests
 
 from tests.processes.calm import judge, settle
 from tests.processes.installation import BANK, DATABASE, LOOK_EVERY_S, WEB, WORKER, Installation
-from tests.processes.judgement import tables_of
+from tests.processes.judgement import Json, tables_of
 from tests.processes.operators import Operator, Sessions, Told, add_operator
 from tests.processes.store_faults import StoreFault, store_faults
 
@@ -21,6 +21,7 @@ FAULTS = ("drop_request", "drop_response", "http_500", "html_502", "truncate", "
 WEBHOOKS = ("on", "twice", "late", "reversed", "off")
 ENDS_WITHIN_S = 120.0
 GOES_ON_WITHIN_S = 30.0
+NOTICED_WITHIN_S = 30.0
 YOUNG_S = 1.5
 _FAULT_EVERY_S = (0.1, 0.8)
 _VICTIMS = {WORKER: 45, WEB: 25, BANK: 20, DATABASE: 10}
@@ -69,7 +70,8 @@ class Storm:
         self.installation = installation
         self.plan = plan
         self.outcome = Outcome()
-        self._chance = random.Random(plan.seed)
+        self._chance = random.Random(f"{plan.seed} faults")
+        self._fate = random.Random(f"{plan.seed} kills")
         self._trouble_at_s = 0.0
         self._sessions = Sessions(installation.bank, random.Random(f"{plan.seed} sessions"))
 
@@ -109,9 +111,7 @@ class Storm:
             yield
         finally:
             stop.set()
-            self.installation.watch(
-                lambda: not any(map(threading.Thread.is_alive, threads)), ENDS_WITHIN_S, "all are done"
-            )
+            self.installation.watch(partial(_are_over, threads), ENDS_WITHIN_S, "everybody is done")
 
     def _operators(self) -> Iterator[Operator]:
         for number in range(self.plan.operators):
@@ -131,7 +131,7 @@ class Storm:
             if not self._is_more_made_than(made):
                 self.outcome.violations.append(f"no refund could be made within {GOES_ON_WITHIN_S:g} s")
             if kind != DATABASE:
-                self._rage_until(_never, self._chance.uniform(*self.plan.gap_s))
+                self._rage_until(_never, self._fate.uniform(*self.plan.gap_s))
             self._kill(kind)
 
     def _is_more_made_than(self, made: int) -> bool:
@@ -147,15 +147,17 @@ class Storm:
             time.sleep(LOOK_EVERY_S)
 
     def _suffer(self, fault: StoreFault) -> None:
-        """Something is wrong with the database for a while; it has to have been noticed."""
+        """Something is wrong with the database for a while, and until somebody has noticed."""
         self.installation.await_ready()
         said_before = self._times_said(fault.said)
-        ends_at_s = time.monotonic() + fault.lasts_s
+        began_at_s = time.monotonic()
         with fault.while_it_lasts(self.installation):
-            while time.monotonic() < ends_at_s:
+            while (lasted_s := time.monotonic() - began_at_s) < fault.lasts_s + NOTICED_WITHIN_S:
                 self._tend()
+                noticed = self._times_said(fault.said) - said_before
+                if noticed and lasted_s > fault.lasts_s:
+                    break
                 time.sleep(LOOK_EVERY_S)
-        noticed = self._times_said(fault.said) - said_before
         self.outcome.store_faults[fault.name] = noticed
         if not noticed:
             self.outcome.violations.append(f"{fault.name}: nobody noticed")
@@ -178,15 +180,15 @@ class Storm:
             return DATABASE
         else:
             kinds = [WORKER, WEB, BANK, DATABASE]
-        return self._chance.choices(kinds, [_VICTIMS[kind] for kind in kinds])[0]
+        return self._fate.choices(kinds, [_VICTIMS[kind] for kind in kinds])[0]
 
     def _kill(self, kind: str) -> None:
         if kind == DATABASE:
             self._kill_database()
             return
-        part = self._chance.choice(self.installation.of(kind))
+        part = self._fate.choice(self.installation.of(kind))
         self.outcome.young += time.monotonic() - part.started_at_s < YOUNG_S
-        if kind == WEB and self._chance.random() < 0.5 and part.kill_child():
+        if kind == WEB and self._fate.random() < 0.5 and part.kill_child():
             self.outcome.kills["web's own process"] += 1
             return
         part.kill()
@@ -197,34 +199,38 @@ class Storm:
         postgresql = self.installation.postgresql
         assert postgresql is not None
         halfway = self.outcome.kills.total() == self.plan.kills // 2
-        if halfway or self._chance.random() < 0.5 or not postgresql.kill_backend():
+        if halfway or self._fate.random() < 0.5 or not postgresql.kill_backend():
             postgresql.crash()
             self.outcome.kills["database, immediate restart"] += 1
         else:
             self.outcome.kills["database connection"] += 1
 
     def _trouble(self) -> None:
-        """Let the bank fail at something, or change how it announces and decides. It may be away itself."""
-        kind = self._chance.choice([*FAULTS, *FAULTS, "webhooks", "decide"])
-        method = self._chance.choices(["session/refund", "session/status"], [3, 1])[0]
-        calls: dict[str, tuple[str, dict[str, object]]] = {
-            "webhooks": ("settings", {"webhooks": self._chance.choice(WEBHOOKS), "webhook_late_ms": 3000}),
-            "decide": (
-                "settings",
-                {
-                    "decide": self._chance.choices(["accepted", "declined"], [3, 1])[0],
-                    "decide_after_ms": self._chance.choice([0, 50, 800]),
-                },
-            ),
-        }
-        fault = {"method": method, "kind": kind, "delay_ms": self._chance.randint(100, 1500) * (kind == "slow")}
-        path, document = calls.get(kind, ("faults", fault))
-        name = f"webhooks {document['webhooks']}" if kind == "webhooks" else f"{kind} {method}"
+        """Let the bank fail at something, or announce or decide otherwise than before. It may be away itself."""
+        name, path, document = self._chance.choice([self._fault, self._fault, self._fault, self._manners])()
         try:
             self.installation.bank.call(path, **document)
         except requests.RequestException:
             return
-        self.outcome.faults["decisions" if kind == "decide" else name] += 1
+        self.outcome.faults[name] += 1
+
+    def _fault(self) -> tuple[str, str, Json]:
+        kind = self._chance.choice(FAULTS)
+        method = self._chance.choices(["session/refund", "session/status"], [3, 1])[0]
+        delay_ms = self._chance.randint(100, 1500) if kind == "slow" else 0
+        return f"{kind} {method}", "faults", {"method": method, "kind": kind, "delay_ms": delay_ms}
+
+    def _manners(self) -> tuple[str, str, Json]:
+        if self._chance.random() < 0.6:
+            webhooks = self._chance.choice(WEBHOOKS)
+            return f"webhooks {webhooks}", "settings", {"webhooks": webhooks, "webhook_late_ms": 3000}
+        decide = self._chance.choices(["accepted", "declined"], [3, 1])[0]
+        after_ms = self._chance.choice([0, 50, 800])
+        return "decisions", "settings", {"decide": decide, "decide_after_ms": after_ms}
+
+
+def _are_over(threads: Sequence[threading.Thread]) -> bool:
+    return not any(thread.is_alive() for thread in threads)
 
 
 def _never() -> bool:
