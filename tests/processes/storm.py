@@ -20,7 +20,7 @@ from tests.processes.store_faults import StoreFault, store_faults
 FAULTS = ("drop_request", "drop_response", "http_500", "html_502", "truncate", "slow")
 WEBHOOKS = ("on", "twice", "late", "reversed", "off")
 ENDS_WITHIN_S = 120.0
-GOES_ON_WITHIN_S = 30.0
+GOES_ON_WITHIN_S = 60.0
 NOTICED_WITHIN_S = 30.0
 YOUNG_S = 1.5
 _FAULT_EVERY_S = (0.1, 0.8)
