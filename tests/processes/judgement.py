@@ -170,8 +170,9 @@ def _promises(tables: Tables, told: Told) -> Iterator[str]:
         elif amount_minor not in {None, row.amount_minor}:
             yield f"{reference} was to be {amount_minor} and is {row.amount_minor}"
     for reference in told.undone:
-        if rows[reference].state != refund_rules.CANCELLED:
-            yield f"{reference} was said to be undone and is {rows[reference].state}"
+        row = rows.get(reference)
+        if row is None or row.state != refund_rules.CANCELLED:
+            yield f"{reference} was said to be undone and is {row and row.state}"
     for refund in tables.refunds:
         if refund.form_token in told.refused:
             yield f"{refund.reference} was made although its form was refused"
