@@ -41,7 +41,7 @@ class PostgresqlServer:
 
 
 @contextmanager
-def running_postgresql(kept_in: Path | None = None) -> Iterator[PostgresqlServer]:
+def running_postgresql(kept_in: Path | None = None, port: int | None = None) -> Iterator[PostgresqlServer]:
     """A server that runs while the block does: a new one, or one that is kept in a folder from run to run."""
     programs = _programs()
     owner = _owner()
@@ -51,7 +51,7 @@ def running_postgresql(kept_in: Path | None = None) -> Iterator[PostgresqlServer
     try:
         if not (folder / "data").exists():
             _initialise(programs, folder, owner)
-        server = PostgresqlServer(_free_port(), "tests")
+        server = PostgresqlServer(port or _free_port(), "tests")
         with _started(programs, folder, server.port, owner) as process:
             _await_connections(server, process, folder / LOG_NAME)
             yield server

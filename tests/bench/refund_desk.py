@@ -234,14 +234,14 @@ class RefundDesk:
         assert verdict.problem is None, verdict.problem
         assert self.is_made_up or differences == []
         for one in sessions:
-            _check_session(one, [refund for refund in everything if refund.session_id == one.id])
-        _check_ranks(self.journal())
+            check_session(one, [refund for refund in everything if refund.session_id == one.id])
+        check_ranks(self.journal())
         for refund in everything:
             assert len(self.wire.sent(refund.reference)) <= 2, f"{refund.reference} was sent again and again"
             assert len({call.body for call in self.wire.sent(refund.reference)}) <= 1
 
 
-def _check_session(session: PaymentSession, of_it: list[Refund]) -> None:
+def check_session(session: PaymentSession, of_it: list[Refund]) -> None:
     assert session.committed_minor == ledger.committed_minor(of_it), f"{session.id}: the sum is off"
     open_sends = [refund for refund in of_it if refund.state in refund_rules.OPEN_SEND]
     assert len(open_sends) <= 1, f"{session.id}: several are being sent"
@@ -250,7 +250,7 @@ def _check_session(session: PaymentSession, of_it: list[Refund]) -> None:
         assert refund.bank_id is None or refund.state in refund_rules.BANK_STATES
 
 
-def _check_ranks(entries: Iterable[JournalEntry]) -> None:
+def check_ranks(entries: Iterable[JournalEntry]) -> None:
     """Ranks only rise, but for sending back to queued and for what the bank made after an end of ours."""
     for entry in entries:
         subject, _, state = entry.action.partition(":")
