@@ -360,9 +360,6 @@ def _has_to_count(row: RefundRow) -> bool:
     return bool(row.contradicted) or not free
 
 
-_MADE_HERE = {"refund:requested", "refund:found"}
-
-
 def _check_entry(entry: Entry) -> None:
     subject, _, state = entry.action.partition(":")
     if subject != "refund" or state not in refund_rules.STATES:
@@ -383,8 +380,3 @@ def _check_move(old: str, new: str) -> None:
         _must(ranks[old] <= 1, f"{old} -> {new}")
     else:
         _must(ranks[new] >= ranks[old] and old not in refund_rules.FINAL, f"{old} -> {new}")
-
-
-def total(counters: Iterable[Counter[str]]) -> Counter[str]:
-    """All of them added up."""
-    return sum(counters, Counter())

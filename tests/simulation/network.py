@@ -13,7 +13,7 @@ from greenlet import getcurrent, greenlet
 from dashboard.bank131.transport import HttpAnswer, NeverConnected, NoAnswer
 from dashboard.sandbox.bank import SandboxBank
 from dashboard.sandbox.wire import session_answer
-from tests.bench.wire import REFUND, STATUS, echoed
+from tests.bench.wire import REFUND, echoed
 from tests.simulation import plan as faults
 from tests.simulation.plan import Plan
 from tests.simulation.schedule import Schedule, waking
@@ -194,6 +194,3 @@ _HTML = HttpAnswer(502, HTML_BODY)
 
 def _error(code: str) -> bytes:
     return json.dumps({"status": "error", "error": {"code": code, "description": "No"}}).encode()
-
-
-__all__ = ["REFUND", "STATUS", "Call", "Network"]
