@@ -20,7 +20,9 @@ BANK = "bank"
 WORKER = "worker"
 
 # Reviews that the refund turning up at the bank settles by itself.
-_SETTLED_BY_ADOPTION = frozenset({"stranger", "not_found", "other_bank", "no_longer_fits", "restored"})
+_SETTLED_BY_ADOPTION = frozenset(
+    {"stranger", "not_found", "no_proof", "not_whole", "other_bank", "no_longer_fits", "restored"}
+)
 
 
 # Locks, in their order

@@ -89,7 +89,11 @@ def _weigh_absence(merge: Merge, refund: Refund) -> None:
     quiet, read_at = merge.desk.config.quiet, merge.seen.at
     facts = ledger.facts_of(merge.attempts.get(refund.id, ()))
     provable_from = refund_rules.absence_provable_from(facts, quiet)
-    if not merge.is_whole or (provable_from is not None and read_at <= provable_from):
+    if not merge.is_whole:
+        if refund.sent_at is not None and proves_nothing_for_long(merge, refund.sent_at):
+            ledger.flag_review(merge.tx, refund, "no_proof", **merge.seen.evidence)
+        return
+    if provable_from is not None and read_at <= provable_from:
         return
     if refund.absence_1_at is None:
         refund.absence_1_at = read_at
@@ -98,6 +102,12 @@ def _weigh_absence(merge: Merge, refund: Refund) -> None:
         refund.absence_2_at = read_at
         _record_absence(merge, refund, 2)
         _decide_after_absences(merge, refund)
+
+
+def proves_nothing_for_long(merge: Merge, since: datetime) -> bool:
+    """Whether this read, which is not whole, comes so long after that people have to look instead of waiting on."""
+    config = merge.desk.config
+    return merge.seen.at - since > max(timedelta(seconds=config.resend_max_s), 2 * config.quiet)
 
 
 def _record_absence(merge: Merge, refund: Refund, number: int) -> None:

@@ -264,7 +264,7 @@ THAT_ONE = "that_one"
 STANDS = "stands"
 CHOICES = (NEVER_MADE, THAT_ONE, STANDS)
 
-_DOUBTS = frozenset({"stranger", "not_found", "other_bank", "no_longer_fits", RESTORED})
+_DOUBTS = frozenset({"stranger", "not_found", "no_proof", "not_whole", "other_bank", "no_longer_fits", RESTORED})
 _ODD_FACTS = frozenset({"duplicate", "contradiction"})
 
 

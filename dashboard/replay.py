@@ -196,6 +196,7 @@ _ANOMALIES = (
     "made_after_end",
     "duplicate",
     "may_be_ours",
+    "missing",
     "unreadable",
 )
 _TELLERS = {

@@ -23,6 +23,7 @@ from dashboard.snapshots import ANSWER, Merge, Seen
 log = logging.getLogger(__name__)
 
 GRACE_S = 5.0
+MOST_LOOKS = 100
 KEY_EXISTS_CODE = "idempotency_key_already_exists"
 
 
@@ -127,7 +128,7 @@ def _open_attempt(
     refund = ledger.the_refund(merge.refunds, reference)
     if not _is_to_be_sent(merge, refund):
         return None
-    if not merge.is_whole or is_paused(tx) or _is_blocked(merge, refund):
+    if is_paused(tx) or _is_blocked(merge, refund) or _may_soon_be_whole(merge, refund):
         _put_off(refund, desk)
         return None
     doubt = _doubt_about(merge, refund)
@@ -164,7 +165,17 @@ def _is_blocked(merge: Merge, refund: Refund) -> bool:
     return any(one.review or one.state in refund_rules.OPEN_SEND for one in others)
 
 
+def _may_soon_be_whole(merge: Merge, refund: Refund) -> bool:
+    """The last look shows the session in part only, which so far is no reason to trouble anybody."""
+    if merge.is_whole:
+        return False
+    is_old = refund.undo_until is not None and reads.proves_nothing_for_long(merge, refund.undo_until)
+    return refund.send_failures < MOST_LOOKS or not is_old
+
+
 def _doubt_about(merge: Merge, refund: Refund) -> str | None:
+    if not merge.is_whole:
+        return "not_whole"
     if reads.stranger_to(merge, refund) is not None:
         return "stranger"
     paid = ledger.paid_parts(merge.tx, merge.session.id)

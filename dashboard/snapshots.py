@@ -398,8 +398,13 @@ def _contradict(m: Merge, refund: Refund, shown: bank.Refund) -> None:
 
 
 def _look_for_missing(m: Merge) -> None:
+    """A snapshot without a refund that the bank has shown before is an old one, or the bank has dropped it."""
     shown = {refund.id for _, refund in m.snapshot.refunds}
-    m.is_stale = any(refund.bank_id and refund.bank_id not in shown for refund in m.refunds)
+    missing = [refund for refund in m.refunds if refund.bank_id and refund.bank_id not in shown]
+    m.is_stale = bool(missing)
+    for refund in missing if m.seen.source == READ else ():
+        if m.seen.at - (refund.sent_at or refund.asked_at) > m.desk.config.quiet:
+            ledger.note_anomaly(m.tx, m.session, refund, "missing", refund.bank_id or "")
 
 
 def _look_at_unreadable(m: Merge) -> None:

@@ -22,6 +22,14 @@ _REVIEWS: Mapping[str, LazyString] = {
         "Another refund appeared at the bank while this one was on its way, so it is not clear which is which."
     ),
     "not_found": _l("The bank does not show it, and it was sent as often as is safe."),
+    "no_proof": _l(
+        "Hours after it was sent the bank still shows this session only in part, so nothing can be proved about it. "
+        "It may have been made: do not refund it a second time."
+    ),
+    "not_whole": _l(
+        "For hours the bank has shown this session only in part, so this refund was not sent. Undo it, or ask the bank "
+        "what became of the rest."
+    ),
     "other_bank": _l("It was asked for with another bank server or project, so it is never sent from here."),
     "no_longer_fits": _l("The payment has less left than this refund asks for."),
     "duplicate": _l("The bank made two refunds under one reference of ours."),
@@ -39,6 +47,7 @@ _ANOMALIES: Mapping[str, LazyString] = {
     "made_after_end": _l("The bank made it after all, although it had ended here."),
     "duplicate": _l("A second refund of the bank's bears the same reference: %(detail)s."),
     "may_be_ours": _l("It came up without a reference after we had sent one; the two may be the same: %(detail)s."),
+    "missing": _l("The bank does not show it any more: %(detail)s."),
     "unreadable": _l("Part of what the bank shows could not be read: %(detail)s."),
 }
 

@@ -192,6 +192,18 @@ def test_only_a_good_whole_read_proves_absence(refund_desk: RefundDesk, flaw: st
     assert absences(refund_desk, refund) == (refund_desk.clock.now(), None)
 
 
+def test_a_session_that_stays_in_part_unreadable_leaves_it_to_people_in_the_end(refund_desk: RefundDesk) -> None:
+    refund = unknown(refund_desk, lose_request)
+    refund_desk.bank.refund_here(refund.session_id, 1_00)
+    refund_desk.bank_refunds(refund.session_id)[0].status = "on_hold"
+    refund_desk.run_for(hours=6)
+    assert (refund_desk.refund(refund.reference).review, absences(refund_desk, refund)) == ("", (None, None))
+    refund_desk.run_for(hours=2)
+    after = refund_desk.refund(refund.reference)
+    assert (after.state, after.review) == ("unknown", "no_proof")
+    assert refund_desk.session(refund.session_id).committed_minor == 10_00
+
+
 def test_a_webhook_proves_no_absence(refund_desk: RefundDesk) -> None:
     refund = unknown(refund_desk)
     refund_desk.clock.advance(hours=1)

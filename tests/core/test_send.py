@@ -326,3 +326,21 @@ def test_what_is_being_sent_when_sending_is_paused_is_carried_to_its_end(refund_
     pause = meanwhile(lambda: sending.pause(refund_desk.desk, "admin@desk.test", "now"))
     refund_desk.wire.next(REFUND, pause)
     assert refund_desk.send(reference).state == "in_progress"
+
+
+def test_a_session_that_is_shown_in_part_only_holds_a_refund_up_and_in_the_end_goes_to_people(
+    refund_desk: RefundDesk,
+) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    reference = refund_desk.ask(session_id, 10_00)
+    refund_desk.bank.refund_here(session_id, 1_00)
+    refund_desk.bank_refunds(session_id)[0].status = "on_hold"
+    refund_desk.run_for(hours=6)
+    waiting = refund_desk.refund(reference)
+    assert (waiting.state, waiting.review, waiting.next_send_at is None) == ("queued", "", False)
+    refund_desk.run_for(minutes=5)
+    after = refund_desk.refund(reference)
+    assert (after.state, after.review, after.next_send_at) == ("queued", "not_whole", None)
+    assert refund_desk.attempts(reference) == []
+    refund_desk.cancel(reference)
+    assert refund_desk.refund(reference).state == "cancelled"

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from dashboard import reads
+from dashboard import ledger, reads
 from dashboard.models import Payment, PaymentSession, Refund
 from dashboard.sandbox.ledger import Refund as BankRefund
 from tests.bench.refund_desk import RefundDesk
@@ -365,7 +365,7 @@ def test_a_contradiction_is_told_once_and_counts_for_good(refund_desk: RefundDes
     refund_desk.read(refund.session_id)
     assert events(refund_desk) == before
     with refund_desk.desk.write() as tx:
-        tx.get_one(Refund, refund.id).review = ""
+        ledger.end_review(tx, tx.get_one(Refund, refund.id), "people")
     refund_desk.bank.decide_refund(refund.bank_id or "", "accepted", force=True)
     refund_desk.read(refund.session_id)
     refund_desk.bank.decide_refund(refund.bank_id or "", "declined", force=True)
@@ -456,6 +456,20 @@ def test_what_is_missing_from_a_snapshot_stays(refund_desk: RefundDesk) -> None:
     session = refund_desk.read(session_id)
     assert refund_desk.refund(reference).state == "in_progress"
     assert session.committed_minor == 10_00
+
+
+def test_what_stays_missing_is_an_anomaly(refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    reference = refund_desk.ask_and_send(session_id, 10_00)
+    refund_desk.run_for(60)
+    refund_desk.bank_payments(session_id)[0].refunds.clear()
+    refund_desk.read(session_id)
+    assert refund_desk.anomalies(session_id) == set(), "an answer may lag behind"
+    refund_desk.clock.advance(900)
+    refund_desk.read(session_id)
+    refund_desk.read(session_id)
+    assert refund_desk.anomalies(session_id) == {(reference, "missing")}
+    assert refund_desk.refund(reference).state == "accepted"
 
 
 # The reading schedule

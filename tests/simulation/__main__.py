@@ -117,10 +117,9 @@ def report(tally: Tally, elapsed_s: float, seeds_now: int) -> None:
         print(f"  {why:32}{count:8}")
     _report_cells(tally)
     if tally.duplicates:
-        share = 100 * tally.runs_with_duplicates / tally.seeds
-        print(
-            f"\nMade twice at the bank: {tally.duplicates} refunds in {tally.runs_with_duplicates} runs ({share:.2f} %)"
-        )
+        runs = len(tally.duplicated_in)
+        print(f"\nMade twice at the bank: {tally.duplicates} refunds in {runs} runs, {100 * runs / tally.seeds:.2f} %")
+        print(f"  seeds {sorted(tally.duplicated_in)[:MOST_VIOLATIONS]}")
     print(f"\nViolations: {len(tally.violations)}")
     for seed, violation in sorted(tally.violations)[:MOST_VIOLATIONS]:
         print(f"  seed {seed}: {violation}")

@@ -50,7 +50,7 @@ class Network:
     """`quiet_s`: how long after its deadline a request may still be carried out, as the protocol assumes.
 
     `on_refund` is called when a refund call sets out. `under_way`: calls that somebody waits for. `to_arrive`: those
-    that the bank has not got yet, whoever still waits.
+    that the bank has not got yet, whoever still waits. `hidden`: the bank's refunds that it does not show any more.
     """
 
     bank: SandboxBank
@@ -60,6 +60,7 @@ class Network:
     on_refund: Callable[[Call], None]
     under_way: list[Call] = field(default_factory=list)
     to_arrive: list[Call] = field(default_factory=list)
+    hidden: set[str] = field(default_factory=set)
     _shown: dict[str, list[tuple[datetime, bytes]]] = field(default_factory=lambda: defaultdict(list))
 
     def __call__(self, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float) -> HttpAnswer:
@@ -168,17 +169,27 @@ class Network:
         answer = self.bank.call(1, call.method, call.headers, call.body)
         call.made |= self._refund_ids() - before
         self.remember(call.session_id)
-        return HttpAnswer(answer.status, echoed(answer.body, self.plan.echo))
+        return HttpAnswer(answer.status, self.shown(answer.body))
 
     def _refund_ids(self) -> set[str]:
         return {refund.id for _, _, refund in self.bank.ledger.refunds()}
+
+    def shown(self, body: bytes) -> bytes:
+        """A body of the bank's as it goes out: metadata as this bank echoes it, and without what it hides."""
+        body = echoed(body, self.plan.echo)
+        if not self.hidden or b'"refunds"' not in body:
+            return body
+        data = json.loads(body)
+        for payment in data["session"]["acquiring_payments"]:
+            kept = [refund for refund in payment.get("refunds", []) if refund["id"] not in self.hidden]
+            payment["refunds"] = kept
+        return json.dumps(data).encode()
 
     def remember(self, session_id: str) -> None:
         """Note what the session looks like from now on, for reads that come from a copy that lags behind."""
         session = self.bank.ledger.sessions.get(session_id)
         if session is not None:
-            shown = echoed(session_answer(session, 1), self.plan.echo)
-            self._shown[session_id].append((self.schedule.clock.now(), shown))
+            self._shown[session_id].append((self.schedule.clock.now(), self.shown(session_answer(session, 1))))
 
     def _stale(self, session_id: str) -> HttpAnswer:
         """As it was before, at most as long ago as two proofs of absence lie apart."""

@@ -72,7 +72,8 @@ COMMIT_WORD_LOST = "commit's word lost"
 CHARGEBACK = "chargeback"
 MADE_ELSEWHERE = "made elsewhere"
 CONTRADICTED = "contradicted"
-OUTSIDE_FACTS = (CHARGEBACK, MADE_ELSEWHERE, CONTRADICTED)
+HIDDEN = "hidden from now on"
+OUTSIDE_FACTS = (CHARGEBACK, MADE_ELSEWHERE, CONTRADICTED, HIDDEN)
 
 ECHOES = ("object", "string", "nothing")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dashboard import webhook_inbox
 from dashboard.desk import Desk
 from dashboard.sandbox.outbox import OutgoingWebhook
-from tests.bench.wire import REFUND, echoed, refunds_in
+from tests.bench.wire import REFUND, refunds_in
 from tests.simulation import plan as faults
 from tests.simulation.schedule import WEBS, Process
 
@@ -37,7 +37,7 @@ class Post:
     def take(self, webhook: OutgoingWebhook) -> None:
         """The bank sends one attempt of a webhook."""
         world = self._world
-        body = echoed(webhook.body, world.plan.echo)
+        body = world.network.shown(webhook.body)
         session_id = json.loads(body)["session"]["id"]
         kind = faults.LOST if webhook.id in self._lost else world.plan.webhook_fault()
 

@@ -148,6 +148,7 @@ class World:
         check_call = self.invariants.check_call if client is BankClient else lambda _call: None
         self.network = Network(self.bank, self.schedule, self.plan, config.quiet_s, check_call)
         self.invariants.to_arrive = lambda: self.network.to_arrive
+        self.invariants.hidden = self.network.hidden
         self.processes: dict[str, Process] = {}
         for name in (*WEBS, *WORKERS):
             self._start_process(name)
@@ -210,6 +211,8 @@ class World:
                 self.bank.charge_back(session_id, amount_minor * 5)
             elif kind == faults.MADE_ELSEWHERE:
                 self.bank.refund_here(session_id, amount_minor)
+            elif refunds and kind == faults.HIDDEN:
+                self._hide(self.chance.choice(refunds).id)
             elif refunds:
                 refund = self.chance.choice(refunds)
                 status = "declined" if refund.status == "accepted" else "accepted"
@@ -222,6 +225,11 @@ class World:
         self.plan.happened[f"outside: {kind}"] += 1
         self.invariants.outside.add(session_id)
         self.network.remember(session_id)
+
+    def _hide(self, bank_id: str) -> None:
+        """The bank does not show one of its refunds any more, one that the desk knows."""
+        if bank_id in {row.bank_id for row in self.invariants.books.refunds()}:
+            self.network.hidden.add(bank_id)
 
     # Processes and their tasks
 
