@@ -4,18 +4,20 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, delete, insert, select, text, update
 from sqlalchemy.exc import DatabaseError, OperationalError, StatementError
 from sqlalchemy.orm import Session
 
-from dashboard import ledger
-from dashboard.db import insert_unless_there, open_engine, writing_engine
+from dashboard import ledger, reads, refunds, resolutions, sending, webhook_inbox
+from dashboard.db import LOCK_WAIT_MS, insert_unless_there, open_engine, writing_engine
 from dashboard.desk import Desk
-from dashboard.models import PaymentSession, WorkerBeat
+from dashboard.models import Attempt, PaymentSession, Refund, WebhookDelivery, WorkerBeat
+from tests.bench.blocked import wait_until_blocked
 from tests.bench.databases import on_postgresql, on_sqlite
-from tests.bench.refund_desk import RefundDesk
+from tests.bench.refund_desk import RefundDesk, order
 
 NOW = datetime(2026, 3, 1, 9, 0, 0, 123456, tzinfo=UTC)
 
@@ -133,6 +135,107 @@ def test_a_row_read_before_it_was_locked_is_read_again(refund_desk: RefundDesk) 
 def change_from_outside(desk: Desk, session_id: str) -> None:
     with desk.write() as tx:
         tx.get_one(PaymentSession, session_id).read_failures = 7
+
+
+@on_postgresql
+def test_refunds_and_attempts_read_before_they_were_locked_are_read_again(refund_desk: RefundDesk) -> None:
+    reference = refund_desk.ask_and_send(refund_desk.paid_session())
+    refund, [attempt] = refund_desk.refund(reference), refund_desk.attempts(reference)
+
+    def change() -> None:
+        with refund_desk.desk.write() as other:
+            other.get_one(Refund, refund.id).send_failures = 7
+            other.get_one(Attempt, attempt.id).error_description = "changed"
+
+    with refund_desk.desk.write() as tx:
+        stale, stale_attempt = tx.get_one(Refund, refund.id), tx.get_one(Attempt, attempt.id)
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(change).result(60)
+        assert (stale.send_failures, stale_attempt.error_description) == (0, None)
+        assert ledger.refunds_of(tx, refund.session_id)[0].send_failures == 7
+        assert ledger.attempts_of(tx, refund.session_id)[refund.id][0].error_description == "changed"
+
+
+def is_locked(desk: Desk, session_id: str) -> bool:
+    found = text("SELECT 1 FROM payment_sessions WHERE id = :id FOR NO KEY UPDATE NOWAIT")
+    try:
+        with desk.write() as tx:
+            assert tx.execute(found, {"id": session_id}).scalar() == 1
+    except OperationalError:
+        return True
+    return False
+
+
+@on_postgresql
+def test_whoever_decides_about_a_session_has_it_locked(
+    refund_desk: RefundDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each verb, at the moment at which it counts what is held, before it has written to the session's row."""
+    session_id = refund_desk.paid_session(100_00)
+    token = refund_desk.form(session_id)
+    held: list[bool] = []
+
+    def watched(verb: Callable[..., None]) -> Callable[..., None]:
+        def look_and_do(tx: Session, session: PaymentSession, what: Any) -> None:
+            held.append(is_locked(refund_desk.desk, session.id))
+            verb(tx, session, what)
+
+        return look_and_do
+
+    monkeypatch.setattr(ledger, "recount", watched(ledger.recount))
+    monkeypatch.setattr(refunds, "_hold", watched(refunds._hold))
+    verbs: dict[str, Callable[[], object]] = {
+        "read": lambda: refund_desk.read(session_id),
+        "request": lambda: refund_desk.submit(session_id, token, order(10_00)),
+        "webhook": lambda: refund_desk.deliver(refund_desk.wire.webhook_now(session_id)),
+        "cancel": lambda: refund_desk.cancel(refund_desk.refunds(session_id)[0].reference),
+    }
+    for name, verb in verbs.items():
+        held.clear()
+        verb()
+        assert held, name
+        assert all(held), name
+
+
+@on_postgresql
+@pytest.mark.parametrize("verb", ["cancel", "read", "send", "webhook", "decide"])
+def test_locks_are_taken_in_one_order(refund_desk: RefundDesk, verb: str) -> None:
+    """Whoever waits for a session holds nothing that belongs to it: its holder is about to lock that."""
+    session_id = refund_desk.paid_session(100_00)
+    reference = refund_desk.ask(session_id, 10_00)
+    desk, person = refund_desk.desk, refund_desk.person()
+    delivery_id = webhook_inbox.store(desk, refund_desk.wire.webhook_now(session_id))
+    verbs: dict[str, Callable[[], object]] = {
+        "cancel": lambda: refunds.cancel(desk, person, reference),
+        "read": lambda: reads.read_session(desk, session_id),
+        "send": lambda: sending.send(desk, reference),
+        "webhook": lambda: webhook_inbox.apply(desk, delivery_id, LOCK_WAIT_MS),
+        "decide": lambda: resolutions.look(desk, reference),
+    }
+    with ThreadPoolExecutor(1) as pool:
+        with desk.write() as tx:
+            ledger.lock_session(tx, session_id)
+            waits = pool.submit(verbs[verb])
+            wait_until_blocked(desk)
+            assert len(ledger.refunds_of(tx, session_id)) == 1
+            ledger.attempts_of(tx, session_id)
+        waits.result(60)
+
+
+@on_postgresql
+def test_a_delivery_is_locked_before_its_session(refund_desk: RefundDesk) -> None:
+    """As `store` does it, when the bank sends again what was applied before."""
+    session_id = refund_desk.paid_session()
+    refund_desk.read(session_id)
+    desk = refund_desk.desk
+    delivery_id = webhook_inbox.store(desk, refund_desk.wire.webhook_now(session_id))
+    with ThreadPoolExecutor(1) as pool:
+        with desk.write() as tx:
+            tx.get_one(WebhookDelivery, delivery_id, with_for_update=True)
+            waits = pool.submit(webhook_inbox.apply, desk, delivery_id, LOCK_WAIT_MS)
+            wait_until_blocked(desk)
+            ledger.lock_session(tx, session_id)
+        waits.result(60)
 
 
 def gives_up(desk: Desk, verb: Callable[[Session], object], wait_ms: int) -> None:

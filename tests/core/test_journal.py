@@ -128,6 +128,20 @@ def test_writers_at_once_make_one_chain(desk: Desk) -> None:
 
 
 @on_postgresql
+def test_the_head_is_locked_last(desk: Desk) -> None:
+    """Whoever has something to record holds nobody up before the commit."""
+    with desk.write() as first:
+        first.record("a", "b:c", "d", number=1)
+        first.flush()
+        with desk.write(500) as second:
+            second.record("a", "b:c", "d", number=2)
+    with desk.read() as session:
+        entries = journal.of_subjects(session, ["d"])
+    assert [json.loads(entry.data)["number"] for entry in entries] == [2, 1]
+    assert verdict(desk).problem is None
+
+
+@on_postgresql
 @pytest.mark.parametrize("step", ["_head", "_entries_after"])
 def test_the_chain_holds_while_others_go_on_writing(written: Desk, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     """Each statement of a READ COMMITTED transaction sees what was committed before it."""

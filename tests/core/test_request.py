@@ -8,11 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from sqlalchemy import insert, select
+from sqlalchemy.exc import IntegrityError
 
 from dashboard import refunds
 from dashboard.bank131.client import BankError, NeverReached
 from dashboard.form_token import FormToken, seal
-from dashboard.models import PaymentSession
+from dashboard.models import PaymentSession, Refund
 from dashboard.refunds import RequestRefused
 from tests.bench.refund_desk import RefundDesk, order
 from tests.bench.wire import REFUND, STATUS, edited, error, lose_request, meanwhile, refuse_connection
@@ -278,6 +280,16 @@ def test_the_database_itself_holds_back_what_is_not_there(refund_desk: RefundDes
         refunds._hold(tx, tx.get_one(PaymentSession, session_id), 51)
     assert (caught.value.code, caught.value.left_minor) == ("too_much", 50)
     assert refund_desk.submit(session_id, token, order(100)), "a read brings the sum up to date"
+
+
+def test_the_database_itself_takes_one_refund_of_a_form(refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    refund_desk.ask(session_id, 10_00)
+    columns = [column for column in Refund.__table__.columns if column.key != "id"]
+    with refund_desk.desk.read() as session:
+        [made] = session.execute(select(*columns)).mappings()
+    with pytest.raises(IntegrityError), refund_desk.desk.write() as tx:
+        tx.execute(insert(Refund).values({**made, "reference": refund_desk.desk.new_id()}))
 
 
 def test_nothing_is_asked_for_while_part_of_the_bank_s_answer_cannot_be_read(refund_desk: RefundDesk) -> None:

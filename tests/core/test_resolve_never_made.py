@@ -2,16 +2,18 @@
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
-from dashboard import resolutions
+from dashboard import ledger, resolutions
 from dashboard.bank131.client import BankError
 from dashboard.models import Refund, Resolution
-from tests.bench.databases import on_sqlite
+from tests.bench.blocked import wait_until_blocked
+from tests.bench.databases import on_postgresql, on_sqlite
 from tests.bench.refund_desk import RefundDesk
 from tests.bench.reviews import (
     NEVER_MADE,
@@ -321,6 +323,22 @@ def test_a_confirmation_that_another_overtakes_says_so(refund_desk: RefundDesk) 
     refund_desk.wire.next(STATUS, meanwhile(lambda: confirm(refund_desk, resolution_id, third)))
     assert refused(lambda: confirm(refund_desk, resolution_id)).code == "decided"
     assert resolution(refund_desk, resolution_id).decided_by_id == third.id
+
+
+@on_postgresql
+def test_a_rejection_that_waited_sees_what_was_decided_meanwhile(refund_desk: RefundDesk) -> None:
+    refund = not_found(refund_desk)
+    resolution_id = propose(refund_desk, refund, NEVER_MADE)
+    desk, person, other = refund_desk.desk, first(refund_desk), second(refund_desk)
+    with ThreadPoolExecutor(1) as pool:
+        with desk.write() as tx:
+            ledger.lock_session(tx, refund.session_id)
+            late = pool.submit(refused, lambda: resolutions.reject(desk, other, resolution_id, "no"))
+            wait_until_blocked(desk)
+            row, proposal = tx.get_one(Refund, refund.id), tx.get_one(Resolution, resolution_id)
+            resolutions._decide(tx, row, proposal, resolutions.WITHDRAWN, person, "")
+        assert late.result(60).code == "decided"
+    assert resolutions_of(refund_desk, refund) == ["withdrawn"]
 
 
 # What turns up meanwhile

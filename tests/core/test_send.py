@@ -4,8 +4,10 @@ import json
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import case, update
+from sqlalchemy.exc import IntegrityError
 
-from dashboard import sending, worker
+from dashboard import restore, sending, worker
 from dashboard.models import Refund
 from tests.bench.commits import AFTER, BEFORE, at_each_commit
 from tests.bench.refund_desk import RefundDesk
@@ -219,6 +221,30 @@ def test_nothing_of_a_session_is_sent_while_people_have_to_look_at_it(refund_des
     assert (refund_desk.refund(second).state, refund_desk.refund(second).review) == ("queued", "")
     refund_desk.run_for(hours=2)
     assert refund_desk.wire.sent(second) == []
+
+
+def test_what_came_under_review_after_it_was_claimed_is_not_sent(refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session()
+    reference = refund_desk.ask(session_id)
+    refund_desk.clock.advance(5)
+    claimed = worker.due_work(refund_desk.desk, 10)
+    restore.after_restore(refund_desk.desk, "command line")
+    refund_desk.read(session_id)
+    sending.resume(refund_desk.desk, "command line")
+    for work in claimed:
+        worker.carry_out(refund_desk.desk, work)
+    assert (refund_desk.refund(reference).state, refund_desk.refund(reference).review) == ("queued", "restored")
+    assert refund_desk.attempts(reference) == []
+
+
+def test_the_database_itself_takes_one_open_send_of_a_session(refund_desk: RefundDesk) -> None:
+    """Behind the rule: whatever goes wrong in it, no second refund of the session sets out."""
+    session_id = refund_desk.paid_session(100_00)
+    first, second = refund_desk.ask(session_id, 10_00), refund_desk.ask(session_id, 20_00)
+    for one, other in (("sending", "sending"), ("sending", "unknown"), ("unknown", "unknown")):
+        states = case((Refund.reference == first, one), (Refund.reference == second, other))
+        with pytest.raises(IntegrityError), refund_desk.desk.write() as tx:
+            tx.execute(update(Refund).where(Refund.session_id == session_id).values(state=states))
 
 
 # Commits and crashes

@@ -4,6 +4,8 @@ import json
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
+from sqlalchemy.exc import IntegrityError
 
 from dashboard import ledger, reads
 from dashboard.models import Payment, PaymentSession, Refund
@@ -161,6 +163,17 @@ def test_a_webhook_does_not_change_what_was_captured(refund_desk: RefundDesk) ->
     assert refund_desk.offer(session_id).refundable_minor == 100_00
 
 
+def test_a_payment_that_only_a_webhook_tells_of_is_not_captured(refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    refund_desk.read(session_id)
+    told = json.loads(refund_desk.wire.webhook_now(session_id))
+    payments = told["session"]["acquiring_payments"]
+    payments.append({**payments[0], "id": "pm_hearsay", "amount_details": {"amount": 999_00, "currency": "rub"}})
+    refund_desk.deliver(json.dumps(told).encode())
+    assert refund_desk.session(session_id).captured_minor == 100_00
+    assert refund_desk.offer(session_id).refundable_minor == 100_00
+
+
 def test_a_session_that_the_bank_denies_is_laid_aside_until_heard_of_again(refund_desk: RefundDesk) -> None:
     refund_desk.deliver(hearsay("ps_999", 100_00))
     refund_desk.run_for(hours=30)
@@ -271,6 +284,16 @@ def test_a_second_refund_under_our_reference_counts_and_is_for_people(refund_des
     assert (first.review, second.review) == ("duplicate", "duplicate")
     assert (second.origin, second.counts, session.committed_minor) == ("bank", True, 20_00)
     assert refund_desk.anomalies(session.id) == {(first.reference, "duplicate"), (second.reference, "duplicate")}
+
+
+@pytest.mark.parametrize("column", ["bank_id", "reference"])
+def test_the_database_itself_takes_one_row_of_a_refund(refund_desk: RefundDesk, column: str) -> None:
+    refund = accepted(refund_desk)
+    refund_desk.bank.refund_here(refund.session_id, 5_00)
+    refund_desk.read(refund.session_id)
+    _, elsewhere = refund_desk.refunds(refund.session_id)
+    with pytest.raises(IntegrityError), refund_desk.desk.write() as tx:
+        tx.execute(update(Refund).where(Refund.id == elsewhere.id).values({column: getattr(refund, column)}))
 
 
 def test_one_that_may_be_ours_marks_both(refund_desk: RefundDesk) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from dashboard import webhook_inbox, worker
 from dashboard.models import PaymentSession, WebhookDelivery
+from tests.bench.blocked import wait_until_blocked
 from tests.bench.databases import on_postgresql
 from tests.bench.refund_desk import RefundDesk
 from tests.bench.wire import STATUS, Json, lose_request
@@ -351,22 +352,10 @@ def test_a_failure_is_not_written_over_what_another_has_applied(refund_desk: Ref
         with refund_desk.desk.write() as tx:
             webhook_inbox._apply(tx, refund_desk.desk, delivery_id)
             failed = pool.submit(webhook_inbox._put_off, refund_desk.desk, delivery_id, "lock timeout")
-            wait_until_blocked(refund_desk)
+            wait_until_blocked(refund_desk.desk)
         failed.result(60)
     delivery = refund_desk.delivery(delivery_id)
     assert (delivery.next_try_at, delivery.failures) == (None, 0)
-
-
-def wait_until_blocked(refund_desk: RefundDesk) -> None:
-    """Until some connection waits for a lock."""
-    deadline_s = time.monotonic() + 30
-    waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-    while time.monotonic() < deadline_s:
-        with refund_desk.desk.read() as session:
-            if session.scalar(waiting):
-                return
-        time.sleep(0.01)
-    raise AssertionError("nobody waits for a lock")
 
 
 def test_a_claim_on_what_is_applied_already_ends(refund_desk: RefundDesk) -> None:

@@ -14,6 +14,7 @@ from dashboard import sending, webhook_inbox, worker
 from dashboard.desk import Desk
 from dashboard.models import PaymentSession, Refund, WebhookDelivery, WorkerBeat
 from dashboard.worker import Work
+from tests.bench.blocked import wait_until_blocked
 from tests.bench.databases import on_postgresql
 from tests.bench.refund_desk import RefundDesk
 from tests.bench.wire import REFUND, STATUS, Crash, Fault, crash_after, crash_before, lose_request, meanwhile
@@ -218,14 +219,8 @@ def test_two_workers_forget_the_same_one(desk: Desk, refund_desk: RefundDesk) ->
         with desk.write() as tx:
             tx.execute(text("DELETE FROM worker_beats WHERE worker_id = 'old'"))
             other = pool.submit(worker.beat, desk, "new")
-            wait_for(lambda: waiting(desk))
+            wait_until_blocked(desk)
         other.result(30)
-
-
-def waiting(desk: Desk) -> int:
-    with desk.read() as session:
-        found = session.scalar(text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))
-    return int(found or 0)
 
 
 # The loop, in real time
