@@ -1,0 +1,358 @@
+"""Guards at the one door for bank truth, and in what a read proves."""
+
+from tests.mutation.mutant import Edit, without, without_both
+
+LEDGER = "dashboard/ledger.py"
+READS = "dashboard/reads.py"
+SNAPSHOTS_PY = "dashboard/snapshots.py"
+TABLE = "dashboard/models/refunds.py"
+FIRST_SHAPE = "dashboard/migrations/versions/0001_start.py"
+
+ANSWERS = "core/test_answers.py"
+INBOX = "core/test_webhook_inbox.py"
+RECOVER = "core/test_recover.py"
+SNAPSHOTS = "core/test_snapshots.py"
+
+_HEARSAY = (
+    without(
+        "an unconfirmed session ignores a webhook's refunds",
+        "another merchant's webhook changes our refunds",
+        Edit(
+            SNAPSHOTS_PY,
+            "    if session.confirmed_at is not None:\n        for payment",
+            "    if True:\n        for payment",
+        ),
+        f"{INBOX}::test_an_unconfirmed_session_changes_no_refund",
+    ),
+    without(
+        "a webhook confirms and captures nothing",
+        "a session of another merchant's can be refunded here",
+        Edit(SNAPSHOTS_PY, "    if m.from_ourselves:\n        _confirm(m)", "    if True:\n        _confirm(m)"),
+        f"{SNAPSHOTS}::test_a_webhook_confirms_and_captures_nothing",
+    ),
+    without(
+        "what is captured stays as our own read showed it",
+        "a webhook claims that more was paid, and more is refunded",
+        Edit(SNAPSHOTS_PY, "if m.from_ourselves or not payment.confirmed:", "if True:"),
+        f"{SNAPSHOTS}::test_a_webhook_does_not_change_what_was_captured",
+    ),
+    without(
+        "captured is only what our own reads showed",
+        "a payment that only a webhook tells of is refunded",
+        Edit(
+            LEDGER,
+            "for payment in payments if payment.confirmed]",
+            'for payment in payments if payment.status == "succeeded"]',
+        ),
+        f"{SNAPSHOTS}::test_a_payment_that_only_a_webhook_tells_of_is_not_captured",
+    ),
+    without(
+        "a payment once succeeded stays succeeded",
+        "a chargeback under way makes a payment vanish, and refunds with it",
+        Edit(
+            SNAPSHOTS_PY,
+            'if not payment.confirmed and (m.from_ourselves or payment.status != "succeeded"):',
+            "if True:",
+        ),
+        f"{SNAPSHOTS}::test_a_payment_once_succeeded_stays_succeeded",
+    ),
+    without(
+        "a webhook alone never makes a row",
+        "a row for a refund that our own read cannot find",
+        Edit(SNAPSHOTS_PY, "if m.seen.source != READ:", "if False:"),
+        f"{SNAPSHOTS}::test_a_webhook_never_makes_a_row_but_asks_for_a_read",
+    ),
+    without(
+        "a confirmed session is not laid aside for a denial",
+        "one wrong answer of the bank, and nobody looks at an open refund any more",
+        Edit(READS, "if is_denial and session.confirmed_at is None:", "if is_denial:"),
+        f"{SNAPSHOTS}::test_a_denied_read_of_a_confirmed_session_is_tried_again",
+    ),
+)
+
+_MATCHING = (
+    without(
+        "the bank's id is looked at before the reference",
+        "a row that stands for a refund is passed over, and another takes its bank id",
+        Edit(
+            SNAPSHOTS_PY,
+            "_known(m, shown) or _ours_by_reference(m, shown) or",
+            "_ours_by_reference(m, shown) or _known(m, shown) or",
+        ),
+        "core/test_resolve_never_made.py"
+        "::test_what_bears_our_reference_forbids_it_even_where_it_was_taken_for_another_s",
+    ),
+    without(
+        "our reference is adopted",
+        "our own refund is a stranger",
+        Edit(
+            SNAPSHOTS_PY,
+            "    if shown.reference is None:\n        return None\n",
+            "    if True:\n        return None\n",
+        ),
+        f"{ANSWERS}::test_an_answer_that_shows_our_reference_is_adopted",
+        f"{RECOVER}::test_a_refund_that_was_made_is_found_by_its_reference_and_never_sent_again",
+    ),
+    without(
+        "a second one with our reference is not ours too",
+        "a duplicate hides behind the first",
+        Edit(
+            SNAPSHOTS_PY,
+            "if refund.bank_id is None and refund.reference == shown.reference:",
+            "if refund.reference == shown.reference:",
+        ),
+        f"{SNAPSHOTS}::test_a_second_refund_under_our_reference_counts_and_is_for_people",
+    ),
+    without(
+        "an answer adopts only for a bank that never echoed",
+        "somebody else's refund is taken for ours",
+        Edit(
+            SNAPSHOTS_PY,
+            "if refund.bank_id is not None or _bank_echoes_reference(m.tx):",
+            "if refund.bank_id is not None:",
+        ),
+        f"{ANSWERS}::test_a_bank_that_has_shown_a_reference_always_will",
+    ),
+    without(
+        "an answer adopts only the one match",
+        "of two refunds of one amount the wrong one is taken for ours",
+        Edit(SNAPSHOTS_PY, "if matches == [shown] else None", "if shown in matches else None"),
+        f"{ANSWERS}::test_only_one_new_match_in_a_direct_answer_is_ours",
+    ),
+    without(
+        "what could not be read may be the second match",
+        "the only match that could be read is taken for ours",
+        Edit(SNAPSHOTS_PY, "if m.seen.sent is None or m.snapshot.unreadable:", "if m.seen.sent is None:"),
+        f"{ANSWERS}::test_where_something_could_not_be_read_no_match_is_the_only_one",
+    ),
+    without(
+        "what was there before the send is no match",
+        "an old refund of the same amount is taken for ours",
+        Edit(
+            SNAPSHOTS_PY,
+            "        shown.id not in json.loads(attempt.baseline)\n        and not shown.",
+            "        not shown.",
+        ),
+        f"{ANSWERS}::test_the_direct_answer_of_a_bank_that_gives_no_reference_back_is_adopted",
+    ),
+    without(
+        "a chargeback is no match",
+        "a chargeback of the same amount is taken for our refund",
+        Edit(
+            SNAPSHOTS_PY,
+            "        and not shown.is_chargeback\n        and shown.metadata",
+            "        and shown.metadata",
+        ),
+        f"{ANSWERS}::test_only_one_new_match_in_a_direct_answer_is_ours",
+    ),
+    without(
+        "what has metadata is no match",
+        "a refund that somebody made by hand is taken for ours",
+        Edit(SNAPSHOTS_PY, "        and shown.metadata is None\n", ""),
+        f"{ANSWERS}::test_only_one_new_match_in_a_direct_answer_is_ours",
+    ),
+    without(
+        "a match has our amount and currency",
+        "a refund of another amount is taken for ours",
+        Edit(
+            SNAPSHOTS_PY,
+            "and (shown.amount.amount_minor, shown.amount.currency) == (refund.amount_minor, refund.currency)",
+            "and shown.amount",
+        ),
+        f"{ANSWERS}::test_only_one_new_match_in_a_direct_answer_is_ours",
+    ),
+    without_both(
+        "a bank id is unique in its session",
+        "one refund at the bank has two rows, and its money is held twice",
+        (
+            Edit(TABLE, '        UniqueConstraint("session_id", "bank_id"),\n', ""),
+            Edit(
+                FIRST_SHAPE,
+                '        sa.UniqueConstraint("session_id", "bank_id", name=op.f("uq_refunds_session_id_bank_id")),\n',
+                "",
+            ),
+        ),
+        f"{SNAPSHOTS}::test_the_database_itself_takes_one_row_of_a_refund",
+    ),
+    without_both(
+        "a reference is unique",
+        "two refunds go out under one key",
+        (
+            Edit(TABLE, "reference: Mapped[str] = mapped_column(unique=True)", "reference: Mapped[str]"),
+            Edit(FIRST_SHAPE, '        sa.UniqueConstraint("reference", name=op.f("uq_refunds_reference")),\n', ""),
+        ),
+        f"{SNAPSHOTS}::test_the_database_itself_takes_one_row_of_a_refund",
+    ),
+    without(
+        "while one is being sent, what may be it waits",
+        "our own refund gets a second row, and its money is held twice",
+        Edit(
+            SNAPSHOTS_PY,
+            "if shown.reference is None and not shown.is_chargeback and _may_be_under_way(m, shown):",
+            "if False:",
+        ),
+        f"{SNAPSHOTS}::test_while_one_is_being_sent_a_refund_without_reference_has_to_wait",
+    ),
+)
+
+_ODD_FACTS = (
+    without(
+        "a duplicate is told and reviewed",
+        "the bank paid twice, in silence",
+        Edit(SNAPSHOTS_PY, "    if original is not None:\n        for refund", "    if False:\n        for refund"),
+        f"{SNAPSHOTS}::test_a_second_refund_under_our_reference_counts_and_is_for_people",
+    ),
+    without(
+        "what may be ours is told",
+        "a duplicate without a reference passes for one made elsewhere",
+        Edit(SNAPSHOTS_PY, "    elif shown.reference is None and not shown.is_chargeback:", "    elif False:"),
+        f"{SNAPSHOTS}::test_one_that_may_be_ours_marks_both",
+    ),
+    without(
+        "what the bank made after an end of ours is told",
+        "money moved that was said not to, in silence",
+        Edit(SNAPSHOTS_PY, "if word.after_end:", "if False:"),
+        f"{SNAPSHOTS}::test_what_the_bank_made_after_our_end_is_taken_in",
+    ),
+    without(
+        "a contradiction holds the money",
+        "money that may have left is offered again",
+        Edit(
+            SNAPSHOTS_PY,
+            "refund.contradicted, refund.counts, refund.bank_status = True, True, shown.status",
+            "refund.bank_status = shown.status",
+        ),
+        f"{SNAPSHOTS}::test_a_contradiction_keeps_the_state_and_holds_the_money",
+    ),
+    without(
+        "a contradiction is for people to look at",
+        "the session goes on as if nothing had happened",
+        Edit(
+            SNAPSHOTS_PY,
+            "    if not refund.contradicted:\n        ledger.flag_review",
+            "    if False:\n        ledger.flag_review",
+        ),
+        f"{SNAPSHOTS}::test_a_contradiction_keeps_the_state_and_holds_the_money",
+    ),
+    without(
+        "another amount is told",
+        "the bank pays back something else, in silence",
+        Edit(SNAPSHOTS_PY, "    if theirs != ours:\n", "    if False:\n"),
+        f"{SNAPSHOTS}::test_the_larger_amount_is_held_when_the_banks_differs",
+    ),
+    without(
+        "what cannot be read is told",
+        "a status of a new kind blocks a session, and nobody knows why",
+        Edit(SNAPSHOTS_PY, "for line in m.snapshot.unreadable:", "for line in ():"),
+        f"{SNAPSHOTS}::test_what_cannot_be_read_is_flagged_once",
+    ),
+)
+
+_ABSENCE = (
+    without(
+        "absence only from what is wholly readable",
+        "the refund that could not be read counts as absent",
+        Edit(SNAPSHOTS_PY, "return not self.snapshot.unreadable and not self.is_stale", "return not self.is_stale"),
+        f"{RECOVER}::test_only_a_good_whole_read_proves_absence",
+    ),
+    without(
+        "absence only from what is not stale",
+        "an old copy proves that a new refund is not there",
+        Edit(
+            SNAPSHOTS_PY,
+            "return not self.snapshot.unreadable and not self.is_stale",
+            "return not self.snapshot.unreadable",
+        ),
+        f"{RECOVER}::test_only_a_good_whole_read_proves_absence",
+    ),
+    without(
+        "proof of absence",
+        "not having seen a refund once is taken for its not being there",
+        Edit(
+            READS,
+            "if not merge.is_whole or (provable_from is not None and read_at <= provable_from):",
+            "if False:",
+        ),
+        f"{RECOVER}::test_a_read_within_the_lease_and_the_quiet_period_proves_nothing",
+        f"{RECOVER}::test_only_a_good_whole_read_proves_absence",
+    ),
+    without(
+        "two absences, not one",
+        "one look decides about money",
+        Edit(
+            READS,
+            "        _record_absence(merge, refund, 1)\n",
+            "        _record_absence(merge, refund, 1)\n        _decide_after_absences(merge, refund)\n",
+        ),
+        f"{RECOVER}::test_after_a_definite_error_ten_seconds_are_enough",
+    ),
+    without(
+        "a read counts from its start",
+        "an answer made up before the request arrived proves that it did not",
+        Edit(READS, "seen = Seen(READ, started_at, digest_of", "seen = Seen(READ, desk.clock.now(), digest_of"),
+        f"{RECOVER}::test_a_read_counts_from_its_start",
+    ),
+    without(
+        "a stranger means review, not absence",
+        "what came up at the bank may be ours, and ours is sent again",
+        Edit(READS, "if stranger is not None:", "if False:"),
+        f"{RECOVER}::test_a_stranger_means_review_and_no_second_send",
+    ),
+    without(
+        "a row made elsewhere is still a stranger",
+        "once it has a row here, what may be ours is ours no more",
+        Edit(READS, 'for one in merge.refunds if one.origin == "here"}', "for one in merge.refunds}"),
+        f"{RECOVER}::test_a_stranger_means_review_and_no_second_send",
+    ),
+    without(
+        "under review no absence is weighed",
+        "a refund that people have to decide on is decided without them",
+        Edit(
+            READS,
+            "        if refund.state == refund_rules.UNKNOWN and not refund.review:\n            _weigh",
+            "        if refund.state == refund_rules.UNKNOWN:\n            _weigh",
+        ),
+        "core/test_restored.py::test_one_that_was_being_sent_and_is_not_found_waits_for_people",
+    ),
+)
+
+_SCHEDULE = (
+    without(
+        "absences are read as soon as they can be proved",
+        "money stays held for hours longer than it has to",
+        Edit(SNAPSHOTS_PY, "yield from _absence_reads(m, refund, read_at)", "yield from ()"),
+        f"{RECOVER}::test_both_proofs_are_read_as_soon_as_they_can_be_had",
+    ),
+    without(
+        "a read asked for meanwhile is made",
+        "the webhook that came during a read is forgotten",
+        Edit(
+            SNAPSHOTS_PY,
+            "if session.read_wanted_at is not None and session.read_wanted_at >= m.seen.at:",
+            "if False:",
+        ),
+        f"{SNAPSHOTS}::test_a_read_asked_for_while_another_is_under_way_is_made",
+    ),
+    without(
+        "what is in progress is read",
+        "a lost webhook leaves a refund in progress for good",
+        Edit(
+            SNAPSHOTS_PY,
+            "in {refund_rules.IN_PROGRESS, refund_rules.UNKNOWN, refund_rules.ERROR}:",
+            "in {refund_rules.UNKNOWN, refund_rules.ERROR}:",
+        ),
+        f"{SNAPSHOTS}::test_an_open_refund_is_read_ever_more_rarely",
+    ),
+    without(
+        "what is unknown is read, under review too",
+        "a refund that turns up late is never seen",
+        Edit(
+            SNAPSHOTS_PY,
+            "in {refund_rules.IN_PROGRESS, refund_rules.UNKNOWN, refund_rules.ERROR}:",
+            "in {refund_rules.IN_PROGRESS, refund_rules.ERROR}:",
+        ),
+        f"{RECOVER}::test_under_review_it_is_still_read",
+    ),
+)
+
+MUTANTS = (*_HEARSAY, *_MATCHING, *_ODD_FACTS, *_ABSENCE, *_SCHEDULE)

@@ -1,0 +1,221 @@
+"""Guards around what people decide, and after a restore."""
+
+from tests.mutation.mutant import POSTGRESQL, Edit, without, without_both
+
+LEDGER = "dashboard/ledger.py"
+RESOLUTIONS = "dashboard/resolutions.py"
+RESTORE = "dashboard/restore.py"
+SENDING = "dashboard/sending.py"
+TABLE = "dashboard/models/resolutions.py"
+SECOND_SHAPE = "dashboard/migrations/versions/0002_review.py"
+
+NEVER_MADE = "core/test_resolve_never_made.py"
+THAT_ONE = "core/test_resolve_that_one.py"
+RESTORED = "core/test_restored.py"
+
+_SAME_PERSON = Edit(
+    RESOLUTIONS,
+    '    if proposal.proposed_by_id == person.id:\n        return ResolutionRefused("same_person")\n',
+    "",
+)
+_CHECK = (
+    Edit(TABLE, " OR (decided_by_id IS NOT NULL AND decided_by_id <> proposed_by_id)", " OR decided_by_id IS NOT NULL"),
+    Edit(
+        SECOND_SHAPE,
+        " OR (decided_by_id IS NOT NULL AND decided_by_id <> proposed_by_id)",
+        " OR decided_by_id IS NOT NULL",
+    ),
+)
+
+_TWO_PEOPLE = (
+    without(
+        "two different people, by the rule",
+        "one person gives money away",
+        _SAME_PERSON,
+        f"{NEVER_MADE}::test_one_person_cannot_do_it_alone",
+    ),
+    without_both(
+        "two different people, by the table",
+        "a defect in the rule lets one person decide alone",
+        _CHECK,
+        f"{NEVER_MADE}::test_the_database_itself_takes_no_confirmation_by_one_person",
+    ),
+    without_both(
+        "two different people, by rule and table",
+        "one person gives money away",
+        (_SAME_PERSON, *_CHECK),
+        f"{NEVER_MADE}::test_one_person_cannot_do_it_alone",
+    ),
+    without(
+        "nobody rejects what they proposed themselves",
+        "one person plays both parts",
+        Edit(RESOLUTIONS, "if (proposal.proposed_by_id == person.id) != (state == WITHDRAWN):", "if False:"),
+        f"{NEVER_MADE}::test_a_second_person_disagrees",
+        f"{NEVER_MADE}::test_whoever_proposed_takes_it_back",
+    ),
+    without(
+        "what is decided is decided once",
+        "what was taken back is carried out all the same",
+        Edit(
+            RESOLUTIONS,
+            "    problem = _not_to_be_confirmed(proposal, person)\n"
+            "    if problem is not None:\n        return problem\n    refund",
+            "    refund",
+        ),
+        f"{NEVER_MADE}::test_taken_back_while_the_second_asks_the_bank_it_is_not_carried_out",
+    ),
+    without(
+        "one proposal at a time",
+        "two people propose different ends of one refund",
+        Edit(RESOLUTIONS, "    if open_one is not None:\n", "    if False:\n"),
+        f"{NEVER_MADE}::test_a_second_proposal_waits_until_the_first_is_decided",
+    ),
+    without_both(
+        "one proposal at a time, by the table",
+        "a defect in the rule lets two people decide on different ends",
+        (
+            Edit(
+                TABLE,
+                '            "uq_resolutions_one_proposed",\n            "refund_id",\n            unique=True,',
+                '            "uq_resolutions_one_proposed",\n            "refund_id",\n            unique=False,',
+            ),
+            Edit(
+                SECOND_SHAPE,
+                '"resolutions", "refund_id", _PROPOSED, unique=True)',
+                '"resolutions", "refund_id", _PROPOSED)',
+            ),
+        ),
+        "core/test_migrations.py::test_the_database_itself_refuses_a_decision_that_is_none",
+    ),
+    without(
+        "a proposal that was waited for is read again",
+        "what was decided while somebody waited is decided again",
+        Edit(
+            RESOLUTIONS,
+            "return tx.scalars(query.execution_options(populate_existing=True)).one()",
+            "return tx.scalars(query).one()",
+        ),
+        f"{NEVER_MADE}::test_a_rejection_that_waited_sees_what_was_decided_meanwhile",
+        database=POSTGRESQL,
+    ),
+)
+
+_EVIDENCE = (
+    without(
+        "never made only when absence could be proved",
+        "people close a refund that is still on its way",
+        Edit(RESOLUTIONS, "if self.never_made_from is not None and self.read_at <= self.never_made_from:", "if False:"),
+        f"{NEVER_MADE}::test_only_once_absence_could_be_proved",
+    ),
+    without(
+        "nothing is decided on a look that is not whole",
+        "the refund that could not be read is the one they close",
+        Edit(RESOLUTIONS, '        if not self.is_whole:\n            return ResolutionRefused("not_whole")\n', ""),
+        f"{NEVER_MADE}::test_a_read_that_is_not_whole_bears_nothing_out",
+    ),
+    without(
+        "never made is not open when the bank shows our reference",
+        "people close a refund that is there for all to see",
+        Edit(RESOLUTIONS, "        if self.is_shown:\n", "        if False:\n"),
+        f"{NEVER_MADE}::test_what_bears_our_reference_forbids_it_even_where_it_was_taken_for_another_s",
+    ),
+    without(
+        "that one is only a candidate",
+        "a chargeback, or what was there before, is taken for ours",
+        Edit(RESOLUTIONS, 'return None if bank_id in known else ResolutionRefused("choice_not_open")', "return None"),
+        f"{THAT_ONE}::test_which_ones_may_be_it",
+    ),
+    without(
+        "what bears another reference is no candidate",
+        "another refund of ours is taken for this one",
+        Edit(
+            RESOLUTIONS,
+            "for shown in strangers if shown.reference in {None, refund.reference}}",
+            "for shown in strangers}",
+        ),
+        f"{THAT_ONE}::test_which_ones_may_be_it",
+    ),
+    without(
+        "what is in another currency is no candidate",
+        "a refund of another amount of money is taken for ours",
+        Edit(RESOLUTIONS, "elsewhere.bank_id in may_be_it and same_currency", "elsewhere.bank_id in may_be_it"),
+        f"{THAT_ONE}::test_another_currency_is_not_it",
+    ),
+    without(
+        "only what needs people is decided by them",
+        "a refund that is under way is closed",
+        Edit(RESOLUTIONS, "        if not self.choices:\n", "        if False:\n"),
+        f"{NEVER_MADE}::test_a_refund_that_needs_nobody_is_not_decided_on",
+    ),
+    without(
+        "what a proposal rests on is looked at again",
+        "the refund turned up, and is closed as never made",
+        Edit(
+            RESOLUTIONS,
+            "    if objection is not None:\n        ledger.end_proposal",
+            "    if False:\n        ledger.end_proposal",
+        ),
+        f"{NEVER_MADE}::test_it_turns_up_before_the_second_agrees",
+    ),
+    without(
+        "facts that settle a review end its proposals",
+        "people are asked about what is settled",
+        Edit(
+            LEDGER,
+            '        refund.review = ""\n        _outdate_proposals(tx, refund)\n',
+            '        refund.review = ""\n',
+        ),
+        f"{NEVER_MADE}::test_it_turns_up_before_the_second_agrees",
+    ),
+)
+
+_RESTORED = (
+    without(
+        "after a restore people look at what was queued",
+        "what was sent after the backup is sent again",
+        Edit(
+            RESTORE,
+            "frozenset({refund_rules.QUEUED, refund_rules.SENDING, refund_rules.UNKNOWN})",
+            "frozenset({refund_rules.SENDING, refund_rules.UNKNOWN})",
+        ),
+        f"{RESTORED}::test_a_refund_that_was_sent_after_the_backup_is_never_sent_again",
+    ),
+    without(
+        "after a restore people look at what was unknown",
+        "what was sent a second time after the backup is sent a third time",
+        Edit(
+            RESTORE,
+            "frozenset({refund_rules.QUEUED, refund_rules.SENDING, refund_rules.UNKNOWN})",
+            "frozenset({refund_rules.QUEUED, refund_rules.SENDING})",
+        ),
+        f"{RESTORED}::test_nothing_of_it_is_sent_even_when_sending_goes_on",
+    ),
+    without(
+        "after a restore sending is paused",
+        "refunds leave before anybody has looked at the bank again",
+        Edit(
+            RESTORE,
+            'values(restored_at=now, sending_paused_at=now, sending_paused_why="restored")',
+            "values(restored_at=now)",
+        ),
+        f"{RESTORED}::test_what_it_does",
+    ),
+    without(
+        "no resume until all open sessions were read",
+        "sending goes on beside a bank that nobody has looked at since the restore",
+        Edit(SENDING, "if left := unread_since_restore(tx):", "if left := 0:"),
+        f"{RESTORED}::test_sending_goes_on_only_when_every_open_session_was_read_again",
+    ),
+    without(
+        "a session with a review counts as open",
+        "sending goes on though a session under review was not read again",
+        Edit(
+            SENDING,
+            'is_open = or_(Refund.state.in_(refund_rules.OPEN), Refund.review != "")',
+            "is_open = Refund.state.in_(refund_rules.OPEN)",
+        ),
+        f"{RESTORED}::test_a_session_whose_refunds_need_people_is_open_too",
+    ),
+)
+
+MUTANTS = (*_TWO_PEOPLE, *_EVIDENCE, *_RESTORED)

@@ -1,0 +1,345 @@
+"""Guards around the one moment at which money moves, and what its answer is evidence of."""
+
+from tests.mutation.mutant import POSTGRESQL, Edit, without, without_both
+
+LEDGER = "dashboard/ledger.py"
+READS = "dashboard/reads.py"
+RULES = "dashboard/refund_rules.py"
+SENDING = "dashboard/sending.py"
+WORKER = "dashboard/worker.py"
+TABLE = "dashboard/models/refunds.py"
+FIRST_SHAPE = "dashboard/migrations/versions/0001_start.py"
+
+ANSWERS = "core/test_answers.py"
+RECOVER = "core/test_recover.py"
+RESTORED = "core/test_restored.py"
+SEND = "core/test_send.py"
+
+_WITHOUT_A_READ = """\
+        with desk.write() as tx:
+            session, refunds, attempts = ledger.lock_by_reference(tx, reference)
+            merge = Merge(tx, desk, session, None, None, refunds, attempts)
+            opened = _insert_attempt(merge, ledger.the_refund(refunds, reference))
+        _take_answer(desk, opened, _call_bank(desk, opened))
+        return
+    opened_at_s"""
+
+_IN_TWO_TABLES = (
+    Edit(
+        TABLE,
+        """where="state IN ('sending', 'unknown')", unique=True)""",
+        """where="state IN ('sending', 'unknown')")""",
+    ),
+    Edit(
+        FIRST_SHAPE,
+        '        "uq_refunds_one_open_send",\n        "refunds",\n        ["session_id"],\n        unique=True,',
+        '        "uq_refunds_one_open_send",\n        "refunds",\n        ["session_id"],\n        unique=False,',
+    ),
+)
+_ONE_AT_A_TIME = Edit(
+    SENDING,
+    "return any(one.review or one.state in refund_rules.OPEN_SEND for one in others)",
+    "return any(one.review for one in others)",
+)
+_IS_TO_BE_SENT = Edit(
+    SENDING, "    if not _is_to_be_sent(merge, refund):\n        return None\n    if not merge", "    if not merge"
+)
+_UNDER_REVIEW = Edit(SENDING, "if refund.review or refund.bank_id is not None", "if refund.bank_id is not None")
+
+_LAST_LOOK = (
+    without(
+        "no good read, no send",
+        "a refund goes out though nobody knows what the bank has",
+        Edit(SENDING, "        return\n    opened_at_s", _WITHOUT_A_READ),
+        f"{SEND}::test_without_a_good_read_nothing_is_sent",
+    ),
+    without(
+        "no send on a look that is not whole",
+        "a refund that could not be read, or that a stale copy lacks, is paid back twice",
+        Edit(SENDING, "if not merge.is_whole or is_paused(tx)", "if is_paused(tx)"),
+        f"{SEND}::test_a_read_that_is_not_wholly_readable_is_no_good_read",
+        f"{SEND}::test_a_stale_read_is_no_good_read",
+    ),
+    without(
+        "pause stops sending",
+        "in an incident refunds go on leaving",
+        Edit(SENDING, "if not merge.is_whole or is_paused(tx) or", "if not merge.is_whole or"),
+        f"{SEND}::test_while_sending_is_paused_nothing_goes_out",
+    ),
+    without(
+        "what no longer fits is not sent",
+        "a chargeback came between, and more is paid back than was captured",
+        Edit(SENDING, "return None if fits(refund.amount_minor, paid, held) else", "return None if fits else"),
+        f"{SEND}::test_what_no_longer_fits_is_for_people_to_look_at",
+    ),
+    without(
+        "another bank or project is never sent to",
+        "a restored or re-pointed desk refunds at the wrong bank",
+        Edit(SENDING, "if (refund.bank_url, refund.project) != (desk.bank.url, desk.bank.project):", "if False:"),
+        f"{SEND}::test_what_was_asked_of_another_bank_is_never_sent",
+    ),
+    without_both(
+        "a stranger keeps a refund from going out",
+        "a second send, though the first may be what came up at the bank (looked at by the read, and again after it)",
+        (
+            Edit(SENDING, "if reads.stranger_to(merge, refund) is not None:", "if False:"),
+            Edit(READS, "if stranger is not None:", "if False:"),
+        ),
+        f"{RECOVER}::test_the_conditions_are_looked_at_again_right_before",
+    ),
+)
+
+_IN_TURN = (
+    without(
+        "one open send of a session, by the rule",
+        "two refunds go out at once, and nobody can tell whose answer is whose",
+        _ONE_AT_A_TIME,
+        f"{SEND}::test_a_session_has_one_refund_under_way_at_most",
+    ),
+    without_both(
+        "one open send of a session, by the index",
+        "a defect in the rule sends two at once",
+        _IN_TWO_TABLES,
+        f"{SEND}::test_the_database_itself_takes_one_open_send_of_a_session",
+    ),
+    without_both(
+        "one open send of a session, by rule and index",
+        "two refunds go out at once",
+        (_ONE_AT_A_TIME, *_IN_TWO_TABLES),
+        f"{SEND}::test_a_session_has_one_refund_under_way_at_most",
+    ),
+    without(
+        "review blocks its session",
+        "money goes on leaving a session that people have to look at",
+        Edit(
+            SENDING,
+            "return any(one.review or one.state in refund_rules.OPEN_SEND for one in others)",
+            "return any(one.state in refund_rules.OPEN_SEND for one in others)",
+        ),
+        f"{SEND}::test_nothing_of_a_session_is_sent_while_people_have_to_look_at_it",
+    ),
+    without(
+        "review blocks the refund itself",
+        "one that came under review after a worker had claimed it goes out",
+        _UNDER_REVIEW,
+        f"{SEND}::test_what_came_under_review_after_it_was_claimed_is_not_sent",
+    ),
+    without_both(
+        "restored refunds are not sent",
+        "what was sent after the backup goes out again",
+        (_UNDER_REVIEW, Edit(WORKER, 'Refund.review == "", ~_IN_THE_WAY', "~_IN_THE_WAY")),
+        f"{RESTORED}::test_nothing_of_it_is_sent_even_when_sending_goes_on",
+    ),
+    without(
+        "what is claimed is claimed for a while",
+        "two workers carry out the same work, again and again",
+        Edit(WORKER, "            refund.next_send_at = until\n", ""),
+        "core/test_worker.py::test_what_is_claimed_is_not_claimed_again_until_the_claim_lapses",
+    ),
+    without(
+        "a worker skips what another is claiming",
+        "workers wait for each other, and send twice what both have seen",
+        Edit(WORKER, "_sends(now, limit).with_for_update(skip_locked=True, of=Refund)", "_sends(now, limit)"),
+        "core/test_worker.py::test_two_workers_share_what_is_due",
+        database=POSTGRESQL,
+    ),
+    without(
+        "what was unsent is compared before it is sent",
+        "a refund that was undone, or sent by another worker, during the last look goes out",
+        _IS_TO_BE_SENT,
+        "core/test_cancel.py::test_undone_during_the_last_look_it_is_not_sent",
+        f"{SEND}::test_sending_one_refund_twice_at_once_sends_it_once",
+    ),
+    without_both(
+        "compare-and-set, with the table of moves behind it",
+        "what was undone during the last look goes out",
+        (_IS_TO_BE_SENT, Edit(RULES, "if new not in _OWN_MOVES.get(old, set()):", "if False:")),
+        "core/test_cancel.py::test_undone_during_the_last_look_it_is_not_sent",
+    ),
+    without(
+        "the time for undoing is kept",
+        "a refund has left before its operator could take it back",
+        Edit(
+            SENDING,
+            "return refund.undo_until is not None and refund.undo_until <= merge.desk.clock.now()",
+            "return refund.undo_until is not None",
+        ),
+        f"{SEND}::test_it_is_not_sent_before_the_time_for_undoing_is_over",
+    ),
+    without(
+        "no second send without two absences",
+        "what may have been made is made again",
+        Edit(SENDING, "        and refund.absence_2_at is not None\n", ""),
+        f"{RECOVER}::test_without_two_proofs_it_is_not_sent_again_whatever_the_plan_says",
+    ),
+    without(
+        "the conditions of a second send are checked again",
+        "the time for it has run out while sending was paused",
+        Edit(SENDING, "        and _still_worth_resending(merge, refund)\n", ""),
+        f"{RECOVER}::test_the_time_for_it_can_run_out_while_sending_is_paused",
+    ),
+)
+
+_ATTEMPT = (
+    without_both(
+        "the attempt is committed before the call",
+        "the process dies with the request on its way, and nobody knows that it was sent",
+        (
+            Edit(
+                SENDING,
+                "opened = _open_attempt(tx, desk, reference, reading, started_at)\n",
+                "opened = _open_attempt(tx, desk, reference, reading, started_at)\n"
+                "        ended = _call_bank(desk, opened) if opened else None\n",
+            ),
+            Edit(SENDING, "    else:\n        ended = _call_bank(desk, opened)\n", ""),
+        ),
+        f"{SEND}::test_the_attempt_is_committed_before_the_call",
+        f"{SEND}::test_no_transaction_is_open_while_the_bank_is_called",
+    ),
+    without(
+        "no transaction is open while the bank is called",
+        "one slow answer holds up all that write",
+        Edit(
+            SENDING,
+            "    else:\n        ended = _call_bank(desk, opened)\n",
+            "    else:\n        with desk.read() as session:\n            is_paused(session)\n"
+            "            ended = _call_bank(desk, opened)\n",
+        ),
+        f"{SEND}::test_no_transaction_is_open_while_the_bank_is_called",
+    ),
+    without_both(
+        "a commit that raised sends nothing",
+        "the request goes out, and the attempt was never kept",
+        (
+            Edit(SENDING, "import hashlib\n", "import contextlib\nimport hashlib\n"),
+            Edit(
+                SENDING,
+                "    with desk.write() as tx:\n        opened = _open_attempt(",
+                "    with contextlib.suppress(Exception), desk.write() as tx:\n        opened = _open_attempt(",
+            ),
+        ),
+        f"{SEND}::test_after_a_commit_that_raised_nothing_is_sent",
+    ),
+    without(
+        "the grace after the commit",
+        "a request sets out so late that others take it for lost",
+        Edit(SENDING, "if desk.clock.monotonic() - opened_at_s > GRACE_S:", "if False:"),
+        f"{SEND}::test_after_a_slow_commit_nothing_is_sent",
+    ),
+    without(
+        "an attempt has a lease",
+        "a request still on its way is taken for lost",
+        Edit(SENDING, "lease_until=now + timedelta(seconds=GRACE_S + config.timeout_s),", "lease_until=now,"),
+        f"{SEND}::test_the_attempt_is_committed_before_the_call",
+    ),
+    without(
+        "the lease is over before an outcome is unknown",
+        "a refund that is being sent is taken away from its sender",
+        Edit(SENDING, "if attempt.lease_until < desk.clock.now():", "if True:"),
+        f"{SEND}::test_a_process_that_died_while_sending_leaves_an_unknown_outcome",
+    ),
+    without(
+        "an outlived lease makes an outcome unknown",
+        "a refund whose sender died stays in sending for good",
+        Edit(SENDING, "if attempt.lease_until < desk.clock.now():", "if False:"),
+        f"{SEND}::test_a_process_that_died_while_sending_leaves_an_unknown_outcome",
+    ),
+    without(
+        "the baseline holds all bank ids known",
+        "an old refund of the same amount is taken for the new one",
+        Edit(LEDGER, "return canonical(sorted(refund.bank_id for refund in refunds if refund.bank_id))", 'return "[]"'),
+        f"{SEND}::test_the_attempt_is_committed_before_the_call",
+    ),
+    without(
+        "a new attempt discards earlier absences",
+        "one more look, and a refund that is on its way is sent again",
+        Edit(SENDING, "    refund.absence_1_at = refund.absence_2_at = None\n", ""),
+        f"{RECOVER}::test_a_new_attempt_discards_earlier_proofs",
+    ),
+    without(
+        "a second send is known as one",
+        "a third follows",
+        Edit(SENDING, "is_resend=refund.state == refund_rules.UNKNOWN,", "is_resend=False,"),
+        f"{RECOVER}::test_how_it_ends",
+    ),
+    without(
+        "the time for a second send counts from the first",
+        "each send gives the next one more time",
+        Edit(SENDING, "refund.sent_at = refund.sent_at or now", "refund.sent_at = now"),
+        f"{RECOVER}::test_the_time_for_a_second_send_counts_from_the_first_one",
+    ),
+    without(
+        "the stored bytes are what is sent",
+        "the bank gets something else than what was asked for and journalled",
+        Edit(
+            SENDING,
+            'return _Opened(refund.reference, attempt.number, refund.body or b"")',
+            'return _Opened(refund.reference, attempt.number, (refund.body or b"") + b" ")',
+        ),
+        f"{SEND}::test_the_stored_bytes_go_out_with_the_reference_as_key",
+    ),
+    without(
+        "the reference is the idempotency key",
+        "a second send under a new key is a second refund",
+        Edit(
+            SENDING,
+            "desk.bank.refund(opened.body, opened.reference)",
+            'desk.bank.refund(opened.body, f"{opened.reference}-{opened.number}")',
+        ),
+        f"{RECOVER}::test_it_is_sent_once_more_with_the_same_bytes_and_key",
+        f"{SEND}::test_the_stored_bytes_go_out_with_the_reference_as_key",
+    ),
+)
+
+_ANSWER = (
+    without(
+        "an answer speaks for its own attempt",
+        "the first attempt's late error ends the second one, which is on its way",
+        Edit(SENDING, " and attempt is tries[-1]:", ":"),
+        f"{ANSWERS}::test_a_late_answer_does_not_speak_for_the_attempt_under_way",
+    ),
+    without(
+        "an answer after the lease changes no state",
+        "what others already work on is queued again",
+        Edit(
+            SENDING,
+            "if refund.state == refund_rules.SENDING and refund.bank_id is None and attempt",
+            "if refund.bank_id is None and attempt",
+        ),
+        f"{ANSWERS}::test_any_other_answer_after_the_lease_leaves_it_unknown",
+    ),
+    without(
+        "clean: every earlier attempt never connected",
+        "an earlier send that may have arrived is forgotten",
+        Edit(SENDING, "clean = all(one.outcome == refund_rules.NEVER_CONNECTED for one in tries[:-1])", "clean = True"),
+        f"{ANSWERS}::test_after_a_send_that_may_have_arrived_every_answer_leaves_it_unknown",
+    ),
+    without(
+        "key-exists is remembered as such",
+        "a key that the bank knows is used again",
+        Edit(
+            SENDING,
+            "return _Ended(refund_rules.KEY_EXISTS, None, problem",
+            "return _Ended(refund_rules.UNCLEAR, None, problem",
+        ),
+        f"{RECOVER}::test_how_it_ends",
+    ),
+    without(
+        "an unclear answer is not one that never connected",
+        "a refund whose answer was lost is queued, and sent again at once",
+        Edit(
+            SENDING,
+            "return _Ended(refund_rules.UNCLEAR, None, problem",
+            "return _Ended(refund_rules.NEVER_CONNECTED, None, problem",
+        ),
+        f"{ANSWERS}::test_what_becomes_of_a_clean_attempt",
+    ),
+    without(
+        "wrong keys pause sending",
+        "one refund after another is refused while nobody notices",
+        Edit(SENDING, "if ended.outcome == refund_rules.AUTH_ERROR:", "if False:"),
+        f"{ANSWERS}::test_wrong_keys_pause_sending_with_an_alarm",
+    ),
+)
+
+MUTANTS = (*_LAST_LOOK, *_IN_TURN, *_ATTEMPT, *_ANSWER)

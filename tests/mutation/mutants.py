@@ -1,0 +1,24 @@
+"""All mutants: the rules, then the order of a refund's life, then what it all stands on."""
+
+from tests.mutation import (
+    at_the_bank,
+    in_asking,
+    in_books,
+    in_merging,
+    in_review,
+    in_rules,
+    in_sending,
+    in_webhooks,
+)
+from tests.mutation.mutant import Mutant
+
+MUTANTS: tuple[Mutant, ...] = (
+    *in_rules.MUTANTS,
+    *in_asking.MUTANTS,
+    *in_sending.MUTANTS,
+    *at_the_bank.MUTANTS,
+    *in_merging.MUTANTS,
+    *in_webhooks.MUTANTS,
+    *in_review.MUTANTS,
+    *in_books.MUTANTS,
+)
