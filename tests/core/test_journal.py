@@ -203,6 +203,21 @@ def test_a_removed_entry_closed_over_is_seen(written: Desk) -> None:
     assert "entry 3 was changed" in (verdict(written).problem or "")
 
 
+def test_an_entry_of_another_history_is_seen(written: Desk) -> None:
+    """A backup and what was written after it was restored share a key: an entry of the one does not fit the other."""
+    key = journal_key(written.config)
+    with written.read() as session:
+        _, second, third, *_ = journal.of_subjects(session, ["refunds"])
+    data = '{"number":99}'
+    texts = ("3", third.at, third.actor, third.action, third.subject, data)
+    hash_there = journal._chain(key, second.hash, texts)
+    with unguarded(written.engine) as connection:
+        values = {"data": data, "hash": hash_there}
+        connection.execute(text("UPDATE journal SET data = :data, hash = :hash WHERE seq = 3"), values)
+        connection.execute(text("UPDATE journal SET prev_hash = :hash WHERE seq = 4"), {"hash": hash_there})
+    assert "entry 4 was changed" in (verdict(written).problem or "")
+
+
 def test_a_cut_tail_is_seen_with_the_head_set_back(written: Desk) -> None:
     with unguarded(written.engine) as connection:
         connection.execute(text("DELETE FROM journal WHERE seq > 3"))

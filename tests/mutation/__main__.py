@@ -8,6 +8,9 @@ from tests.mutation.checking import Finding, all_green, check, copied_tree
 from tests.mutation.mutant import Mutant
 from tests.mutation.mutants import MUTANTS
 
+# What an assertion, and a `pytest.raises` in vain, end in.
+OWN_CHECKS = frozenset({"AssertionError", "Failed"})
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
@@ -45,8 +48,11 @@ def run(mutants: list[Mutant]) -> int:
 
 
 def line_of(finding: Finding) -> str:
-    """guard / killed by which test / seconds"""
-    by = finding.killed_by.removeprefix("tests/") if finding.killed_by else f"NOT KILLED, {finding.problem}"
+    """guard / seconds / killed by which test, and in which error where it was not an assertion of the test's own"""
+    by = f"NOT KILLED, {finding.problem}"
+    if finding.killed_by:
+        error = "" if finding.error in OWN_CHECKS else f" ({finding.error})"
+        by = finding.killed_by.removeprefix("tests/") + error
     return f"{finding.mutant.guard:<58} {finding.duration_s:7.1f}  {by}"
 
 

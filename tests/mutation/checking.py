@@ -19,15 +19,26 @@ from tests.mutation.mutant import ROOT, SQLITE, Mutant
 
 MOST_S = 120.0
 # A mutant that stumbles over itself has shown nothing.
-STUMBLES = frozenset({"NameError", "ImportError", "SyntaxError", "AttributeError", "TypeError"})
+STUMBLES = frozenset(
+    {
+        "NameError",
+        "UnboundLocalError",
+        "ImportError",
+        "ModuleNotFoundError",
+        "SyntaxError",
+        "AttributeError",
+        "TypeError",
+    }
+)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What became of a mutant: the test that noticed, or why it does not count as killed."""
+    """What became of a mutant: the test that noticed and the error it ended in, or why it does not count as killed."""
 
     mutant: Mutant
     killed_by: str | None
+    error: str | None
     problem: str | None
     duration_s: float
 
@@ -134,8 +145,8 @@ def check(copy: Copy, mutant: Mutant) -> Finding:
     with copy.mutated(mutant):
         found = copy.run(mutant.tests, mutant.database, may_compile=False)
     problem = problem_with(copy, found)
-    killed_by = None if problem else found["failures"][0]["test"]
-    return Finding(mutant, killed_by, problem, time.monotonic() - begun_s)
+    first = {"test": None, "error": None} if problem else found["failures"][0]
+    return Finding(mutant, first["test"], first["error"], problem, time.monotonic() - begun_s)
 
 
 def problem_with(copy: Copy, found: dict[str, Any]) -> str | None:
@@ -150,9 +161,8 @@ def problem_with(copy: Copy, found: dict[str, Any]) -> str | None:
         return f"the tests ran on another tree: {found['code_of']}"
     first = found["failures"][0]
     if first["when"] == "setup":
-        return f"it fails before any check: {first['error'].partition(' ')[0]}: {first['said']}"
-    stumble = STUMBLES.intersection(first["error"].split())
-    return f"it stumbles over itself: {stumble.pop()}: {first['said']}" if stumble else None
+        return f"it fails before any check: {first['error']}: {first['said']}"
+    return f"it stumbles over itself: {first['error']}: {first['said']}" if first["error"] in STUMBLES else None
 
 
 def _is_of(copy: Copy, found: dict[str, Any]) -> bool:

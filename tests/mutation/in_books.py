@@ -177,7 +177,7 @@ _LOCKS = (
 
 _CHAIN = (
     without(
-        "a change and its entry are one transaction",
+        "what is recorded is appended",
         "a refund changes, and nobody can say who did it",
         Edit(
             JOURNAL,
@@ -195,6 +195,12 @@ _CHAIN = (
             "if entry.prev_hash != hash_before:",
         ),
         f"{TEST_JOURNAL}::test_any_edit_is_seen",
+    ),
+    without(
+        "an entry is hashed with the hash before it",
+        "an entry of an older backup takes the place of another, and verify finds nothing",
+        Edit(JOURNAL, "canonical([prev_hash, *texts])", "canonical([*texts])"),
+        f"{TEST_JOURNAL}::test_an_entry_of_another_history_is_seen",
     ),
     without(
         "the chain needs the key",

@@ -155,7 +155,8 @@ _EVIDENCE = (
             "    if objection is not None:\n        ledger.end_proposal",
             "    if False:\n        ledger.end_proposal",
         ),
-        f"{NEVER_MADE}::test_it_turns_up_before_the_second_agrees",
+        f"{NEVER_MADE}::test_what_bears_our_reference_forbids_it_even_where_it_was_taken_for_another_s",
+        f"{THAT_ONE}::test_one_that_turns_out_to_be_another_s_is_not_taken",
     ),
     without(
         "facts that settle a review end its proposals",

@@ -22,10 +22,8 @@ class Watcher:
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[Any]) -> Any:
         report = yield
         if report.failed and call.excinfo is not None:
-            error = type(call.excinfo.value)
-            names = [kind.__name__ for kind in error.__mro__]
-            said = str(call.excinfo.value).partition("\n")[0][:200]
-            self.failures.append({"test": item.nodeid, "when": call.when, "error": " ".join(names), "said": said})
+            error, said = type(call.excinfo.value).__name__, str(call.excinfo.value).partition("\n")[0][:200]
+            self.failures.append({"test": item.nodeid, "when": call.when, "error": error, "said": said})
         elif report.when == "call":
             self.passed += report.passed
         return report
