@@ -150,6 +150,7 @@ def test_after_a_definite_error_ten_seconds_are_enough(refund_desk: RefundDesk) 
     read_after(refund_desk, refund, first)
     read_after(refund_desk, refund, first + timedelta(seconds=9.999))
     assert absences(refund_desk, refund) == (first, None)
+    assert refund_desk.refund(refund.reference).state == "unknown", "one look does not decide about money"
     read_after(refund_desk, refund, first + timedelta(seconds=10))
     ended = refund_desk.refund(refund.reference)
     assert (ended.state, ended.counts, ended.next_send_at) == ("refused", False, None)

@@ -112,6 +112,7 @@ def test_one_that_was_being_sent_and_is_not_found_waits_for_people(refund_desk: 
     refund = refund_desk.refund(reference)
     assert refused(lambda: propose(refund_desk, refund, NEVER_MADE)).code == "not_in_review", "it may still arrive"
     refund_desk.run_for(hours=1)
+    refund_desk.read(session_id)
     refund = refund_desk.refund(reference)
     assert (refund.state, refund.review, refund.absence_1_at) == ("unknown", "restored", None)
     assert decide(refund_desk, refund, NEVER_MADE).state == "abandoned"

@@ -4,6 +4,7 @@ from tests.mutation.mutant import POSTGRESQL, Edit, without, without_both
 
 LEDGER = "dashboard/ledger.py"
 READS = "dashboard/reads.py"
+REFUNDS = "dashboard/refunds.py"
 RULES = "dashboard/refund_rules.py"
 SENDING = "dashboard/sending.py"
 WORKER = "dashboard/worker.py"
@@ -166,6 +167,15 @@ _IN_TURN = (
         ),
         f"{SEND}::test_it_is_not_sent_before_the_time_for_undoing_is_over",
     ),
+    without_both(
+        "only what was never sent is undone",
+        "a refund that may have arrived is called cancelled (the rule, and the table of moves behind it)",
+        (
+            Edit(REFUNDS, "if not refund_rules.may_undo(refund.state, refund.review):", "if False:"),
+            Edit(RULES, "if new not in _OWN_MOVES.get(old, set()):", "if False:"),
+        ),
+        "core/test_cancel.py::test_an_unknown_outcome_cannot_be_undone",
+    ),
     without(
         "no second send without two absences",
         "what may have been made is made again",
@@ -243,6 +253,12 @@ _ATTEMPT = (
         "a refund whose sender died stays in sending for good",
         Edit(SENDING, "if attempt.lease_until < desk.clock.now():", "if False:"),
         f"{SEND}::test_a_process_that_died_while_sending_leaves_an_unknown_outcome",
+    ),
+    without(
+        "only what is being sent outlives its lease",
+        "an old expiry makes an accepted refund unknown",
+        Edit(SENDING, "        if refund.state != refund_rules.SENDING:\n            return\n", ""),
+        f"{SEND}::test_expiring_leaves_alone_what_is_no_longer_being_sent",
     ),
     without(
         "the baseline holds all bank ids known",
