@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, text
 
-from dashboard import sending, webhook_inbox, worker
+from dashboard import ledger, sending, webhook_inbox, worker
 from dashboard.desk import Desk
 from dashboard.models import PaymentSession, Refund, WebhookDelivery, WorkerBeat
 from dashboard.worker import Work
@@ -125,6 +125,16 @@ def test_a_claim_does_not_wait_for_whoever_holds_a_session(refund_desk: RefundDe
         holder.execute(select(PaymentSession).where(PaymentSession.id == session_id).with_for_update()).all()
         holder.execute(select(Refund).where(Refund.session_id == session_id).with_for_update()).all()
         assert worker.due_work(refund_desk.desk, 10) == [Work("read", other_id)]
+
+
+@on_postgresql
+def test_a_claim_skips_what_a_verb_is_at_work_on(refund_desk: RefundDesk) -> None:
+    reference = refund_desk.ask(refund_desk.paid_session())
+    refund_desk.clock.advance(5)
+    with refund_desk.desk.write() as tx:
+        ledger.lock_by_reference(tx, reference)
+        assert worker.due_work(refund_desk.desk, 10) == []
+    assert worker.due_work(refund_desk.desk, 10) == [Work("send", reference)]
 
 
 def test_two_workers_never_send_twice(refund_desk: RefundDesk) -> None:

@@ -62,6 +62,13 @@ _LOCKS = (
         database=POSTGRESQL,
     ),
     without(
+        "a session's refunds are locked",
+        "a worker claims what is being undone at this moment",
+        Edit(LEDGER, ".order_by(Refund.id).with_for_update()", ".order_by(Refund.id)"),
+        "core/test_worker.py::test_a_claim_skips_what_a_verb_is_at_work_on",
+        database=POSTGRESQL,
+    ),
+    without(
         "whoever knows a reference locks its session",
         "a refund is undone while it sets out",
         Edit(
