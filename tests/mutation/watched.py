@@ -17,6 +17,7 @@ class Watcher:
     def __init__(self) -> None:
         self.failures: list[dict[str, str]] = []
         self.passed = 0
+        self.code = -1
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[Any]) -> Any:
@@ -28,13 +29,19 @@ class Watcher:
             self.passed += report.passed
         return report
 
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        self.code = int(exitstatus)
+
 
 def main(result: str, arguments: list[str]) -> None:
     watcher = Watcher()
-    code = int(pytest.main(arguments, plugins=[watcher]))
-    code_of = getattr(sys.modules.get("dashboard"), "__file__", None)
-    document = {"code": code, "failures": watcher.failures, "passed": watcher.passed, "code_of": code_of}
-    Path(result).write_text(json.dumps(document), encoding="utf-8")
+    try:
+        pytest.main(arguments, plugins=[watcher])
+    finally:
+        # What a broken test leaves open is complained of after its end, and may end pytest itself.
+        code_of = getattr(sys.modules.get("dashboard"), "__file__", None)
+        document = {"code": watcher.code, "failures": watcher.failures, "passed": watcher.passed, "code_of": code_of}
+        Path(result).write_text(json.dumps(document), encoding="utf-8")
 
 
 if __name__ == "__main__":
