@@ -241,6 +241,12 @@ _ODD_FACTS = (
         f"{SNAPSHOTS}::test_the_larger_amount_is_held_when_the_banks_differs",
     ),
     without(
+        "what the bank does not show any more is told",
+        "a refund vanishes at the bank, in silence",
+        Edit(SNAPSHOTS_PY, "if m.seen.at - (refund.sent_at or refund.asked_at) > m.desk.config.quiet:", "if False:"),
+        f"{SNAPSHOTS}::test_what_stays_missing_is_an_anomaly",
+    ),
+    without(
         "what cannot be read is told",
         "a status of a new kind blocks a session, and nobody knows why",
         Edit(SNAPSHOTS_PY, "for line in m.snapshot.unreadable:", "for line in ():"),
@@ -265,16 +271,25 @@ _ABSENCE = (
         ),
         f"{RECOVER}::test_only_a_good_whole_read_proves_absence",
     ),
-    without(
+    without_both(
         "proof of absence",
         "not having seen a refund once is taken for its not being there",
-        Edit(
-            READS,
-            "if not merge.is_whole or (provable_from is not None and read_at <= provable_from):",
-            "if False:",
+        (
+            Edit(
+                READS,
+                "    if not merge.is_whole:\n        if refund.sent_at",
+                "    if False:\n        if refund.sent_at",
+            ),
+            Edit(READS, "if provable_from is not None and read_at <= provable_from:", "if False:"),
         ),
         f"{RECOVER}::test_a_read_within_the_lease_and_the_quiet_period_proves_nothing",
         f"{RECOVER}::test_only_a_good_whole_read_proves_absence",
+    ),
+    without(
+        "what can never be proved goes to people",
+        "a refund of unknown outcome stays so in silence",
+        Edit(READS, "if refund.sent_at is not None and proves_nothing_for_long(merge, refund.sent_at):", "if False:"),
+        f"{RECOVER}::test_a_session_that_stays_in_part_unreadable_leaves_it_to_people_in_the_end",
     ),
     without(
         "two absences, not one",
