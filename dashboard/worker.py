@@ -5,20 +5,20 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from sqlalchemy import Select, and_, delete, exists, or_, select
+from sqlalchemy import BindParameter, and_, bindparam, delete, exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from dashboard import reads, refund_rules, sending, webhook_inbox
 from dashboard.bank131.client import BankError
 from dashboard.db import LOCK_WAIT_MS
 from dashboard.desk import Desk
-from dashboard.models import Attempt, PaymentSession, Refund, WebhookDelivery, WorkerBeat
+from dashboard.models import Attempt, Installation, PaymentSession, Refund, WebhookDelivery, WorkerBeat
 
 About = TypeVar("About")
 
@@ -34,15 +34,6 @@ SEND = "send"
 READ = "read"
 
 
-# Built once: to alias a table anew at every look costs more than the look.
-_other = aliased(Refund)
-_IN_THE_WAY = exists().where(
-    _other.session_id == Refund.session_id,
-    _other.id != Refund.id,
-    or_(_other.state.in_(refund_rules.OPEN_SEND), _other.review != ""),
-)
-
-
 @dataclass(frozen=True)
 class Work:
     """One thing to do: `kind`, and the id of what it is about."""
@@ -54,60 +45,74 @@ class Work:
 # What is due
 
 
+# Statements are built once: to build them anew at every look would cost more than to run them.
+_NOW: BindParameter[datetime] = bindparam("now")
+_LIMIT: BindParameter[int] = bindparam("limit")
+_other = aliased(Refund)
+_IN_THE_WAY = exists().where(
+    _other.session_id == Refund.session_id,
+    _other.id != Refund.id,
+    or_(_other.state.in_(refund_rules.OPEN_SEND), _other.review != ""),
+)
+_LEASE_ALIVE = exists().where(Attempt.refund_id == Refund.id, Attempt.lease_until >= _NOW)
+_TO_SEND = and_(Refund.next_send_at <= _NOW, Refund.review == "", ~_IN_THE_WAY)
+
+_DELIVERIES = (
+    select(WebhookDelivery)
+    .where(WebhookDelivery.next_try_at <= _NOW)
+    .order_by(WebhookDelivery.next_try_at)
+    .limit(_LIMIT)
+)
+_LAPSED = select(Refund).where(Refund.state == refund_rules.SENDING, ~_LEASE_ALIVE).order_by(Refund.id).limit(_LIMIT)
+_SENDS = select(Refund).where(_TO_SEND).order_by(Refund.next_send_at, Refund.id).limit(_LIMIT)
+_READS = (
+    select(PaymentSession)
+    .where(PaymentSession.next_read_at <= _NOW)
+    .order_by(PaymentSession.next_read_at)
+    .limit(_LIMIT)
+)
+_NOT_PAUSED = exists().where(Installation.sending_paused_at.is_(None))
+_KINDS_DUE = select(
+    _DELIVERIES.exists().label(APPLY),
+    _LAPSED.exists().label(EXPIRE),
+    and_(_NOT_PAUSED, _SENDS.exists()).label(SEND),
+    _READS.exists().label(READ),
+)
+_CLAIM_DELIVERIES = _DELIVERIES.with_for_update(skip_locked=True)
+_CLAIM_SENDS = _SENDS.with_for_update(skip_locked=True, of=Refund)
+_CLAIM_READS = _READS.with_for_update(skip_locked=True, key_share=True)
+
+
 def due_work(desk: Desk, limit: int) -> list[Work]:
     """Claim what is due, at most so much of each kind. A claim lapses: a dead worker's is taken by another."""
     now = desk.clock.now()
     with desk.read() as session:
-        if not any(session.execute(query).first() for query in _queries(session, now, 1)):
-            return []
+        found = session.execute(_KINDS_DUE, {"now": now, "limit": 1}).mappings().one()
+    kinds = {kind for kind, is_due in found.items() if is_due}
+    if not kinds:
+        return []
     until = now + timedelta(seconds=CLAIM_MARGIN_S + 2 * desk.config.timeout_s)
     with desk.write() as tx:
-        return list(_claim(tx, now, until, limit))
+        return list(_claim(tx, kinds, now, until, limit))
 
 
-def _queries(session: Session, now: datetime, limit: int) -> Iterator[Select[Any]]:
-    yield _deliveries(now, limit)
-    yield _lapsed(now, limit)
-    if not sending.is_paused(session):
-        yield _sends(now, limit)
-    yield _reads(now, limit)
-
-
-def _claim(tx: Session, now: datetime, until: datetime, limit: int) -> Iterator[Work]:
-    for delivery in tx.scalars(_deliveries(now, limit).with_for_update(skip_locked=True)):
-        delivery.next_try_at = until
-        yield Work(APPLY, str(delivery.id))
-    for refund in tx.scalars(_lapsed(now, limit)):
-        yield Work(EXPIRE, refund.reference)
-    if not sending.is_paused(tx):
-        for refund in tx.scalars(_sends(now, limit).with_for_update(skip_locked=True, of=Refund)):
+def _claim(tx: Session, kinds: Set[str], now: datetime, until: datetime, limit: int) -> Iterator[Work]:
+    bounds = {"now": now, "limit": limit}
+    if APPLY in kinds:
+        for delivery in tx.scalars(_CLAIM_DELIVERIES, bounds):
+            delivery.next_try_at = until
+            yield Work(APPLY, str(delivery.id))
+    if EXPIRE in kinds:
+        for refund in tx.scalars(_LAPSED, bounds):
+            yield Work(EXPIRE, refund.reference)
+    if SEND in kinds and not sending.is_paused(tx):
+        for refund in tx.scalars(_CLAIM_SENDS, bounds):
             refund.next_send_at = until
             yield Work(SEND, refund.reference)
-    for session in tx.scalars(_reads(now, limit).with_for_update(skip_locked=True, key_share=True)):
-        session.next_read_at, session.read_wanted_at = until, None
-        yield Work(READ, session.id)
-
-
-def _deliveries(now: datetime, limit: int) -> Select[WebhookDelivery]:
-    due = WebhookDelivery.next_try_at <= now
-    return select(WebhookDelivery).where(due).order_by(WebhookDelivery.next_try_at).limit(limit)
-
-
-def _lapsed(now: datetime, limit: int) -> Select[Refund]:
-    """Refunds being sent whose every attempt's lease is over."""
-    alive = exists().where(Attempt.refund_id == Refund.id, Attempt.lease_until >= now)
-    return select(Refund).where(Refund.state == refund_rules.SENDING, ~alive).order_by(Refund.id).limit(limit)
-
-
-def _sends(now: datetime, limit: int) -> Select[Refund]:
-    """Refunds to be sent, but for those whose session has another one in the way."""
-    due = and_(Refund.next_send_at <= now, Refund.review == "", ~_IN_THE_WAY)
-    return select(Refund).where(due).order_by(Refund.next_send_at, Refund.id).limit(limit)
-
-
-def _reads(now: datetime, limit: int) -> Select[PaymentSession]:
-    due = PaymentSession.next_read_at <= now
-    return select(PaymentSession).where(due).order_by(PaymentSession.next_read_at).limit(limit)
+    if READ in kinds:
+        for session in tx.scalars(_CLAIM_READS, bounds):
+            session.next_read_at, session.read_wanted_at = until, None
+            yield Work(READ, session.id)
 
 
 # Doing it

@@ -107,8 +107,8 @@ def test_two_workers_share_what_is_due(refund_desk: RefundDesk) -> None:
     now = refund_desk.clock.now()
     until = now + timedelta(seconds=70)
     with refund_desk.desk.write() as first, refund_desk.desk.write(500) as second:
-        one = list(worker._claim(first, now, until, 2))
-        other = list(worker._claim(second, now, until, 10))
+        one = list(worker._claim(first, {worker.SEND}, now, until, 2))
+        other = list(worker._claim(second, {worker.SEND}, now, until, 10))
     assert (len(one), len(other)) == (2, 2)
     assert {work.key for work in one}.isdisjoint({work.key for work in other})
 

@@ -154,7 +154,7 @@ _IN_TURN = (
     without(
         "a worker skips what another is claiming",
         "workers wait for each other, and send twice what both have seen",
-        Edit(WORKER, "_sends(now, limit).with_for_update(skip_locked=True, of=Refund)", "_sends(now, limit)"),
+        Edit(WORKER, "_SENDS.with_for_update(skip_locked=True, of=Refund)", "_SENDS"),
         "core/test_worker.py::test_two_workers_share_what_is_due",
         database=POSTGRESQL,
     ),

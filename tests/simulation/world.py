@@ -189,7 +189,7 @@ class World:
     def paid_sessions(self) -> list[str]:
         """One session or two; some with two payments."""
         ids = []
-        for _ in range(self.chance.choice((1, 1, 2))):
+        for _ in range(self.chance.choice((1, 1, 1, 1, 2))):
             amount_minor = self.chance.randrange(50, 500) * 100
             second_minor = amount_minor // 2 if self.chance.random() < 0.1 else 0
             scene = scenes.Scene(1, "client-1", amount_minor, second_amount_minor=second_minor)
