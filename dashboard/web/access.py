@@ -18,7 +18,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 # Asked by scripts, which can make nothing of a sign-in page.
-_FOR_SCRIPTS = frozenset({"live.stream", "refunds.rows", "refunds.left"})
+_FOR_SCRIPTS = frozenset({"live.stream", "refunds.rows", "refund_form.left"})
 _STATIC = frozenset({"static", "bootstrap.static"})
 # Who may use a view stands on the view itself.
 _OPEN_TO = "_open_to"

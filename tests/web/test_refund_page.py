@@ -133,8 +133,12 @@ def test_one_under_review_says_why(operator: Browser, refund_desk: RefundDesk) -
     refund_desk.read(session_id)
     page = operator.page(f"/refunds/{reference}")
     assert page.one(data_announce=True).text == "Declined Needs you"
-    assert next_step(page) == "The bank said both accepted and declined."
-    assert page.notices == ["Does not fit The bank said both accepted and declined. Shown is what it said first."]
+    assert next_step(page) == "Accepted and declined. The bank said both accepted and declined."
+    (notice,) = page.notices
+    assert notice == (
+        "Does not fit Accepted and declined. The bank said both accepted and declined. "
+        "Shown is what it said first. Acknowledge"
+    )
     assert ">" not in page.notices[0]
 
 
@@ -150,7 +154,11 @@ def test_another_amount_at_the_bank_is_shown_beside_ours(operator: Browser, refu
     refund_desk.read(session_id)
     page = operator.page(f"/refunds/{reference}")
     assert facts(page.one(id="refund-detail"))["Amount at the bank"] == "20.00 RUB"
-    assert page.notices == ["Does not fit The bank's amount is not the one that was asked for: 20.00 RUB."]
+    (notice,) = page.notices
+    assert notice == (
+        "Does not fit Another amount at the bank. The bank's amount is not the one that was asked for: 20.00 RUB. "
+        "Acknowledge"
+    )
 
 
 @pytest.mark.parametrize(("kind", "asked"), [("refund_here", "At the bank"), ("charge_back", "Chargeback")])
