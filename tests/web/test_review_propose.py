@@ -13,6 +13,7 @@ from tests.bench.reviews import (
     NEVER_MADE,
     STANDS,
     THAT_ONE,
+    contradicted,
     decide,
     not_found,
     resolutions_of,
@@ -177,17 +178,11 @@ def test_a_second_proposal_waits_for_the_first(operator: Browser, auth: Auth, re
 
 @on_sqlite
 def test_the_facts_stand_is_what_can_be_said_of_a_contradiction(operator: Browser, refund_desk: RefundDesk) -> None:
-    session_id = refund_desk.paid_session(100_00)
-    reference = refund_desk.ask_and_send(session_id, 10_00)
-    (bank_refund,) = refund_desk.bank_refunds(session_id)
-    refund_desk.bank.decide_refund(bank_refund.id, "declined")
-    refund_desk.read(session_id)
-    refund_desk.bank.decide_refund(bank_refund.id, "accepted", force=True)
-    refund_desk.read(session_id)
-    page = operator.page(path_of(reference))
+    refund = contradicted(refund_desk)
+    page = operator.page(path_of(refund.reference))
     assert choices(page) == {"stands": True}
-    assert f"known at the bank as {bank_refund.id} The bank's last word Accepted 10.00 RUB" in page.text
-    assert send(operator, reference, STANDS).status == 303
+    assert f"known at the bank as {refund.bank_id} The bank's last word Accepted 10.00 RUB" in page.text
+    assert send(operator, refund.reference, STANDS).status == 303
 
 
 @on_sqlite
