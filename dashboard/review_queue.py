@@ -81,7 +81,9 @@ def count(session: Session) -> int:
 
 def queue(session: Session) -> Queue:
     """The whole queue, each of its lists cut at MOST_SHOWN."""
-    proposals = _proposals(session, _proposals_query().order_by(Resolution.id).limit(MOST_SHOWN))
+    oldest_proposals = _open_proposals().order_by(Resolution.id).limit(MOST_SHOWN)
+    query = _proposals_query().where(Resolution.id.in_(oldest_proposals))
+    proposals = _proposals(session, query.order_by(Resolution.id))
     proposed_for = select(Resolution.refund_id).where(_OPEN_PROPOSAL)
     waiting = _under_review().where(Refund.id.not_in(proposed_for))
     oldest = waiting.order_by(Refund.asked_at, Refund.id).limit(MOST_SHOWN)
@@ -89,7 +91,7 @@ def queue(session: Session) -> Queue:
     by_refund = {each.refund_id: each for each in proposals}
     return Queue(
         proposed=[Waiting(row, by_refund[row.id]) for row in history.rows_of(session, list(by_refund))],
-        proposed_count=_count(session, select(Resolution.id).where(_OPEN_PROPOSAL)),
+        proposed_count=_count(session, _open_proposals()),
         waiting=[Waiting(row, None) for row in history.rows_of(session, session.scalars(oldest).all())],
         waiting_count=_count(session, waiting),
         anomalies=_odd_facts(session, Anomaly.id.in_(facts)),
@@ -100,6 +102,10 @@ def queue(session: Session) -> Queue:
 def _under_review() -> Select[int]:
     """In the words of the index that has them in the order of their asking."""
     return select(Refund.id).where(literal_column(f"({NEEDS_SOMEBODY})"), Refund.review != "")
+
+
+def _open_proposals() -> Select[int]:
+    return select(Resolution.id).where(_OPEN_PROPOSAL)
 
 
 def _open_anomalies() -> Select[int]:
@@ -116,13 +122,12 @@ def _count(session: Session, ids: Select[int]) -> int:
 
 def open_proposal(session: Session, refund_id: int) -> Proposal | None:
     """The proposal for a refund that nobody has decided on yet."""
-    found = _proposals(session, _proposals_query().where(Resolution.refund_id == refund_id))
+    found = _proposals(session, _proposals_query().where(Resolution.refund_id == refund_id, _OPEN_PROPOSAL))
     return found[0] if found else None
 
 
 def _proposals_query() -> Select[Resolution, str]:
-    query = select(Resolution, Person.email).join(Person, Person.id == Resolution.proposed_by_id)
-    return query.where(_OPEN_PROPOSAL)
+    return select(Resolution, Person.email).join(Person, Person.id == Resolution.proposed_by_id)
 
 
 def _proposals(session: Session, query: Select[Resolution, str]) -> list[Proposal]:
@@ -174,5 +179,5 @@ def _odd_facts(session: Session, *conditions: ColumnElement[bool]) -> list[OddFa
             seen_by=email,
             comment=each.comment,
         )
-        for each, reference, email in session.execute(query.where(*conditions).order_by(Anomaly.id))
+        for each, reference, email in session.execute(query.where(*conditions).order_by(Anomaly.found_at, Anomaly.id))
     ]

@@ -18,7 +18,7 @@ from dashboard.resolutions import Candidate, Look, ResolutionRefused
 from dashboard.review_queue import OddFact, Proposal
 from dashboard.web import timeline, wording
 from dashboard.web.access import desk, needs, person, visitor
-from dashboard.web.bank_seats import bank_seat
+from dashboard.web.bank_seats import PAGE_TIMEOUT_S, bank_seat
 from dashboard.web.formats import amount_with_currency, moment_seconds
 from dashboard.web.forms import DecisionForm, ProposalForm, ReasonedForm
 from dashboard.web.refunds import merged_into
@@ -72,7 +72,7 @@ def _look(reference: str) -> tuple[Look | None, BankError | None]:
     db.session.rollback()
     try:
         with bank_seat():
-            return resolutions.look(desk(), reference), None
+            return resolutions.look(desk(), reference, PAGE_TIMEOUT_S), None
     except LookupError:
         abort(404, _("No refund has this reference."))
     except BankError as problem:

@@ -22,10 +22,17 @@ def test_two_people_close_a_refund_as_never_made_and_it_is_asked_for_again(
     expect(first.locator("#refund-detail")).to_contain_text("Not found at the bank.", timeout=UNDER_REVIEW_WITHIN_MS)
     steps.expect_status(steps.subject(first), "unknown")
 
+    watching = first.context.new_page()
+    watching.goto(f"/refunds/{reference}")
+    steps.expect_live(watching)
+    steps.mark(watching)
     propose_never_made(first)
+    expect(watching.locator(".decide")).to_contain_text("operator@demo.test proposes: The bank never made it.")
     expect_still_held(second, session_id)
     confirm_from_the_queue(second, reference)
-    steps.expect_status(steps.subject(second), "abandoned")
+    for page in (second, watching):
+        steps.expect_status(steps.subject(page), "abandoned")
+    steps.expect_not_reloaded(watching)
     new = ask_again(second, reference)
 
     steps.expect_status(steps.subject(second), "accepted")

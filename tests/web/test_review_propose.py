@@ -7,6 +7,7 @@ import pytest
 
 from dashboard import resolutions, restore
 from dashboard.web import wording
+from dashboard.web.bank_seats import PAGE_TIMEOUT_S
 from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import RefundDesk
 from tests.bench.reviews import (
@@ -248,3 +249,23 @@ def test_a_row_that_was_taken_in_leads_to_the_one_that_took_it(operator: Browser
         answer = operator.get(path)
         assert (answer.status, answer.location) == (302, f"/refunds/{refund.reference}")
     assert operator.get("/refunds/00000000-0000-4000-8000-00000000ffff").status == 404
+
+
+@on_sqlite
+def test_the_page_waits_for_the_bank_no_longer_than_any_page(operator: Browser, refund_desk: RefundDesk) -> None:
+    lost = not_found(refund_desk)
+    operator.page(path_of(lost.reference))
+    assert refund_desk.wire.calls[-1].timeout_s == PAGE_TIMEOUT_S
+    send(operator, lost.reference, NEVER_MADE)
+    assert refund_desk.wire.calls[-1].timeout_s > PAGE_TIMEOUT_S, "what decides has the whole deadline"
+
+
+@on_sqlite
+def test_what_people_write_is_shown_as_text_without_card_numbers(
+    operator: Browser, auth: Auth, refund_desk: RefundDesk
+) -> None:
+    lost = not_found(refund_desk)
+    send(operator, lost.reference, NEVER_MADE, "<b>paid</b> to 4242 4242 4242 4242\nyesterday")
+    said = auth.login("approver").page(path_of(lost.reference)).one("dd", _class="said")
+    assert said.text == "<b>paid</b> to •••• 4242 yesterday"
+    assert said.all("b") == []
