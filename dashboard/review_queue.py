@@ -81,9 +81,8 @@ def count(session: Session) -> int:
 
 def queue(session: Session) -> Queue:
     """The whole queue, each of its lists cut at MOST_SHOWN."""
-    oldest_proposals = _open_proposals().order_by(Resolution.id).limit(MOST_SHOWN)
-    query = _proposals_query().where(Resolution.id.in_(oldest_proposals))
-    proposals = _proposals(session, query.order_by(Resolution.id))
+    query = _proposals_query().where(Resolution.id.in_(_open_proposals()))
+    proposals = _proposals(session, query.order_by(Resolution.id).limit(MOST_SHOWN))
     proposed_for = select(Resolution.refund_id).where(_OPEN_PROPOSAL)
     waiting = _under_review().where(Refund.id.not_in(proposed_for))
     oldest = waiting.order_by(Refund.asked_at, Refund.id).limit(MOST_SHOWN)

@@ -141,7 +141,8 @@ def _way_back() -> str | None:
     """Where to go after signing in: the page that was asked for, or the one that holds the form that was sent."""
     if request.method == "GET":
         return request.full_path.rstrip("?")
-    has_page = request.url_rule is not None and "GET" in (request.url_rule.methods or ())
+    addresses = current_app.create_url_adapter(request)
+    has_page = addresses is not None and "GET" in addresses.allowed_methods()
     return request.path if has_page else None
 
 

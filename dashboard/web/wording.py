@@ -55,7 +55,10 @@ REVIEWS: Mapping[str, Words] = {
     "no_longer_fits": (
         _l("No longer fits"),
         _l("The payment has less left than this refund asks for."),
-        _l("It was not sent. Undo it, and ask for what is left if that is still due."),
+        _l(
+            "So it is not sent. If it is still queued, undo it and ask for what is left. If its outcome is unknown, "
+            "ask the bank about the first send."
+        ),
     ),
     "duplicate": (
         _l("Made twice at the bank"),

@@ -6,6 +6,7 @@ import inspect
 import pytest
 
 from dashboard import resolutions, restore
+from dashboard.models import Refund
 from dashboard.web import wording
 from dashboard.web.bank_seats import PAGE_TIMEOUT_S
 from tests.bench.databases import on_sqlite
@@ -269,3 +270,18 @@ def test_what_people_write_is_shown_as_text_without_card_numbers(
     said = auth.login("approver").page(path_of(lost.reference)).one("dd", _class="said")
     assert said.text == "<b>paid</b> to •••• 4242 yesterday"
     assert said.all("b") == []
+
+
+@on_sqlite
+def test_a_read_of_another_bank_says_that_it_proves_nothing(operator: Browser, refund_desk: RefundDesk) -> None:
+    lost = not_found(refund_desk)
+    with refund_desk.desk.write() as tx:
+        tx.get_one(Refund, lost.id).project = "another project"
+    (notice,) = operator.page(path_of(lost.reference)).notices
+    assert notice.startswith("This is another bank server or project The refund was asked for with another one")
+
+
+@on_sqlite
+def test_whoever_was_signed_out_meanwhile_comes_back_to_the_page(client: Browser, refund_desk: RefundDesk) -> None:
+    lost = not_found(refund_desk)
+    assert send(client, lost.reference, NEVER_MADE).location == f"/login?next={path_of(lost.reference)}"
