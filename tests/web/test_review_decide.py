@@ -145,3 +145,14 @@ def test_a_viewer_decides_nothing(viewer: Browser, refund_desk: RefundDesk) -> N
 def test_proposals_that_do_not_exist_are_not_found(operator: Browser) -> None:
     for number in ("1", "0", "-1", "x", "²", "9" * 30):
         assert operator.post(f"/resolutions/{number}/confirm").status == 404
+
+
+@on_sqlite
+def test_what_cannot_be_confirmed_now_says_why(operator: Browser, refund_desk: RefundDesk) -> None:
+    refund, elsewhere = with_stranger(refund_desk)
+    propose(refund_desk, refund, THAT_ONE, elsewhere.bank_id)
+    another = "5f0c7a31-93b4-4a44-8f27-3d8b1d1f2a10"
+    refund_desk.bank_refunds(refund.session_id)[0].metadata = {"reference": another}
+    shown = decision(operator, refund.reference)
+    assert "It cannot be confirmed now What the bank shows now does not allow it." in shown.text
+    assert buttons(shown) == ["Reject"]
