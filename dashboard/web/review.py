@@ -271,7 +271,7 @@ def _reference_of(resolution_id: str) -> str:
 
 def _number(text: str) -> int:
     """A row's number as it stands in an address."""
-    if not text.isascii() or not text.isdecimal() or len(text) > LONGEST_NUMBER:
+    if not text.isdecimal() or len(text) > LONGEST_NUMBER:
         abort(404)
     return int(text)
 
