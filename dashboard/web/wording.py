@@ -34,7 +34,7 @@ REVIEWS: Mapping[str, Words] = {
     "no_proof": (
         _l("Nothing can be proved"),
         _l(
-            "Hours after it was sent the bank still shows this session only in part, so nothing can be proved about it. "
+            "Hours after it was sent the bank still shows this session only in part, so nothing can be proved of it. "
             "It may have been made: do not refund it a second time."
         ),
         _l("Ask the bank what became of it, and why part of its session cannot be read."),
