@@ -30,7 +30,9 @@ from dashboard.web import (
     live,
     overview,
     people,
+    refund_form,
     refunds,
+    review,
     sessions,
     webhooks,
 )
@@ -130,10 +132,11 @@ def _add_parts(app: Flask, desk: Desk) -> None:
     errors.init_app(app)
     live.init_app(app, desk)
     bank_seats.init_app(app, desk.config)
+    review.init_app(app)
 
 
 def _add_pages(app: Flask) -> None:
-    for part in (people, overview, sessions, refunds, live, journal, webhooks, health):
+    for part in (people, overview, sessions, refunds, refund_form, review, live, journal, webhooks, health):
         app.register_blueprint(part.bp)
     access.check_views(app)
 

@@ -5,6 +5,7 @@ whole table, so that a page costs the same at a thousand refunds and at ten mill
 first, from the refunds' indexes alone, where the database has little choice; then the rows of these ids.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -161,6 +162,12 @@ def of_session(session: Session, session_id: str) -> list[Row]:
     """All refunds of a session, newest first."""
     query = _rows_query().where(Refund.session_id == session_id)
     return _read(session, query.order_by(*_NEWEST_FIRST))
+
+
+def rows_of(session: Session, ids: Sequence[int]) -> list[Row]:
+    """The rows of those of these refunds that are still there, in their order."""
+    found = {row.id: row for row in _read(session, _rows_query().where(Refund.id.in_(ids)))} if ids else {}
+    return [found[each] for each in ids if each in found]
 
 
 def count(session: Session, status: str) -> int:

@@ -92,9 +92,15 @@ class Look:
 # Looking
 
 
-def look(desk: Desk, reference: str) -> Look:
-    """Read the bank and say what can be decided about a refund. Raises LookupError, BankError."""
-    return _under_fresh_read(desk, _session_of(desk, reference), lambda merge: _look_at(merge, _find(merge, reference)))
+def look(desk: Desk, reference: str, timeout_s: float | None = None) -> Look:
+    """Read the bank and say what can be decided about a refund. Raises LookupError, BankError.
+
+    `timeout_s` can shorten the deadline of the call.
+    """
+    session_id = _session_of(desk, reference)
+    return _under_fresh_read(
+        desk, session_id, lambda merge: _look_at(merge, _find(merge, reference)), timeout_s=timeout_s
+    )
 
 
 def _session_of(desk: Desk, reference: str) -> str:
@@ -106,21 +112,26 @@ def _session_of(desk: Desk, reference: str) -> str:
 
 
 def _under_fresh_read(
-    desk: Desk, session_id: str, act: Callable[[Merge], Outcome], *, once_more: bool = True
+    desk: Desk,
+    session_id: str,
+    act: Callable[[Merge], Outcome],
+    *,
+    once_more: bool = True,
+    timeout_s: float | None = None,
 ) -> Outcome:
     """Read the session, and act under its lock on what that shows; read again where the first look is not whole."""
     started_at = desk.clock.now()
-    reading = _ask_bank(desk, session_id)
+    reading = _ask_bank(desk, session_id, timeout_s)
     with desk.write() as tx:
         merge = reads.take_read(tx, desk, reading, started_at)
         if merge.is_whole or not once_more:
             return act(merge)
-    return _under_fresh_read(desk, session_id, act, once_more=False)
+    return _under_fresh_read(desk, session_id, act, once_more=False, timeout_s=timeout_s)
 
 
-def _ask_bank(desk: Desk, session_id: str) -> Reading:
+def _ask_bank(desk: Desk, session_id: str, timeout_s: float | None) -> Reading:
     try:
-        return desk.bank.status(session_id)
+        return desk.bank.status(session_id, timeout_s)
     except BankError as problem:
         reads.note_failed_read(desk, session_id, problem)
         raise

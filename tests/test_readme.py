@@ -1,14 +1,17 @@
 """The README is the manual: every command, setting and address stands in it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
 import pytest
+from flask import Flask
+from flask_babel import Babel
 
-from dashboard import cli
+from dashboard import cli, refund_rules
 from dashboard.config import SETTINGS
+from dashboard.web import wording
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -56,3 +59,29 @@ def test_every_setting_is_documented_with_its_default(setting) -> None:
 def test_no_setting_is_documented_that_does_not_exist() -> None:
     documented = set(re.findall(r"`((?:DASHBOARD|BANK131)_[A-Z_]+)`", README))
     assert documented == {setting.name for setting in SETTINGS}
+
+
+def runbook() -> str:
+    return README.partition("\n## When something is unusual\n")[2].partition("\n## ")[0]
+
+
+@pytest.fixture
+def in_english() -> Iterator[None]:
+    app = Flask(__name__)
+    Babel(app)
+    with app.test_request_context():
+        yield
+
+
+@pytest.mark.parametrize("words", [wording.REVIEWS, wording.ANOMALIES], ids=["reviews", "facts"])
+def test_every_reason_and_every_fact_that_does_not_fit_is_in_the_runbook_by_its_name(
+    words: Mapping[str, wording.Words], in_english: None
+) -> None:
+    names = {str(name) for name, _sentence, _step in words.values()}
+    assert len(names) == len(words)
+    assert [name for name in names if f"\n| **{name}** |" not in runbook()] == []
+
+
+def test_the_runbook_speaks_of_choices_as_the_screens_do(in_english: None) -> None:
+    said = {wording.choice_name(choice, "rf_…") for choice in refund_rules.CHOICES}
+    assert [words for words in said if f"*{words}*" not in runbook().replace("\n", " ")] == []

@@ -18,7 +18,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 # Asked by scripts, which can make nothing of a sign-in page.
-_FOR_SCRIPTS = frozenset({"live.stream", "refunds.rows", "refunds.left"})
+_FOR_SCRIPTS = frozenset({"live.stream", "refunds.rows", "refund_form.left"})
 _STATIC = frozenset({"static", "bootstrap.static"})
 # Who may use a view stands on the view itself.
 _OPEN_TO = "_open_to"
@@ -141,7 +141,8 @@ def _way_back() -> str | None:
     """Where to go after signing in: the page that was asked for, or the one that holds the form that was sent."""
     if request.method == "GET":
         return request.full_path.rstrip("?")
-    has_page = request.url_rule is not None and "GET" in (request.url_rule.methods or ())
+    addresses = current_app.create_url_adapter(request)
+    has_page = addresses is not None and "GET" in addresses.allowed_methods()
     return request.path if has_page else None
 
 

@@ -21,6 +21,9 @@ def init_app(app: Flask) -> None:
     app.jinja_env.filters.update({each.__name__: each for each in filters})
     app.jinja_env.filters["numberformat"] = number
     app.jinja_env.filters["reason_text"] = wording.reason
+    app.jinja_env.filters.update(review_name=wording.review_name, anomaly_name=wording.anomaly_name)
+    app.jinja_env.filters["odd_fact_text"] = lambda fact: wording.anomaly(fact.kind, fact.detail)
+    app.jinja_env.globals["choice_name"] = wording.choice_name
 
 
 def amount(amount_minor: int, currency: str) -> str:

@@ -8,7 +8,7 @@ from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import HiddenField, PasswordField, RadioField, SelectField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
-from wtforms.validators import AnyOf, InputRequired, Length
+from wtforms.validators import AnyOf, DataRequired, InputRequired, Length
 
 from dashboard import money
 from dashboard.bank131.card_numbers import mask_card_numbers
@@ -17,6 +17,7 @@ from dashboard.web import wording
 FULL = "full"
 PARTIAL = "partial"
 LONGEST_COMMENT = 500
+LONGEST_REFERENCE = 36
 
 
 def _at_most(length: int) -> Length:
@@ -40,6 +41,32 @@ class SignInForm(FlaskForm):  # type: ignore[misc]
     next = HiddenField()
 
 
+class DecisionForm(FlaskForm):  # type: ignore[misc]
+    """Why somebody agrees with what was proposed, or takes it back; nothing has to be said."""
+
+    comment = TextAreaField(_l("Comment"), [_at_most(LONGEST_COMMENT)], filters=[_tidy])
+
+
+class ReasonedForm(FlaskForm):  # type: ignore[misc]
+    """Why, in words that others will read."""
+
+    comment = TextAreaField(
+        _l("Comment"), [DataRequired(_l("Write down why.")), _at_most(LONGEST_COMMENT)], filters=[_tidy]
+    )
+
+
+class ProposalForm(ReasonedForm):
+    """What became of a refund. `choice`: a choice of `refund_rules`, for `that_one` with a colon and a bank id."""
+
+    choice = StringField(validators=[InputRequired(_l("Choose what became of it."))])
+
+    @property
+    def what(self) -> tuple[str, str | None]:
+        """The choice, and the bank id where there is one."""
+        choice, _colon, bank_id = (self.choice.data or "").partition(":")
+        return choice, bank_id or None
+
+
 class RefundForm(FlaskForm):  # type: ignore[misc]
     """How much to refund and why. `amount_minor` is set once `amount` was understood."""
 
@@ -60,6 +87,7 @@ class RefundForm(FlaskForm):  # type: ignore[misc]
     )
     comment = TextAreaField(_l("Comment"), [_at_most(LONGEST_COMMENT)], filters=[_tidy])
     form_token = HiddenField()
+    replaces = HiddenField(filters=[lambda reference: (reference or "").strip()[:LONGEST_REFERENCE] or None])
 
     amount_minor: int | None = None
 
@@ -69,6 +97,7 @@ class RefundForm(FlaskForm):  # type: ignore[misc]
         self.amount.data = typed.get("amount", "")[:40] if self.kind.data == PARTIAL else ""
         self.reason.data = typed.get("reason") if typed.get("reason") in wording.REASONS else ""
         self.comment.data = typed.get("comment", "")[:LONGEST_COMMENT]
+        self.replaces.data = typed.get("replaces", "").strip()[:LONGEST_REFERENCE] or None
 
     def check(self, currency: str, *, is_confirmed: bool) -> bool:
         """Whether everything that was typed can be used; the fields hold what cannot, in words.

@@ -7,14 +7,12 @@ from typing import Any
 from flask import Blueprint, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from sqlalchemy import select
 
 from dashboard import health, history, refund_rules, roles
 from dashboard.db import db
 from dashboard.history import Filters
-from dashboard.models import Installation
-from dashboard.web import wording
 from dashboard.web.access import desk, needs, zone
+from dashboard.web.pause import why_paused
 
 MOST_ROWS = 10
 
@@ -65,9 +63,7 @@ def _link(**arguments: Any) -> str:
 def _notices() -> list[tuple[str, str, str]]:
     """What is wrong with the desk itself."""
     notices = []
-    installation = db.session.scalars(select(Installation)).one()
-    if installation.sending_paused_at is not None:
-        why = wording.pause(installation.sending_paused_why or "")
+    if why := why_paused(db.session()):
         notices.append(
             (
                 "warn",

@@ -12,12 +12,12 @@ from flask_babel import gettext as _
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from dashboard import history, journal, keyset, reads, refund_rules, roles, session_index
+from dashboard import history, journal, keyset, reads, refund_rules, review_queue, roles, session_index
 from dashboard.bank131.client import BankError, Refused
 from dashboard.bank131.objects import is_identifier
 from dashboard.db import db
-from dashboard.models import Anomaly, Payment, PaymentSession
-from dashboard.web import timeline, wording
+from dashboard.models import Payment, PaymentSession
+from dashboard.web import timeline
 from dashboard.web.access import desk, needs, visitor
 from dashboard.web.bank_seats import PAGE_TIMEOUT_S, bank_seat
 from dashboard.web.pagination import pager_urls
@@ -112,7 +112,8 @@ def show(session_id: str) -> ResponseReturnValue:
         read_at=payment_session.read_at or payment_session.found_at,
         stale=problem is not None,
         refusal=refusal_of(problem),
-        anomalies=_anomalies(session_id),
+        can_acknowledge=visitor().may(roles.RESOLVE),
+        odd_facts=review_queue.odd_facts_of_session(db.session(), session_id),
         bank_json=_indented(payment_session.fields),
         live_url=url_for("live.stream", of_session=session_id),
         cursor=cursor,
@@ -205,11 +206,6 @@ def _metadata_by_payment(fields: dict[str, object]) -> dict[str, str]:
                     value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
                 )
     return shown
-
-
-def _anomalies(session_id: str) -> list[str]:
-    query = select(Anomaly).where(Anomaly.session_id == session_id, Anomaly.refund_id == 0).order_by(Anomaly.id)
-    return [wording.anomaly(each.kind, each.detail) for each in db.session.scalars(query)]
 
 
 def _indented(fields: str) -> str:

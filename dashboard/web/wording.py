@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from flask_babel import LazyString, gettext
+from flask_babel import LazyString, gettext, ngettext
 from flask_babel import lazy_gettext as _l
 
 from dashboard import money
@@ -17,38 +17,110 @@ REASONS: Mapping[str, LazyString] = {
     "other": _l("Other"),
 }
 
-_REVIEWS: Mapping[str, LazyString] = {
-    "stranger": _l(
-        "Another refund appeared at the bank while this one was on its way, so it is not clear which is which."
+# Code -> its name, what it says, and what to do. The README's runbook has the same names.
+Words = tuple[LazyString, LazyString, LazyString]
+
+REVIEWS: Mapping[str, Words] = {
+    "stranger": (
+        _l("Not clear which is ours"),
+        _l("Another refund appeared at the bank while this one was on its way, so it is not clear which is which."),
+        _l("Ask the bank, or whoever refunds there, what the other one is."),
     ),
-    "not_found": _l("The bank does not show it, and it was sent as often as is safe."),
-    "no_proof": _l(
-        "Hours after it was sent the bank still shows this session only in part, so nothing can be proved about it. "
-        "It may have been made: do not refund it a second time."
+    "not_found": (
+        _l("Not found at the bank"),
+        _l("The bank does not show it, and it was sent as often as is safe."),
+        _l("Ask the bank whether it has made it under another number, or ever will."),
     ),
-    "not_whole": _l(
-        "For hours the bank has shown this session only in part, so this refund was not sent. Undo it, or ask the bank "
-        "what became of the rest."
+    "no_proof": (
+        _l("Nothing can be proved"),
+        _l(
+            "Hours after it was sent the bank still shows this session only in part, so nothing can be proved of it. "
+            "It may have been made: do not refund it a second time."
+        ),
+        _l("Ask the bank what became of it, and why part of its session cannot be read."),
     ),
-    "other_bank": _l("It was asked for with another bank server or project, so it is never sent from here."),
-    "no_longer_fits": _l("The payment has less left than this refund asks for."),
-    "duplicate": _l("The bank made two refunds under one reference of ours."),
-    "contradiction": _l("The bank said both accepted and declined."),
-    "restored": _l(
-        "The database was put back from a backup. It is not known whether this refund was sent after the backup was "
-        "made, so it is not sent from here. It may have been made: do not refund it a second time."
+    "not_whole": (
+        _l("The bank shows only a part"),
+        _l(
+            "For hours the bank has shown this session only in part, so this refund was not sent. Undo it, or ask the "
+            "bank what became of the rest."
+        ),
+        _l("What was refunded and cannot be seen may have taken the money already."),
+    ),
+    "other_bank": (
+        _l("Another bank server or project"),
+        _l("It was asked for with another bank server or project, so it is never sent from here."),
+        _l("Look for it there, with that server's own tools."),
+    ),
+    "no_longer_fits": (
+        _l("No longer fits"),
+        _l("The payment has less left than this refund asks for."),
+        _l(
+            "So it is not sent. If it is still queued, undo it and ask for what is left. If its outcome is unknown, "
+            "ask the bank about the first send."
+        ),
+    ),
+    "duplicate": (
+        _l("Made twice at the bank"),
+        _l("The bank made two refunds under one reference of ours."),
+        _l("Both count as given back. Ask the bank to take one of them back."),
+    ),
+    "contradiction": (
+        _l("Accepted and declined"),
+        _l("The bank said both accepted and declined."),
+        _l("Ask the bank which of the two is true. Until then the amount counts as given back."),
+    ),
+    "restored": (
+        _l("Put back from a backup"),
+        _l(
+            "The database was put back from a backup. It is not known whether this refund was sent after the backup "
+            "was made, so it is not sent from here. It may have been made: do not refund it a second time."
+        ),
+        _l("Look for it at the bank. It ends by itself if it turns up there under our reference."),
     ),
 }
 
-_ANOMALIES: Mapping[str, LazyString] = {
-    "amount_differs": _l("The bank's amount is not the one that was asked for: %(detail)s."),
-    "over_captured": _l("More is refunded or on its way than was paid."),
-    "contradiction": _l("The bank said both accepted and declined. Shown is what it said first."),
-    "made_after_end": _l("The bank made it after all, although it had ended here."),
-    "duplicate": _l("A second refund of the bank's bears the same reference: %(detail)s."),
-    "may_be_ours": _l("It came up without a reference after we had sent one; the two may be the same: %(detail)s."),
-    "missing": _l("The bank does not show it any more: %(detail)s."),
-    "unreadable": _l("Part of what the bank shows could not be read: %(detail)s."),
+ANOMALIES: Mapping[str, Words] = {
+    "amount_differs": (
+        _l("Another amount at the bank"),
+        _l("The bank's amount is not the one that was asked for: %(detail)s."),
+        _l("The larger of the two is held. Ask the bank why, and ask for the rest or get back what was too much."),
+    ),
+    "over_captured": (
+        _l("More than was paid"),
+        _l("More is refunded or on its way than was paid."),
+        _l("Nothing more of this session can be refunded. Look at its refunds and chargebacks, and ask the bank."),
+    ),
+    "contradiction": (
+        _l("Accepted and declined"),
+        _l("The bank said both accepted and declined. Shown is what it said first."),
+        _l("The amount counts as given back. Ask the bank which of the two is true."),
+    ),
+    "made_after_end": (
+        _l("Made after it had ended"),
+        _l("The bank made it after all, although it had ended here."),
+        _l("The money is gone, and counts. If it was refunded again meanwhile, it went back twice: ask the bank."),
+    ),
+    "duplicate": (
+        _l("Made twice at the bank"),
+        _l("A second refund of the bank's bears the same reference: %(detail)s."),
+        _l("Both count as given back. Ask the bank to take one of them back."),
+    ),
+    "may_be_ours": (
+        _l("May be the same refund"),
+        _l("It came up without a reference after we had sent one; the two may be the same: %(detail)s."),
+        _l("Both are held. Ask the bank whether they are one; if they are, two people can say so."),
+    ),
+    "missing": (
+        _l("Gone from the bank"),
+        _l("The bank does not show it any more: %(detail)s."),
+        _l("It goes on counting, and nothing of this session is sent while it is missing. Ask the bank where it is."),
+    ),
+    "unreadable": (
+        _l("Could not be read"),
+        _l("Part of what the bank shows could not be read: %(detail)s."),
+        _l("No refund of this session is sent while it stays so. Tell whoever runs this desk, and ask the bank."),
+    ),
 }
 
 _REFUSALS: Mapping[str, LazyString] = {
@@ -90,16 +162,39 @@ def reason(code: str) -> str:
 
 def review(code: str) -> str:
     """Why people have to look at a refund."""
-    return str(_REVIEWS.get(code, code))
+    return _word(REVIEWS, code, 1)
+
+
+def review_name(code: str) -> str:
+    """The same in a few words."""
+    return _word(REVIEWS, code, 0)
+
+
+def review_step(code: str) -> str:
+    """What to do about it."""
+    return _word(REVIEWS, code, 2)
 
 
 def anomaly(kind: str, detail: str) -> str:
     """A fact that fits no rule."""
-    sentence = _ANOMALIES.get(kind)
     if kind == "amount_differs":
         amount_minor, _, currency = detail.partition(" ")
         detail = f"{money.major(int(amount_minor), currency)} {currency.upper()}"
-    return str(sentence) % {"detail": detail} if sentence else f"{kind}: {detail}"
+    return _word(ANOMALIES, kind, 1) % {"detail": detail} if kind in ANOMALIES else f"{kind}: {detail}"
+
+
+def anomaly_name(kind: str) -> str:
+    """The same in a few words."""
+    return _word(ANOMALIES, kind, 0)
+
+
+def anomaly_step(kind: str) -> str:
+    """What it means for the money, and what to do about it."""
+    return _word(ANOMALIES, kind, 2)
+
+
+def _word(words: Mapping[str, Words], code: str, which: int) -> str:
+    return str(words[code][which]) if code in words else code
 
 
 def choice(code: str, bank_id: str | None) -> str:
@@ -109,6 +204,111 @@ def choice(code: str, bank_id: str | None) -> str:
     if code == "never_made":
         return gettext("the bank never made it")
     return gettext("the facts stand as they are")
+
+
+_CHOICES: Mapping[str, LazyString] = {
+    "never_made": _l("The bank never made it"),
+    "that_one": _l("It is %(bank_id)s at the bank"),
+    "stands": _l("The facts stand as they are"),
+}
+
+_EFFECTS: Mapping[str, LazyString] = {
+    "never_made": _l(
+        "It ends as never made: %(amount)s is free again and can be refunded anew. If the bank has made it after all, "
+        "the customer can be paid twice, so be sure."
+    ),
+    "that_one": _l(
+        "Our refund and the bank's become one, with the bank's status. %(held)s counts once instead of twice, "
+        "and nothing more is sent for it."
+    ),
+    "that_one_declined": _l(
+        "Our refund and the bank's become one, with the bank's status. The bank declined it, so nothing is held for it "
+        "any more and the amount can be refunded again."
+    ),
+    "stands": _l(
+        "Nothing changes in the books: what counts as given back goes on counting, and the refund needs nobody any "
+        "more. If too much went back, getting it back is between you, the customer and the bank."
+    ),
+}
+
+
+def choice_name(code: str, bank_id: str | None) -> str:
+    """What people decide about a refund under review, as a line to choose."""
+    return str(_CHOICES[code]) % {"bank_id": bank_id}
+
+
+def effect(code: str, amount: str, held: str = "") -> str:
+    """What a decision does to the money. `held`: what counts once our refund and the bank's are one."""
+    return str(_EFFECTS[code]) % {"amount": amount, "held": held}
+
+
+_NOT_DECIDED: Mapping[str, LazyString] = {
+    "not_in_review": _l(
+        "Nothing was decided: this refund does not need a decision any more. Its status says how its money stands."
+    ),
+    "choice_not_open": _l(
+        "Nothing was decided: what the bank shows now does not allow this choice. The amount stays held. "
+        "Look at what it shows and choose again."
+    ),
+    "not_whole": _l(
+        "Nothing was decided: part of what the bank shows could not be read or is out of date, so nothing can be "
+        "proved by it. The amount stays held. Try again in a minute; if it stays so, ask the bank."
+    ),
+    "not_open_yet": _l(
+        "Nothing was decided: until %(since)s the bank may still carry this refund out, so nobody can know yet that it "
+        "never will. The amount stays held. Come back after that."
+    ),
+    "proposal_open": _l(
+        "Nothing was added: there is another proposal for this refund, and it has to be decided first. "
+        "The amount stays held. Confirm or reject that one, or have it withdrawn."
+    ),
+    "same_person": _l(
+        "Nothing was decided: it takes two different people, and this is your own proposal. The amount stays held. "
+        "Ask a colleague, or withdraw it."
+    ),
+    "not_yours": _l(
+        "Nothing was changed: only the one who proposed it can withdraw it. The amount stays held. "
+        "If you do not agree, reject it."
+    ),
+    "outdated": _l(
+        "Nothing was decided: what the proposal rested on has changed, so it is closed. The amount stays as the status "
+        "says. Look at what the bank shows now and propose anew if it is still needed."
+    ),
+    "decided": _l(
+        "Nothing was changed: somebody has decided on this meanwhile. What was decided, and what it means for the "
+        "money, stands below."
+    ),
+    "comment_missing": _l(
+        "Nothing was decided: write down why, for those who read this later. Nothing has changed for the money."
+    ),
+}
+
+
+def not_decided(code: str, since: str = "") -> str:
+    """Why nothing was decided, what that means for the money, and what to do."""
+    return str(_NOT_DECIDED[code]) % {"since": since} if code in _NOT_DECIDED else code
+
+
+def not_acknowledged(code: str) -> str:
+    """Why a fact that fits no rule was not acknowledged."""
+    if code == "decided":
+        return gettext(
+            "Nothing was changed: somebody has acknowledged it meanwhile; who, and with which comment, stands below."
+        )
+    return not_decided(code)
+
+
+_CLOSED: Mapping[str, LazyString] = {
+    "not_in_review": _l("It does not need a decision any more."),
+    "choice_not_open": _l("What the bank shows now does not allow it."),
+    "not_whole": _l("Part of what the bank shows could not be read or is out of date. Try again in a minute."),
+    "not_open_yet": _l("Not before %(since)s: until then the bank may still carry it out."),
+}
+
+
+def closed_choice(code: str, since: str = "") -> str:
+    """Why a choice is not open at the moment, in short."""
+    return str(_CLOSED[code]) % {"since": since}
 
 
 def refusal(code: str) -> str:
@@ -121,10 +321,18 @@ def bad_amount(code: str) -> str:
     return str(_AMOUNTS.get(code, code))
 
 
-def pause(why: str) -> str:
-    """Why nothing is being sent."""
+def pause(why: str, left: int) -> str:
+    """Why nothing is being sent. `left`: sessions that have still to be read again after a restore."""
+    if why == "restored" and left:
+        return ngettext(
+            "The database was put back from a backup. %(num)d session with an open refund has still to be read again; "
+            "sending cannot be resumed before.",
+            "The database was put back from a backup. %(num)d sessions with open refunds have still to be read again; "
+            "sending cannot be resumed before.",
+            left,
+        )
     if why == "restored":
-        return gettext("The database was put back from a backup, and every open session is read again first.")
+        return gettext("The database was put back from a backup. Every open session has been read again.")
     if why.startswith("keys:"):
         return gettext("The bank did not accept our signature or project (%(code)s).", code=why[5:])
     return why
@@ -154,7 +362,7 @@ _NEXT_STEPS: Mapping[str, LazyString] = {
     "refused": _l("The bank said no and made no refund. The amount can be refunded again."),
     "cancelled": _l("It was undone before it was sent. No money moved."),
     "rejected": _l("It was not approved. No money moved."),
-    "abandoned": _l("Two people decided after a review that it was never made."),
+    "abandoned": _l("Two people decided after a review that it was never made. The amount can be refunded again."),
 }
 
 

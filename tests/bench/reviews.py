@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from dashboard import resolutions, sending
-from dashboard.models import Person, Refund, Resolution
+from dashboard.models import Anomaly, Person, Refund, Resolution
 from dashboard.resolutions import ResolutionRefused
 from tests.bench.refund_desk import RefundDesk
 from tests.bench.wire import REFUND, error, lose_request
@@ -54,6 +54,23 @@ def with_stranger(
     refund = refund_desk.refund(reference)
     assert (refund.state, refund.review) == ("unknown", "stranger")
     return refund, refund_desk.refunds(session_id)[-1]
+
+
+def contradicted(refund_desk: RefundDesk, session_id: str = "", amount_minor: int = 10_00) -> Refund:
+    """A refund that the bank declined, and accepted afterwards."""
+    session_id = session_id or refund_desk.paid_session(100_00)
+    reference = refund_desk.ask_and_send(session_id, amount_minor)
+    bank_refund = refund_desk.bank_refunds(session_id)[-1]
+    for status in ("declined", "accepted"):
+        refund_desk.bank.decide_refund(bank_refund.id, status, force=True)
+        refund_desk.read(session_id)
+    return refund_desk.refund(reference)
+
+
+def odd_fact_of(refund_desk: RefundDesk, refund: Refund) -> Anomaly:
+    """The one fact about a refund that fits no rule."""
+    with refund_desk.desk.read() as session:
+        return session.scalars(select(Anomaly).where(Anomaly.refund_id == refund.id)).one()
 
 
 def propose(

@@ -38,6 +38,7 @@ ORDER = (
     "webhook_inbox",
     "people",
     "history",
+    "review_queue",
     "session_index",
     "worker",
     "health",

@@ -17,6 +17,7 @@ from tests.journeys.waiting import answers, eventually
 
 PASSWORD = "a password of the tests"
 OPERATOR = "operator@demo.test"
+APPROVER = "approver@demo.test"
 VIEWER = "viewer@demo.test"
 READY_WITHIN_S = 60.0
 PATIENCE_S = 30.0

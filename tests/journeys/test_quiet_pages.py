@@ -21,6 +21,7 @@ def test_every_page_family(demo: Installation, windows: Windows) -> None:
         "/refunds/",
         "/refunds/?status=needs_you",
         f"/refunds/{reference}",
+        "/review/",
         "/journal/",
         "/refunds/no-such-refund",
         "/refunds/?status=nonsense",

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from dashboard import sending, worker
+from dashboard import restore, sending, worker
 from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import RefundDesk
 from tests.bench.simulated import START
@@ -85,6 +85,24 @@ def test_paused_sending_is_said_with_its_reason(operator: Browser, refund_desk: 
     )
     sending.resume(refund_desk.desk, "ann@desk.test")
     assert operator.page("/").notices == []
+
+
+def test_paused_by_a_restore_says_what_is_left_to_be_read(operator: Browser, refund_desk: RefundDesk) -> None:
+    """And so does the form of a new refund."""
+    worker.beat(refund_desk.desk, "worker-1")
+    session_id = refund_desk.paid_session(100_00)
+    refund_desk.ask(session_id, 10_00)
+    refund_desk.ask(refund_desk.paid_session(100_00), 10_00)
+    refund_desk.clock.advance(1)
+    restore.after_restore(refund_desk.desk, "command line")
+    (notice,) = operator.page("/").notices
+    assert "2 sessions with open refunds have still to be read again; sending cannot be resumed before." in notice
+    refund_desk.clock.advance(1)
+    form = operator.page(f"/sessions/{session_id}/refund")
+    assert "1 session with an open refund has still to be read again" in " ".join(form.notices)
+    refund_desk.work()
+    (notice,) = operator.page("/").notices
+    assert "Every open session has been read again." in notice
 
 
 @on_sqlite

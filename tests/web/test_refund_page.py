@@ -6,6 +6,7 @@ from dashboard import refund_rules
 from dashboard.refunds import RefundOrder
 from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import RefundDesk
+from tests.bench.reviews import contradicted
 from tests.bench.wire import REFUND, STATUS, edited, error, lose_answer, lose_request, refuse_connection
 from tests.web.browser import Browser
 from tests.web.made_up import MadeUp
@@ -124,17 +125,15 @@ def test_a_bank_that_was_never_reached_is_not_in_doubt(operator: Browser, refund
 
 @on_sqlite
 def test_one_under_review_says_why(operator: Browser, refund_desk: RefundDesk) -> None:
-    session_id = refund_desk.paid_session(100_00)
-    reference = refund_desk.ask_and_send(session_id, 10_00)
-    (bank_refund,) = refund_desk.bank_refunds(session_id)
-    refund_desk.bank.decide_refund(bank_refund.id, "declined")
-    refund_desk.read(session_id)
-    refund_desk.bank.decide_refund(bank_refund.id, "accepted", force=True)
-    refund_desk.read(session_id)
+    reference = contradicted(refund_desk).reference
     page = operator.page(f"/refunds/{reference}")
     assert page.one(data_announce=True).text == "Declined Needs you"
-    assert next_step(page) == "The bank said both accepted and declined."
-    assert page.notices == ["Does not fit The bank said both accepted and declined. Shown is what it said first."]
+    assert next_step(page) == "Accepted and declined. The bank said both accepted and declined."
+    (notice,) = page.notices
+    assert notice == (
+        "Does not fit Accepted and declined. The bank said both accepted and declined. "
+        "Shown is what it said first. Acknowledge"
+    )
     assert ">" not in page.notices[0]
 
 
@@ -150,7 +149,11 @@ def test_another_amount_at_the_bank_is_shown_beside_ours(operator: Browser, refu
     refund_desk.read(session_id)
     page = operator.page(f"/refunds/{reference}")
     assert facts(page.one(id="refund-detail"))["Amount at the bank"] == "20.00 RUB"
-    assert page.notices == ["Does not fit The bank's amount is not the one that was asked for: 20.00 RUB."]
+    (notice,) = page.notices
+    assert notice == (
+        "Does not fit Another amount at the bank. The bank's amount is not the one that was asked for: 20.00 RUB. "
+        "Acknowledge"
+    )
 
 
 @pytest.mark.parametrize(("kind", "asked"), [("refund_here", "At the bank"), ("charge_back", "Chargeback")])

@@ -21,7 +21,15 @@ CARDS = (CARD, "4242 4242 4242 4242", "4242-4242-4242-4242", "5555555555554444",
 
 
 def paths(session_id: str, reference: str) -> Iterator[str]:
-    yield from ("/", "/sessions/", "/refunds/", "/journal/", "/refunds/rows?since=0", f"/sessions/?q={session_id}")
+    yield from (
+        "/",
+        "/sessions/",
+        "/refunds/",
+        "/review/",
+        "/journal/",
+        "/refunds/rows?since=0",
+        f"/sessions/?q={session_id}",
+    )
     yield from (f"/sessions/{session_id}", f"/sessions/{session_id}/refund", f"/refunds/{reference}")
 
 

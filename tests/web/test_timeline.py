@@ -59,9 +59,9 @@ def test_every_event_of_a_refund_or_a_session_has_words() -> None:
 
 def test_every_anomaly_and_every_review_has_words() -> None:
     anomalies = literals_of("note_anomaly")
-    assert anomalies == set(wording._ANOMALIES)
+    assert anomalies == set(wording.ANOMALIES)
     reviews = literals_of("flag_review") | {"other_bank", "no_longer_fits", "not_whole", "stranger", "not_found"}
-    assert reviews == set(wording._REVIEWS)
+    assert reviews == set(wording.REVIEWS)
 
 
 def timeline_of(browser: Browser, reference: str) -> list[str]:

@@ -1,0 +1,182 @@
+"""What waits for people: refunds under review, what was proposed for them, and facts that fit no rule.
+
+Lists are short and oldest first, and counting ends early, so that a page costs the same however much piles up.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Select, func, literal_column, select
+from sqlalchemy.orm import Session
+
+from dashboard import history
+from dashboard.history import MOST_COUNTED, Row
+from dashboard.models import Anomaly, Person, Refund, Resolution
+from dashboard.models.refunds import NEEDS_SOMEBODY, OPEN_ANOMALY
+
+MOST_SHOWN = 50
+
+_OPEN_PROPOSAL: ColumnElement[bool] = literal_column("state = 'proposed'")
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What one person proposed for a refund, and nobody has decided on. `choice`: see `models.Resolution`."""
+
+    id: int
+    refund_id: int
+    choice: str
+    bank_id: str | None
+    by_id: str
+    by: str
+    at: datetime
+    comment: str
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A refund under review, with the open proposal if there is one."""
+
+    refund: Row
+    proposal: Proposal | None
+
+
+@dataclass(frozen=True)
+class OddFact:
+    """A fact that fits no rule. `reference`: of the refund it is about; None for one of the session itself.
+
+    `seen_at`, `seen_by`, `comment`: when somebody looked at it, who, and what they said.
+    """
+
+    id: int
+    kind: str
+    detail: str
+    session_id: str
+    reference: str | None
+    found_at: datetime
+    seen_at: datetime | None
+    seen_by: str | None
+    comment: str | None
+
+
+@dataclass(frozen=True)
+class Queue:
+    """What waits, oldest first: for a second person, for a first one, and facts that nobody has looked at.
+
+    `*_count`: how many there are altogether; counting ends at MOST_COUNTED.
+    """
+
+    proposed: list[Waiting]
+    proposed_count: int
+    waiting: list[Waiting]
+    waiting_count: int
+    anomalies: list[OddFact]
+    anomalies_count: int
+
+
+def count(session: Session) -> int:
+    """How many refunds are under review and facts not looked at; counting ends at MOST_COUNTED each."""
+    return _count(session, _under_review()) + _count(session, _open_anomalies())
+
+
+def queue(session: Session) -> Queue:
+    """The whole queue, each of its lists cut at MOST_SHOWN."""
+    query = _proposals_query().where(Resolution.id.in_(_open_proposals()))
+    proposals = _proposals(session, query.order_by(Resolution.id).limit(MOST_SHOWN))
+    proposed_for = select(Resolution.refund_id).where(_OPEN_PROPOSAL)
+    waiting = _under_review().where(Refund.id.not_in(proposed_for))
+    oldest = waiting.order_by(Refund.asked_at, Refund.id).limit(MOST_SHOWN)
+    facts = _open_anomalies().order_by(Anomaly.id).limit(MOST_SHOWN)
+    by_refund = {each.refund_id: each for each in proposals}
+    return Queue(
+        proposed=[Waiting(row, by_refund[row.id]) for row in history.rows_of(session, list(by_refund))],
+        proposed_count=_count(session, _open_proposals()),
+        waiting=[Waiting(row, None) for row in history.rows_of(session, session.scalars(oldest).all())],
+        waiting_count=_count(session, waiting),
+        anomalies=_odd_facts(session, Anomaly.id.in_(facts)),
+        anomalies_count=_count(session, _open_anomalies()),
+    )
+
+
+def _under_review() -> Select[int]:
+    """In the words of the index that has them in the order of their asking."""
+    return select(Refund.id).where(literal_column(f"({NEEDS_SOMEBODY})"), Refund.review != "")
+
+
+def _open_proposals() -> Select[int]:
+    return select(Resolution.id).where(_OPEN_PROPOSAL)
+
+
+def _open_anomalies() -> Select[int]:
+    return select(Anomaly.id).where(literal_column(OPEN_ANOMALY))
+
+
+def _count(session: Session, ids: Select[int]) -> int:
+    some = ids.limit(MOST_COUNTED).subquery()
+    return session.scalars(select(func.count()).select_from(some)).one()
+
+
+# Proposals
+
+
+def open_proposal(session: Session, refund_id: int) -> Proposal | None:
+    """The proposal for a refund that nobody has decided on yet."""
+    found = _proposals(session, _proposals_query().where(Resolution.refund_id == refund_id, _OPEN_PROPOSAL))
+    return found[0] if found else None
+
+
+def _proposals_query() -> Select[Resolution, str]:
+    return select(Resolution, Person.email).join(Person, Person.id == Resolution.proposed_by_id)
+
+
+def _proposals(session: Session, query: Select[Resolution, str]) -> list[Proposal]:
+    return [
+        Proposal(
+            id=each.id,
+            refund_id=each.refund_id,
+            choice=each.choice,
+            bank_id=each.bank_id,
+            by_id=each.proposed_by_id,
+            by=email,
+            at=each.proposed_at,
+            comment=each.propose_comment,
+        )
+        for each, email in session.execute(query)
+    ]
+
+
+# Facts that fit no rule
+
+
+def odd_facts_of_refund(session: Session, refund_id: int) -> list[OddFact]:
+    """Of one refund, in the order in which they were found."""
+    return _odd_facts(session, Anomaly.refund_id == refund_id)
+
+
+def odd_facts_of_session(session: Session, session_id: str) -> list[OddFact]:
+    """Of a session itself, in the order in which they were found."""
+    return _odd_facts(session, Anomaly.session_id == session_id, Anomaly.refund_id == 0)
+
+
+def odd_fact(session: Session, anomaly_id: int) -> OddFact | None:
+    """One of them."""
+    return next(iter(_odd_facts(session, Anomaly.id == anomaly_id)), None)
+
+
+def _odd_facts(session: Session, *conditions: ColumnElement[bool]) -> list[OddFact]:
+    query = select(Anomaly, Refund.reference, Person.email).outerjoin(Refund, Refund.id == Anomaly.refund_id)
+    query = query.outerjoin(Person, Person.id == Anomaly.acknowledged_by_id)
+    return [
+        OddFact(
+            id=each.id,
+            kind=each.kind,
+            detail=each.detail,
+            session_id=each.session_id,
+            reference=reference,
+            found_at=each.found_at,
+            seen_at=each.acknowledged_at,
+            seen_by=email,
+            comment=each.comment,
+        )
+        for each, reference, email in session.execute(query.where(*conditions).order_by(Anomaly.found_at, Anomaly.id))
+    ]

@@ -1,0 +1,234 @@
+"""Asking for a refund: the form, the last look before it is sent, and what is said to what cannot be taken."""
+
+from typing import Any
+
+from flask import Blueprint, abort, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from sqlalchemy import select
+
+from dashboard import history, money, refund_rules, refunds, roles, session_index
+from dashboard.bank131.client import BankError
+from dashboard.db import db
+from dashboard.models import PaymentSession, Refund
+from dashboard.refunds import Offer, RefundOrder, RequestRefused
+from dashboard.web import wording
+from dashboard.web.access import desk, needs, person
+from dashboard.web.bank_seats import bank_seat
+from dashboard.web.formats import amount_with_currency
+from dashboard.web.forms import FULL, RefundForm
+from dashboard.web.pause import why_paused
+from dashboard.web.sessions import find_or_explain, look_at_bank, refusal_of
+
+bp = Blueprint("refund_form", __name__)
+
+
+@bp.route("/sessions/<session_id>/refund", methods=["GET", "POST"])
+@needs(roles.REQUEST_REFUND)
+def new(session_id: str) -> ResponseReturnValue:
+    form = RefundForm()
+    if request.method == "POST" and (reference := _made_before(form)):
+        return redirect(url_for("refunds.show", reference=reference), 303)
+    if _is_confirmed() and (known := db.session.get(PaymentSession, session_id)):
+        return _take(form, known, refunds.offer_of(db.session(), known))
+    look = look_at_bank(session_id)
+    payment_session = find_or_explain(session_id, look.problem)
+    offer = refunds.offer_of(db.session(), payment_session)
+    if look.problem is not None:
+        return _answer_unreachable(form, payment_session, offer, look.problem)
+    if not look.is_whole:
+        return _answer_later(form, payment_session, offer, wording.refusal("not_whole")), 409
+    if request.method == "GET":
+        return _answer_new_form(form, payment_session, offer)
+    return _take(form, payment_session, offer)
+
+
+def _made_before(form: RefundForm) -> str | None:
+    token = form.form_token.data
+    return refunds.made_with(db.session(), token) if token else None
+
+
+def _is_confirmed() -> bool:
+    return request.form.get("confirm") == "yes"
+
+
+def _answer_new_form(form: RefundForm, payment_session: PaymentSession, offer: Offer) -> ResponseReturnValue:
+    _give_token(form, payment_session.id, offer)
+    form.fill_in(request.args)
+    blocked = _why_blocked(offer) or _why_not_replaced(form, payment_session.id)
+    return _show_form(form, payment_session, offer, blocked), 409 if blocked else 200
+
+
+def _give_token(form: RefundForm, session_id: str, offer: Offer) -> None:
+    form.form_token.data = refunds.new_form_token(desk(), person().id, session_id, offer)
+
+
+def _answer_unreachable(
+    form: RefundForm, payment_session: PaymentSession, offer: Offer, problem: BankError
+) -> ResponseReturnValue:
+    if said := refusal_of(problem):
+        why = _("The bank refuses to show this session (%(answer)s), so nothing was asked for.", answer=said)
+    else:
+        why = _("The bank cannot be reached right now, so nothing was asked for.")
+    sentence = f"{why} {_('What you typed is kept; try again in a minute.')}"
+    return _answer_later(form, payment_session, offer, sentence), 503
+
+
+def _answer_later(form: RefundForm, payment_session: PaymentSession, offer: Offer, sentence: str) -> str:
+    """The form with all that was typed, for what may be over in a minute."""
+    if not form.form_token.data:
+        _give_token(form, payment_session.id, offer)
+    if request.method == "GET":
+        form.fill_in(request.args)
+    form.blame(sentence)
+    return _show_form(form, payment_session, offer)
+
+
+def _why_blocked(offer: Offer) -> str:
+    if offer.unknown_open:
+        return wording.refusal("unknown_open")
+    return "" if offer.refundable_minor else wording.refusal("nothing_left")
+
+
+def _why_not_replaced(form: RefundForm, session_id: str) -> str:
+    """Why the refund that this one is to replace cannot be; the verb looks again."""
+    if not form.replaces.data:
+        return ""
+    of_session = db.session.scalars(select(Refund).where(Refund.session_id == session_id)).all()
+    replaced = next((one for one in of_session if one.reference == form.replaces.data), None)
+    can_be = replaced is not None and refunds.can_be_replaced(replaced, of_session)
+    return "" if can_be else wording.refusal("cannot_replace")
+
+
+def _show_form(form: RefundForm, payment_session: PaymentSession, offer: Offer, blocked: str = "", **more: Any) -> str:
+    return render_template(
+        "refunds/form.html",
+        form=form,
+        s=session_index.figures_of(db.session(), [payment_session])[0],
+        takes_full=offer.in_full,
+        takes_amounts=money.exponent(offer.currency) is not None,
+        blocked=blocked,
+        changes=more.get("changes", []),
+        warnings=_warnings(payment_session.id),
+    )
+
+
+def _warnings(session_id: str) -> list[str]:
+    """What would keep a new refund of this session from being sent for now."""
+    warnings = []
+    if any(row.review for row in history.of_session(db.session(), session_id)):
+        warnings.append(_("Another refund of this session needs somebody. A new one waits until that is settled."))
+    if why := why_paused(db.session()):
+        warnings.append(f"{_('Sending is paused. A new refund waits until somebody resumes it.')} {why}")
+    return warnings
+
+
+def _take(form: RefundForm, payment_session: PaymentSession, offer: Offer) -> ResponseReturnValue:
+    if not form.check(offer.currency, is_confirmed=_is_confirmed()):
+        return _show_form(form, payment_session, offer), 422
+    if not _is_confirmed() and (blocked := _why_not_replaced(form, payment_session.id)):
+        return _show_form(form, payment_session, offer, blocked), 409
+    order = RefundOrder(
+        form.kind.data, form.amount_minor, form.reason.data, form.comment.data or "", form.replaces.data or None
+    )
+    token_text = form.form_token.data or ""
+    session_id = payment_session.id
+    try:
+        if _is_confirmed():
+            reference = _request(session_id, token_text, order)
+            return redirect(url_for("refunds.show", reference=reference), 303)
+        token = refunds.open_form(desk(), token_text, person().id, session_id)
+        amount_minor = refunds.check_order(offer, token, order)
+    except RequestRefused as refusal:
+        return _answer_refused(form, session_id, refusal)
+    except BankError as problem:
+        return _answer_unreachable(form, payment_session, offer, problem)
+    return _show_confirmation(form, payment_session, offer, amount_minor)
+
+
+def _request(session_id: str, token_text: str, order: RefundOrder) -> str:
+    """The verb looks at the bank itself; no transaction of ours is open meanwhile."""
+    db.session.rollback()
+    with bank_seat():
+        return refunds.request(desk(), person(), session_id, token_text, order)
+
+
+def _answer_refused(form: RefundForm, session_id: str, refusal: RequestRefused) -> ResponseReturnValue:
+    """Show the session again as it is now, with what was typed and what stands in the way."""
+    db.session.rollback()
+    payment_session = db.session.get_one(PaymentSession, session_id)
+    offer = refunds.offer_of(db.session(), payment_session)
+    if refusal.code == "too_much":
+        left = amount_with_currency(refusal.left_minor, offer.currency)
+        form.blame_amount(_("That is more than can still be refunded: at most %(left)s. Nothing was sent.", left=left))
+        return _show_form(form, payment_session, offer), 422
+    if refusal.code == "forged_form":
+        _give_token(form, session_id, offer)
+        form.blame(wording.refusal(refusal.code))
+        return _show_form(form, payment_session, offer), 422
+    if refusal.code == "outdated":
+        changes = [*_changes_since(form.form_token.data or "", session_id), wording.refusal("outdated")]
+        _give_token(form, session_id, offer)
+        return _show_form(form, payment_session, offer, _why_blocked(offer), changes=changes), 409
+    if refusal.code == "not_whole":
+        return _answer_later(form, payment_session, offer, wording.refusal(refusal.code)), 409
+    return _show_form(form, payment_session, offer, wording.refusal(refusal.code)), 409
+
+
+def _changes_since(token_text: str, session_id: str) -> list[str]:
+    """What became of a session since a form was opened, in sentences."""
+    known = refunds.open_form(desk(), token_text, person().id, session_id).refunds_known
+    rows = sorted(history.of_session(db.session(), session_id), key=lambda row: row.id)[known:]
+    return [_change(row) for row in rows] or [_("What can be refunded is not what it was when you opened the form.")]
+
+
+def _change(row: history.Row) -> str:
+    amount = amount_with_currency(row.amount_minor, row.currency)
+    if row.origin == "chargeback":
+        return _("A chargeback of %(amount)s came in.", amount=amount)
+    if row.origin == "bank":
+        return _("A refund of %(amount)s was made at the bank.", amount=amount)
+    if row.status == refund_rules.CANCELLED:
+        return _("%(person)s asked for a refund of %(amount)s and undid it.", person=row.asked_by, amount=amount)
+    return _("%(person)s asked for a refund of %(amount)s.", person=row.asked_by, amount=amount)
+
+
+def _show_confirmation(
+    form: RefundForm, payment_session: PaymentSession, offer: Offer, amount_minor: int
+) -> ResponseReturnValue:
+    form.amount.data = money.major(amount_minor, offer.currency)
+    return render_template(
+        "refunds/confirm.html",
+        form=form,
+        s=session_index.figures_of(db.session(), [payment_session])[0],
+        amount_minor=amount_minor,
+        currency=offer.currency,
+        left_minor=offer.refundable_minor - amount_minor,
+        reason_text=wording.reason(form.reason.data),
+        is_full=amount_minor == offer.captured_minor,
+        undo_s=round(desk().config.undo_s),
+        warnings=_warnings(payment_session.id),
+    )
+
+
+@bp.get("/sessions/<session_id>/refund/left")
+@needs(roles.REQUEST_REFUND)
+def left(session_id: str) -> ResponseReturnValue:
+    """A hint while somebody types. A slip is no failed request, or every one would stand in the browser's console."""
+    payment_session = db.session.get(PaymentSession, session_id)
+    if payment_session is None:
+        abort(404)
+    offer = refunds.offer_of(db.session(), payment_session)
+    if request.args.get("kind") == FULL:
+        return _show_left(0, offer)
+    try:
+        amount_minor = money.parse_amount(request.args.get("amount", ""), offer.currency)
+    except money.BadAmount as problem:
+        return _show_left(None, offer, "" if problem.code == "empty" else wording.bad_amount(problem.code))
+    if amount_minor > offer.refundable_minor:
+        return _show_left(None, offer, _("More than can still be refunded."))
+    return _show_left(offer.refundable_minor - amount_minor, offer)
+
+
+def _show_left(left_minor: int | None, offer: Offer, error: str = "") -> str:
+    return render_template("refunds/_left.html", left_minor=left_minor, currency=offer.currency, error=error)
