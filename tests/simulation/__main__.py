@@ -20,7 +20,7 @@ from tests.simulation.naive import NaiveClient
 from tests.simulation.plan import ANSWER_FAULTS, CELLS, CRASH_POINTS, WEBHOOK_FAULTS
 from tests.simulation.runs import Tally, run_share, simulator, violation_of
 
-BATCH = 100
+BATCH = 500
 MOST_VIOLATIONS = 20
 
 
