@@ -49,9 +49,11 @@ class SqliteDatabases:
         file = self._folder / ("migrated.sqlite3" if migrated else "empty.sqlite3")
         if migrated:
             shutil.copyfile(self._template, file)
-        yield f"sqlite:///{file}"
-        for leftover in self._folder.glob(f"{file.name}*"):
-            leftover.unlink()
+        try:
+            yield f"sqlite:///{file}"
+        finally:
+            for leftover in self._folder.glob(f"{file.name}*"):
+                leftover.unlink()
 
     @cached_property
     def _template(self) -> Path:

@@ -111,8 +111,10 @@ class Simulator:
         with self._databases.fresh(migrated=True) as url:
             self._engine = self._engine or open_engine(url)
             self._config = self._config or read_config({**self._environ, "DASHBOARD_DATABASE_URL": url})
-            yield self._engine, self._config
-            self._engine.dispose()
+            try:
+                yield self._engine, self._config
+            finally:
+                self._engine.dispose()
 
     @contextmanager
     def world(
@@ -121,8 +123,10 @@ class Simulator:
         """The world of a seed, about to begin."""
         with self.books() as (engine, config):
             world = World(seed, engine, config, beyond=beyond, client=client, is_traced=is_traced)
-            yield world
-            world.invariants.books.close()
+            try:
+                yield world
+            finally:
+                world.invariants.books.close()
 
     def run(self, seeds: Iterable[int], *, beyond: bool = False, client: type[BankClient] = BankClient) -> Tally:
         """Live through seeds; a violation is noted, and the next one goes on."""

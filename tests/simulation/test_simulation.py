@@ -83,7 +83,7 @@ def test_tallies_add_up_and_survive_a_file(simulate: Simulator) -> None:
 @pytest.mark.parametrize(
     ("by_hand", "violation"),
     [
-        ("UPDATE refunds SET state = 'accepted' WHERE state = 'declined'", "the journal says"),
+        ("UPDATE refunds SET state = 'in_progress' WHERE state IN ('accepted', 'declined')", "the journal says"),
         ("UPDATE payment_sessions SET committed_minor = committed_minor - 1", "says"),
         ("DELETE FROM attempts", "the attempts are not what the journal says"),
     ],

@@ -52,7 +52,7 @@ FAULTS = {
     "say that the key exists": error("idempotency_key_already_exists", 400),
     "say that our keys are wrong": error("authentication_error", 401),
 }
-NEVER = 99
+NEVER = 10**9
 
 
 class RefundLife(RuleBasedStateMachine):
