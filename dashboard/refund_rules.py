@@ -290,8 +290,9 @@ def never_made_from(
 ) -> datetime | None:
     """A read bears out that a refund was never made only if it started after this moment; None: any read does.
 
+    That is a third of the quiet period after absence can first be proved: one read that lags behind must not do.
     `last_lease_until`: until then it may have been on its way under an attempt that a restored backup does not have.
     """
     proved = absence_provable_from(attempts, quiet)
     moments = [moment for moment in (proved, last_lease_until and last_lease_until + quiet) if moment is not None]
-    return max(moments, default=None)
+    return max(moments) + quiet / 3 if moments else None

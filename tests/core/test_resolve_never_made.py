@@ -139,7 +139,7 @@ def test_what_people_know_of_nothing_is_no_refund(refund_desk: RefundDesk) -> No
 def test_only_once_absence_could_be_proved(refund_desk: RefundDesk) -> None:
     refund, _ = with_stranger(refund_desk)
     [attempt] = refund_desk.attempts(refund.reference)
-    provable = attempt.lease_until + refund_desk.desk.config.quiet
+    provable = attempt.lease_until + refund_desk.desk.config.quiet * 4 / 3
     for moment in (refund_desk.clock.now(), provable):
         refund_desk.clock.advance_to(moment)
         problem = refused(lambda: propose(refund_desk, refund, NEVER_MADE))
@@ -151,7 +151,7 @@ def test_only_once_absence_could_be_proved(refund_desk: RefundDesk) -> None:
 def test_the_read_has_to_start_after_that_moment(refund_desk: RefundDesk) -> None:
     refund, _ = with_stranger(refund_desk)
     [attempt] = refund_desk.attempts(refund.reference)
-    refund_desk.clock.advance_to(attempt.lease_until + refund_desk.desk.config.quiet)
+    refund_desk.clock.advance_to(attempt.lease_until + refund_desk.desk.config.quiet * 4 / 3)
     refund_desk.wire.next(STATUS, meanwhile(lambda: refund_desk.clock.advance(10)))
     assert refused(lambda: propose(refund_desk, refund, NEVER_MADE)).code == "not_open_yet"
 

@@ -191,7 +191,7 @@ def test_a_queued_one_was_never_made_once_the_last_send_before_the_restore_is_pa
     session_id = refund_desk.paid_session(100_00)
     refund = refund_desk.refund(refund_desk.ask(session_id, 10_00))
     done = restore.after_restore(refund_desk.desk, ACTOR)
-    since = done.at + timedelta(seconds=LEASE_S) + refund_desk.desk.config.quiet
+    since = done.at + timedelta(seconds=LEASE_S) + refund_desk.desk.config.quiet * 4 / 3
     refund_desk.clock.advance_to(since)
     problem = refused(lambda: propose(refund_desk, refund, NEVER_MADE))
     assert (problem.code, problem.since) == ("not_open_yet", since)
@@ -214,7 +214,7 @@ def test_an_unknown_one_waits_for_that_too(refund_desk: RefundDesk) -> None:
     done = restore.after_restore(refund_desk.desk, ACTOR)
     refund_desk.clock.advance(minutes=5)
     problem = refused(lambda: propose(refund_desk, refund_desk.refund(reference), NEVER_MADE))
-    assert problem.since == done.at + timedelta(seconds=LEASE_S) + refund_desk.desk.config.quiet
+    assert problem.since == done.at + timedelta(seconds=LEASE_S) + refund_desk.desk.config.quiet * 4 / 3
 
 
 # Sending stays paused

@@ -89,7 +89,7 @@ def test_before_its_time_never_made_cannot_be_chosen_and_says_from_when(
     refund, elsewhere = with_stranger(refund_desk)
     page = operator.page(path_of(refund.reference))
     assert choices(page) == {"never_made": False, f"that_one:{elsewhere.bank_id}": True}
-    assert "Not before 1 Mar 09:15:40: until then the bank may still carry it out." in page.text
+    assert "Not before 1 Mar 09:20:40: until then the bank may still carry it out." in page.text
     assert "Something came up at the bank since this was first sent" in page.one("main").text
     answer = send(operator, refund.reference, NEVER_MADE)
     assert answer.status == 409
