@@ -19,11 +19,6 @@ from dashboard.refund_rules import AttemptFacts, HeldPart, PaidPart
 BANK = "bank"
 WORKER = "worker"
 
-# Reviews that the refund turning up at the bank settles by itself.
-_SETTLED_BY_ADOPTION = frozenset(
-    {"stranger", "not_found", "no_proof", "not_whole", "other_bank", "no_longer_fits", "restored"}
-)
-
 
 # Locks, in their order
 
@@ -175,7 +170,7 @@ def end_proposal(
 
 def settle_review(tx: WriteSession, refund: Refund) -> None:
     """The refund turned up at the bank: doubts about whether it was made are over."""
-    if refund.review in _SETTLED_BY_ADOPTION:
+    if refund.review in refund_rules.DOUBTS:
         end_review(tx, refund, WORKER, bank_id=refund.bank_id)
 
 

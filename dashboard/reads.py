@@ -44,7 +44,7 @@ def take_read(tx: WriteSession, desk: Desk, reading: Reading, started_at: dateti
     session = snapshots.open_session(tx, reading.session, desk.clock.now())
     merge = snapshots.merge(tx, desk, session, reading.session, seen)
     for refund in merge.refunds:
-        if refund.state == refund_rules.UNKNOWN and not refund.review:
+        if refund.state == refund_rules.UNKNOWN and not refund.review and is_of_this_bank(desk, refund):
             _weigh_absence(merge, refund)
     ledger.recount(tx, session, merge.refunds)
     snapshots.schedule(merge)
@@ -78,6 +78,11 @@ def digest_of(answer: HttpAnswer) -> str:
 
 
 # What a read proves about a refund of unknown outcome
+
+
+def is_of_this_bank(desk: Desk, refund: Refund) -> bool:
+    """Whether the refund was made for the server and project that the desk talks to: another's word proves nothing."""
+    return (refund.bank_url, refund.project) == (desk.bank.url, desk.bank.project)
 
 
 def _weigh_absence(merge: Merge, refund: Refund) -> None:

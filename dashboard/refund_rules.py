@@ -264,7 +264,19 @@ THAT_ONE = "that_one"
 STANDS = "stands"
 CHOICES = (NEVER_MADE, THAT_ONE, STANDS)
 
-_DOUBTS = frozenset({"stranger", "not_found", "no_proof", "not_whole", "other_bank", "no_longer_fits", RESTORED})
+DOUBTS = frozenset(
+    {
+        "stranger",
+        "not_found",
+        "no_proof",
+        "not_whole",
+        "body_changed",
+        "replaced_one_made",
+        "other_bank",
+        "no_longer_fits",
+        RESTORED,
+    }
+)
 _ODD_FACTS = frozenset({"duplicate", "contradiction"})
 
 
@@ -281,7 +293,7 @@ def choices_of(state: str, review: str) -> tuple[str, ...]:
     """
     if review in _ODD_FACTS:
         return (STANDS,)
-    may_be_out = (state == UNKNOWN and review in _DOUBTS) or (state == QUEUED and review == RESTORED)
+    may_be_out = (state == UNKNOWN and review in DOUBTS) or (state == QUEUED and review == RESTORED)
     return (NEVER_MADE, THAT_ONE) if may_be_out else ()
 
 

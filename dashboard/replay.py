@@ -4,6 +4,7 @@ The tables are what the desk works with, the journal is what nobody can quietly 
 attempt, a decision or a captured amount behind the desk's back makes the two differ.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -40,6 +41,9 @@ class RefundFacts:
     contradicted: bool = False
     counts: bool = True
     replaces: str | None = None
+    reason: str = ""
+    comment: str = ""
+    body_digest: str | None = None
 
     def recount(self) -> None:
         self.counts = refund_rules.counts(self.state, contradicted=self.contradicted)
@@ -101,7 +105,8 @@ def _made(replay: Replay, reference: str, _action: str, data: Data) -> None:
     facts = RefundFacts(
         data["session"], data.get("origin", "here"), data["state"], data["amount_minor"], data["currency"]
     )
-    facts.replaces = data.get("replaces")
+    facts.replaces, facts.body_digest = data.get("replaces"), data.get("body_digest")
+    facts.reason, facts.comment = data.get("reason", ""), data.get("comment", "")
     facts.recount()
     replay.refunds[reference] = facts
     if "bank_id" in data:
@@ -128,6 +133,8 @@ def _state(replay: Replay, reference: str, action: str, data: Data) -> None:
         raise KeyError(f"{data['was']}, but it was {facts.state}")
     facts.state = _STATES[action]
     facts.recount()
+    if facts.state == refund_rules.CANCELLED:
+        facts.review = ""  # version 0.1.0 did not say so in an entry of its own
     if action == "refund:sending":
         replay.attempts[reference, data["attempt"]] = None
 
@@ -183,6 +190,15 @@ def _anomaly(replay: Replay, subject: str, action: str, data: Data) -> None:
     replay.anomalies[subject, kind, data["detail"]] = False
     if kind == "contradiction":
         replay.refunds[subject].contradicted = replay.refunds[subject].counts = True
+    if kind == "amount_differs":
+        _told_by_anomaly(replay.refunds[subject], data["detail"])
+
+
+def _told_by_anomaly(facts: RefundFacts, detail: str) -> None:
+    """Version 0.1.0 told of another amount of the bank's in the anomaly alone."""
+    if (facts.bank_amount_minor, facts.bank_currency) == (facts.amount_minor, facts.currency):
+        amount, _, facts.bank_currency = detail.partition(" ")
+        facts.bank_amount_minor = int(amount)
 
 
 def _paused(replay: Replay, _subject: str, action: str, _data: Data) -> None:
@@ -267,10 +283,15 @@ def _refund_rows(session: Session) -> Iterator[tuple[str, RefundFacts]]:
         Refund.contradicted,
         Refund.counts,
         replaced.reference,
+        Refund.reason,
+        Refund.comment,
+        Refund.body,
     )
     query = select(*columns).outerjoin(replaced, replaced.id == Refund.replaces_id)
-    for reference, *facts in session.execute(query.execution_options(yield_per=1000)):
-        yield reference, RefundFacts(*facts)
+    for reference, *facts, body in session.execute(query.execution_options(yield_per=1000)):
+        row = RefundFacts(*facts)
+        row.body_digest = None if body is None else hashlib.sha256(body).hexdigest()
+        yield reference, row
 
 
 def _attempt_rows(session: Session) -> Iterator[tuple[tuple[str, int], str | None]]:

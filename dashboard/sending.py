@@ -14,7 +14,16 @@ from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from dashboard import ledger, reads, refund_rules, snapshots
-from dashboard.bank131.client import BankError, HttpAnswer, KeyAlreadyUsed, NeverReached, Reading, Refused
+from dashboard.bank131.client import (
+    BankError,
+    HttpAnswer,
+    KeyAlreadyUsed,
+    NeverReached,
+    Reading,
+    Refused,
+    refund_body,
+)
+from dashboard.bank131.objects import Amount, read_json
 from dashboard.desk import Books, Desk
 from dashboard.journal import WriteSession
 from dashboard.models import Attempt, Installation, PaymentSession, Refund
@@ -55,7 +64,7 @@ def send(desk: Desk, reference: str) -> None:
     """
     with desk.read() as session:
         refund = session.scalars(select(Refund).where(Refund.reference == reference)).one()
-    if (refund.bank_url, refund.project) != (desk.bank.url, desk.bank.project):
+    if not reads.is_of_this_bank(desk, refund):
         _review_instead(desk, reference, "other_bank")
         return
     started_at = desk.clock.now()
@@ -176,12 +185,27 @@ def _may_soon_be_whole(merge: Merge, refund: Refund) -> bool:
 def _doubt_about(merge: Merge, refund: Refund) -> str | None:
     if not merge.is_whole:
         return "not_whole"
+    if not _is_what_was_asked_for(refund):
+        return "body_changed"
+    if _has_turned_up(merge, refund.replaces_id):
+        return "replaced_one_made"
     if reads.stranger_to(merge, refund) is not None:
         return "stranger"
     paid = ledger.paid_parts(merge.tx, merge.session.id)
     held = ledger.held_parts(one for one in merge.refunds if one is not refund)
     fits = refund_rules.still_fits_in_full if refund.in_full else refund_rules.still_fits
     return None if fits(refund.amount_minor, paid, held) else "no_longer_fits"
+
+
+def _is_what_was_asked_for(refund: Refund) -> bool:
+    """Whether the bytes to be sent still say what the row says."""
+    amount = None if refund.in_full else Amount(refund.amount_minor, refund.currency)
+    return read_json(refund.body or b"") == read_json(refund_body(refund.session_id, amount, refund.reference))
+
+
+def _has_turned_up(merge: Merge, replaced_id: int | None) -> bool:
+    """Whether a refund that two people said was never made is at the bank after all."""
+    return any(one.id == replaced_id and one.state != refund_rules.ABANDONED for one in merge.refunds)
 
 
 def _insert_attempt(merge: Merge, refund: Refund) -> _Opened:

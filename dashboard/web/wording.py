@@ -60,6 +60,16 @@ REVIEWS: Mapping[str, Words] = {
             "ask the bank about the first send."
         ),
     ),
+    "body_changed": (
+        _l("Not what was asked for"),
+        _l("What is stored to be sent is not what this refund says, so it is not sent."),
+        _l("Somebody has changed the database. Undo it if it is still queued, and run dashboard journal verify."),
+    ),
+    "replaced_one_made": (
+        _l("The first one turned up"),
+        _l("It was asked for in the place of a refund that the bank has made after all, so it is not sent."),
+        _l("Undo it, unless the customer is to be paid both."),
+    ),
     "duplicate": (
         _l("Made twice at the bank"),
         _l("The bank made two refunds under one reference of ours."),

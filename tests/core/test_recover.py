@@ -205,6 +205,15 @@ def test_a_session_that_stays_in_part_unreadable_leaves_it_to_people_in_the_end(
     assert refund_desk.session(refund.session_id).committed_minor == 10_00
 
 
+def test_another_banks_word_proves_nothing(refund_desk: RefundDesk) -> None:
+    refund = unknown(refund_desk, error("refund_amount_exceeded"))
+    with refund_desk.desk.write() as tx:
+        tx.get_one(Refund, refund.id).project = "another_project"
+    refund_desk.run_for(hours=3)
+    assert refund_desk.refund(refund.reference).state == "unknown"
+    assert absences(refund_desk, refund) == (None, None)
+
+
 def test_a_webhook_proves_no_absence(refund_desk: RefundDesk) -> None:
     refund = unknown(refund_desk)
     refund_desk.clock.advance(hours=1)

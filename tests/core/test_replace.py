@@ -119,6 +119,17 @@ def test_a_refund_of_another_session_is_not_replaced(refund_desk: RefundDesk) ->
 
 
 @on_sqlite
+def test_a_replacement_is_not_sent_once_the_first_one_has_turned_up(refund_desk: RefundDesk) -> None:
+    session_id, reference = abandoned(refund_desk)
+    second = replace(refund_desk, session_id, reference)
+    refund_desk.bank.refund_here(session_id, 10_00, {"reference": reference})
+    after = refund_desk.send(second)
+    assert (after.state, after.review) == ("queued", "replaced_one_made")
+    assert len(refund_desk.bank_refunds(session_id)) == 1
+    refund_desk.cancel(second)
+    assert refund_desk.refund(second).state == "cancelled"
+
+
 def test_what_may_be_offered(refund_desk: RefundDesk) -> None:
     session_id, old = abandoned(refund_desk)
     rows = refund_desk.refunds(session_id)

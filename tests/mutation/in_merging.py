@@ -324,8 +324,8 @@ _ABSENCE = (
         "a refund that people have to decide on is decided without them",
         Edit(
             READS,
-            "        if refund.state == refund_rules.UNKNOWN and not refund.review:\n            _weigh",
-            "        if refund.state == refund_rules.UNKNOWN:\n            _weigh",
+            "== refund_rules.UNKNOWN and not refund.review and is_of_this_bank",
+            "== refund_rules.UNKNOWN and is_of_this_bank",
         ),
         "core/test_restored.py::test_one_that_was_being_sent_and_is_not_found_waits_for_people",
     ),

@@ -161,7 +161,7 @@ _EVIDENCE = (
     without(
         "what turns up settles the doubt about it",
         "a refund that was found blocks its session for good",
-        Edit(LEDGER, "if refund.review in _SETTLED_BY_ADOPTION:", "if False:"),
+        Edit(LEDGER, "if refund.review in refund_rules.DOUBTS:", "if False:"),
         "core/test_recover.py::test_what_turns_up_in_the_end_settles_the_doubt",
     ),
     without(

@@ -248,7 +248,7 @@ _PEOPLE = (
     without(
         "nothing is decided while it is being sent",
         "people close a refund that is on its way",
-        Edit(RULES, "(state == UNKNOWN and review in _DOUBTS)", "(state in OPEN_SEND and review in _DOUBTS)"),
+        Edit(RULES, "(state == UNKNOWN and review in DOUBTS)", "(state in OPEN_SEND and review in DOUBTS)"),
         f"{RESTORED}::test_one_that_was_being_sent_and_is_not_found_waits_for_people",
     ),
     without(

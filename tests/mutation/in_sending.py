@@ -90,7 +90,7 @@ _LAST_LOOK = (
     without(
         "another bank or project is never sent to",
         "a restored or re-pointed desk refunds at the wrong bank",
-        Edit(SENDING, "if (refund.bank_url, refund.project) != (desk.bank.url, desk.bank.project):", "if False:"),
+        Edit(SENDING, "if not reads.is_of_this_bank(desk, refund):", "if False:"),
         f"{SEND}::test_what_was_asked_of_another_bank_is_never_sent",
     ),
     without_both(

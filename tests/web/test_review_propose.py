@@ -93,7 +93,7 @@ def test_before_its_time_never_made_cannot_be_chosen_and_says_from_when(
     assert "Something came up at the bank since this was first sent" in page.one("main").text
     answer = send(operator, refund.reference, NEVER_MADE)
     assert answer.status == 409
-    assert "until 1 Mar 09:15:40 the bank may still carry this refund out" in answer.page.notices[0]
+    assert "until 1 Mar 09:20:40 the bank may still carry this refund out" in answer.page.notices[0]
     assert answer.page.one("textarea", name="comment").text == "the bank's support says so"
 
 

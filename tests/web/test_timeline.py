@@ -60,7 +60,15 @@ def test_every_event_of_a_refund_or_a_session_has_words() -> None:
 def test_every_anomaly_and_every_review_has_words() -> None:
     anomalies = literals_of("note_anomaly")
     assert anomalies == set(wording.ANOMALIES)
-    reviews = literals_of("flag_review") | {"other_bank", "no_longer_fits", "not_whole", "stranger", "not_found"}
+    reviews = literals_of("flag_review") | {
+        "other_bank",
+        "no_longer_fits",
+        "not_whole",
+        "body_changed",
+        "replaced_one_made",
+        "stranger",
+        "not_found",
+    }
     assert reviews == set(wording.REVIEWS)
 
 
