@@ -89,8 +89,10 @@ def test_the_tables_are_what_the_journal_tells_of(busy_desk: RefundDesk) -> None
         ("UPDATE refunds SET amount_minor = 1 WHERE origin = 'here' AND state = 'accepted'", "amount_minor=1,"),
         ("UPDATE refunds SET bank_amount_minor = 7 WHERE origin = 'bank'", "bank_amount_minor=7"),
         (
-            ("UPDATE refunds SET body = (SELECT body FROM refunds WHERE origin = 'here' AND state = 'accepted')"
-            " WHERE state = 'unknown'"),
+            (
+                "UPDATE refunds SET body = (SELECT body FROM refunds WHERE origin = 'here' AND state = 'accepted')"
+                " WHERE state = 'unknown'"
+            ),
             "body_digest",
         ),
         ("UPDATE refunds SET comment = 'another' WHERE state = 'unknown'", "comment"),

@@ -93,6 +93,24 @@ _LAST_LOOK = (
         Edit(SENDING, "if not reads.is_of_this_bank(desk, refund):", "if False:"),
         f"{SEND}::test_what_was_asked_of_another_bank_is_never_sent",
     ),
+    without(
+        "another bank's word proves nothing",
+        "a refund sent elsewhere is taken for absent because this bank does not know it",
+        Edit(READS, " and is_of_this_bank(desk, refund):", ":"),
+        "core/test_recover.py::test_another_banks_word_proves_nothing",
+    ),
+    without(
+        "the bytes say what was asked for",
+        "whoever edits the stored body decides what is paid",
+        Edit(SENDING, "if not _is_what_was_asked_for(refund):", "if False:"),
+        f"{SEND}::test_bytes_that_do_not_say_what_was_asked_for_are_never_sent",
+    ),
+    without(
+        "a replacement goes only while the first stays away",
+        "both the refund that two people gave up and the one in its place are paid",
+        Edit(SENDING, "if _has_turned_up(merge, refund.replaces_id):", "if False:"),
+        "core/test_replace.py::test_a_replacement_is_not_sent_once_the_first_one_has_turned_up",
+    ),
     without_both(
         "a stranger keeps a refund from going out",
         "a second send, though the first may be what came up at the bank (looked at by the read, and again after it)",

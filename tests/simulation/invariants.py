@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from dashboard import refund_rules, replay
+from dashboard import journal, refund_rules, replay
 from dashboard.sandbox.bank import SandboxBank
 from dashboard.sandbox.ledger import Payment as BankPayment
 from dashboard.sandbox.ledger import Refund as BankRefund
@@ -128,6 +128,14 @@ class Books:
         query = "SELECT id FROM resolutions WHERE state = 'confirmed' AND decided_by_id = proposed_by_id"
         return self._connection.execute(query).fetchall()
 
+    def started_in_a_pause(self) -> list[tuple[int]]:
+        """Attempts that were committed to while nothing was to be sent."""
+        query = """
+            SELECT attempts.id FROM attempts, installation
+            WHERE sending_paused_at IS NOT NULL AND started_at > sending_paused_at
+        """
+        return self._connection.execute(query).fetchall()
+
     def open_proposals(self) -> dict[str, tuple[int, str]]:
         """By the refund's reference: the proposal's number, and the id of the person who made it."""
         query = """
@@ -162,23 +170,23 @@ class AtBank:
 
 
 class Invariants:
-    """`outside`: sessions in which something was done that nobody asked for here. `promised`: references that
-    people were told. `to_arrive`: the calls that the bank has not got yet. `hidden`: refunds that it does not show.
+    """`outside_minor`: by session, what moved there that nobody asked for here. `promised`: references that people
+    were told. `to_arrive`: the calls that the bank has not got yet. `hidden`: refunds that it does not show.
 
     `duplicates`: references that the bank holds more than once, which only a run `beyond` may see.
     """
 
-    def __init__(self, bank: SandboxBank, engine: Engine, *, beyond: bool) -> None:
+    def __init__(self, bank: SandboxBank, engine: Engine, key: str, *, beyond: bool) -> None:
         self.books = Books(engine)
         self.replay = replay.Replay()
-        self.outside: set[str] = set()
+        self.outside_minor: Counter[str] = Counter()
         self.promised: set[str] = set()
         self.duplicates: set[str] = set()
         self.is_due = True
         self.to_arrive: Callable[[], Iterable[RefundCall]] = tuple
         self.hidden: set[str] = set()
         self._proved_absent: list[str] = []
-        self._bank, self._engine, self._beyond = bank, engine, beyond
+        self._bank, self._engine, self._key, self._beyond = bank, engine, key, beyond
         self._seq = 0
         self._tries: dict[str, list[bytes]] = defaultdict(list)
         self._decided: dict[str, set[str]] = defaultdict(set)
@@ -197,6 +205,7 @@ class Invariants:
         outcomes = [outcome for (of, _), outcome in sorted(self.books.attempts().items()) if of == reference]
         is_committed = len(outcomes) >= len(tries) and outcomes[-1] is None
         _must(is_committed, f"try {len(tries)} of {reference} was not committed to before")
+        _must(not self.books.started_in_a_pause(), f"{reference} is sent though sending was paused before")
         connected = [outcome for outcome in outcomes if outcome != refund_rules.NEVER_CONNECTED]
         _must(len(connected) <= 2, f"{reference} is sent a third time")
 
@@ -207,7 +216,6 @@ class Invariants:
         refunds, at_bank = self.books.refunds(), list(self.at_bank())
         self._check_journal(refunds)
         self._check_absences(at_bank)
-        self._check_bank(at_bank)
         anomalies = self.books.anomalies()
         for session in self.books.sessions():
             self._check_money(session, [row for row in refunds if row.session_id == session.id], anomalies)
@@ -216,9 +224,10 @@ class Invariants:
         _must(not lost, f"people were told of {lost}, which are gone")
 
     def see_bank(self) -> None:
-        """Note what the bank has ever said of each refund."""
+        """Look at the bank after every step, and note what it has ever said of each refund."""
         for _, _, refund in self._bank.ledger.refunds():
             self._decided[refund.id].add(refund.status)
+        self._check_bank(list(self.at_bank()))
 
     def at_bank(self) -> Iterator[AtBank]:
         """Every refund as the bank holds it."""
@@ -268,15 +277,17 @@ class Invariants:
             if each.refund.status != "declined":
                 live[each.session_id, each.payment.id] += each.refund.amount_minor
         for each in at_bank:
-            over = live[each.session_id, each.payment.id] > each.payment.amount_minor
-            _must(not over or each.session_id in self.outside, f"{each.payment.id} gives back more than it brought")
+            most_minor = each.payment.amount_minor + self.outside_minor[each.session_id]
+            is_over = live[each.session_id, each.payment.id] > most_minor
+            _must(not is_over, f"{each.payment.id} gives back more than it brought")
 
     def _check_money(self, session: SessionRow, refunds: list[RefundRow], anomalies: set[tuple[str, str]]) -> None:
         held_minor = sum(row.held_minor for row in refunds if row.counts)
         _must(session.committed_minor == held_minor, f"{session.id} says {session.committed_minor}, not {held_minor}")
         if session.committed_minor > session.captured_minor:
             sure_minor = held_minor - sum(row.held_minor for row in refunds if _may_be_another(row))
-            is_explained = session.id in self.outside or self._beyond or sure_minor <= session.captured_minor
+            most_minor = session.captured_minor + self.outside_minor[session.id]
+            is_explained = self._beyond or sure_minor <= most_minor
             _must(is_explained, f"{session.id}: {session.committed_minor} of {session.captured_minor} are committed")
             _must((session.id, "over_captured") in anomalies, f"{session.id} is over, and nobody is told")
         open_sends = [row for row in refunds if row.state in refund_rules.OPEN_SEND]
@@ -314,7 +325,9 @@ class Invariants:
             about = {(reference, kind) for kind in ("duplicate", "made_after_end", "may_be_ours")}
             _must(bool(about & anomalies), f"{reference} exists twice at the bank, and nobody is told")
         with Session(self._engine) as session:
+            verdict = journal.verify(session, self._key)
             different = list(replay.differences(session, self.replay))
+        _must(verdict.problem is None, f"the journal is broken: {verdict.problem}")
         _must(not different, f"the tables are not what the journal tells of: {different}")
 
     def _is_with_people(self, row: RefundRow, refunds: list[RefundRow]) -> bool:

@@ -71,7 +71,8 @@ class Network:
         if call.method == REFUND:
             self.on_refund(call)
         kind = self.plan.answer_fault(call.method)
-        if kind != faults.NONE:
+        # An answer that could be out of date counts only where it is.
+        if kind not in {faults.NONE, faults.STALE_READ}:
             self.plan.note_answer(kind)
         if kind == faults.NEVER_REACHED:
             self.schedule.pause(self._chance.uniform(0, 5))
@@ -197,7 +198,10 @@ class Network:
         then = self.schedule.clock.now() - timedelta(seconds=self._chance.uniform(0, most_s))
         shown = self._shown[session_id]
         index = bisect_right(shown, then, key=lambda each: each[0]) - 1
-        return HttpAnswer(200, shown[max(index, 0)][1])
+        body = shown[max(index, 0)][1]
+        if body != self.shown(session_answer(self.bank.ledger.sessions[session_id], 1)):
+            self.plan.note_answer(faults.STALE_READ)
+        return HttpAnswer(200, body)
 
 
 _HTML = HttpAnswer(502, HTML_BODY)

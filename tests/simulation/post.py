@@ -50,7 +50,7 @@ class Post:
 
         if kind == faults.LOST:
             self._lose(webhook, heard)
-        elif kind == faults.REVERSED:
+        elif kind == faults.REVERSED and not self._held[session_id]:
             self._held[session_id].append(deliver)
             world.schedule.after(HELD_AT_MOST_S, lambda: self._let_go(session_id, is_overtaken=False))
         else:

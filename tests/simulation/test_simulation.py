@@ -17,7 +17,7 @@ SHARES = 16
 # A stride that has no divisor in common with the number of cells: the seeds of the suite lie all over the table.
 STRIDE = 1237
 # Seeds in which a bank that keeps to nothing pays twice.
-BEYOND_SEEDS = (36, 1712, 1829, 2051)
+BEYOND_SEEDS = (1712, 1713, 1829, 2051)
 NAIVE_SEEDS = range(1848, 1854)
 
 

@@ -18,7 +18,7 @@ from hypothesis.stateful import (
 
 from dashboard import refund_rules, refunds, resolutions, sending, worker
 from dashboard.bank131.client import BankClient, BankError
-from dashboard.desk import Desk
+from dashboard.desk import Desk, journal_key
 from dashboard.refunds import CannotCancel, RequestRefused
 from dashboard.resolutions import ResolutionRefused
 from dashboard.sandbox.bank import SandboxBank
@@ -78,7 +78,7 @@ class RefundLife(RuleBasedStateMachine):
         client = BankClient(url=config.bank_url, project=PROJECT, private_key=key, transport=wire)  # type: ignore[arg-type]
         desk = Desk(config=config, clock=clock, new_id=CountedIds(), bank=client, engine=engine)
         self.desk = RefundDesk(desk, clock, bank, wire)
-        self.judge = Invariants(bank, engine, beyond=False)
+        self.judge = Invariants(bank, engine, journal_key(config), beyond=False)
         self._stack.callback(self.judge.books.close)
         wire.watch = self._watch
         for when in (BEFORE, AFTER):
@@ -179,13 +179,13 @@ class RefundLife(RuleBasedStateMachine):
     @rule()
     def charge_back(self) -> None:
         self.desk.bank.charge_back(self.session_id, 30_00)
-        self.judge.outside.add(self.session_id)
+        self.judge.outside_minor[self.session_id] += 30_00
 
     @rule(share=st.sampled_from([10_00, 40_00]))
     def refund_elsewhere(self, share: int) -> None:
         if sum(refund.amount_minor for refund in self.desk.bank_refunds(self.session_id)) + share <= CAPTURED_MINOR:
             self.desk.bank.refund_here(self.session_id, share)
-            self.judge.outside.add(self.session_id)
+            self.judge.outside_minor[self.session_id] += share
 
     @rule(status=st.sampled_from(["accepted", "declined", "error"]))
     def the_bank_decides(self, status: str) -> None:

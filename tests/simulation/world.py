@@ -19,7 +19,7 @@ from dashboard.bank131.client import BankClient, BankError
 from dashboard.bank131.transport import HttpAnswer
 from dashboard.config import Config
 from dashboard.db import LOCK_WAIT_MS
-from dashboard.desk import Desk
+from dashboard.desk import Desk, journal_key
 from dashboard.journal import WriteSession
 from dashboard.models import Person
 from dashboard.refunds import CannotCancel, RequestRefused
@@ -143,7 +143,7 @@ class World:
             webhook_url="simulated",
         )
         self.bank.change_settings({"decide": "manual"})
-        self.invariants = Invariants(self.bank, engine, beyond=beyond)
+        self.invariants = Invariants(self.bank, engine, journal_key(config), beyond=beyond)
         # Another client than ours is judged by what the bank holds alone.
         check_call = self.invariants.check_call if client is BankClient else lambda _call: None
         self.network = Network(self.bank, self.schedule, self.plan, config.quiet_s, check_call)
@@ -203,27 +203,29 @@ class World:
 
     def _outside(self, kind: str, session_id: str) -> None:
         """Something happens at the bank that nobody here asked for."""
-        amount_minor = self.chance.randrange(1, 100) * 100
+        amount_minor = self.chance.randrange(1, 300) * 100
         of_session = [each.refund for each in self.invariants.at_bank() if each.session_id == session_id]
         refunds = [refund for refund in of_session if refund.status in {"accepted", "declined"}]
         try:
             if kind == faults.CHARGEBACK:
-                self.bank.charge_back(session_id, amount_minor * 5)
+                self.bank.charge_back(session_id, amount_minor)
+                self.invariants.outside_minor[session_id] += amount_minor
             elif kind == faults.MADE_ELSEWHERE:
                 self.bank.refund_here(session_id, amount_minor)
+                self.invariants.outside_minor[session_id] += amount_minor
             elif refunds and kind == faults.HIDDEN:
                 self._hide(self.chance.choice(refunds).id)
             elif refunds:
                 refund = self.chance.choice(refunds)
                 status = "declined" if refund.status == "accepted" else "accepted"
                 self.bank.decide_refund(refund.id, status, force=True)
+                self.invariants.outside_minor[session_id] += refund.amount_minor
             else:
                 return
         except ControlError:
             return
         self.note("outside: %s in %s", kind, session_id)
         self.plan.happened[f"outside: {kind}"] += 1
-        self.invariants.outside.add(session_id)
         self.network.remember(session_id)
 
     def _hide(self, bank_id: str) -> None:
