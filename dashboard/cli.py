@@ -36,6 +36,7 @@ from dashboard.sandbox.server import SandboxStartError, run_sandbox
 BIND = "127.0.0.1:8131"
 ACTOR = "command line"
 MOST_LINES = 20
+MOST_NAMED = 5
 PORT = click.IntRange(1, 65535)
 
 
@@ -277,7 +278,8 @@ def sending_resume() -> None:
         except sending.CannotResume as problem:
             _fail(
                 "Sending stays paused until every open session has been read again after the restore.",
-                f"Still to be read: {problem.left}. The worker reads them while it runs.",
+                f"Still to be read: {len(problem.left)}, first {', '.join(problem.left[:MOST_NAMED])}. "
+                "The worker reads them while it runs; look at those that stay.",
             )
     click.echo("Sending goes on.")
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from dashboard import ledger, reads, refund_rules, snapshots
@@ -329,24 +329,22 @@ def _pause(tx: WriteSession, actor: str, why: str) -> None:
 
 
 class CannotResume(Exception):
-    """After a restore, `left` sessions with open refunds have still to be read again."""
+    """After a restore, the sessions `left` have open refunds and have still to be read again."""
 
-    def __init__(self, left: int) -> None:
-        super().__init__(f"{left} sessions with open refunds have not been read again since the restore")
+    def __init__(self, left: Sequence[str]) -> None:
+        super().__init__(f"{len(left)} sessions with open refunds have not been read again since the restore")
         self.left = left
 
 
-def unread_since_restore(session: Session) -> int:
-    """How many sessions with open refunds have had no good read that started since the last restore."""
+def unread_since_restore(session: Session) -> Sequence[str]:
+    """The sessions with open refunds that have had no good read since the last restore."""
     restored_at = session.scalars(select(Installation.restored_at)).one()
     if restored_at is None:
-        return 0
+        return ()
     is_open = or_(Refund.state.in_(refund_rules.OPEN), Refund.review != "")
     unread = or_(PaymentSession.read_at.is_(None), PaymentSession.read_at < restored_at)
-    query = select(func.count(Refund.session_id.distinct())).join(
-        PaymentSession, PaymentSession.id == Refund.session_id
-    )
-    return session.scalars(query.where(is_open, unread)).one()
+    query = select(PaymentSession.id).where(unread, PaymentSession.id.in_(select(Refund.session_id).where(is_open)))
+    return session.scalars(query.order_by(PaymentSession.id)).all()
 
 
 def resume(books: Books, actor: str) -> None:

@@ -13,5 +13,5 @@ def why_paused(session: Session) -> str:
     installation = session.scalars(select(Installation)).one()
     if installation.sending_paused_at is None:
         return ""
-    left = sending.unread_since_restore(session) if installation.sending_paused_why == "restored" else 0
+    left = len(sending.unread_since_restore(session)) if installation.sending_paused_why == "restored" else 0
     return wording.pause(installation.sending_paused_why or "", left)
