@@ -14,6 +14,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, aliased
 
 from dashboard import refund_rules
+from dashboard.journal import canonical
 from dashboard.models import Anomaly, Attempt, Installation, JournalEntry, PaymentSession, Person, Refund, Resolution
 
 Data = dict[str, Any]
@@ -63,6 +64,7 @@ class ResolutionFacts:
     reference: str
     choice: str
     bank_id: str | None
+    strangers: str
     proposed_by: str
     state: str = "proposed"
     decided_by: str | None = None
@@ -163,7 +165,7 @@ def _merged(replay: Replay, reference: str, _action: str, data: Data) -> None:
 
 
 def _proposed(replay: Replay, reference: str, _action: str, data: Data) -> None:
-    facts = ResolutionFacts(reference, data["choice"], data["bank_id"], data["actor"])
+    facts = ResolutionFacts(reference, data["choice"], data["bank_id"], canonical(data["strangers"]), data["actor"])
     replay.resolutions[data["resolution"]] = facts
 
 
@@ -319,7 +321,13 @@ def _anomaly_rows(session: Session) -> Iterator[tuple[tuple[str, str, str], bool
 
 def _resolution_rows(session: Session) -> Iterator[tuple[int, ResolutionFacts]]:
     proposer, decider = aliased(Person), aliased(Person)
-    columns: tuple[Any, ...] = (Refund.reference, Resolution.choice, Resolution.bank_id, proposer.email)
+    columns: tuple[Any, ...] = (
+        Refund.reference,
+        Resolution.choice,
+        Resolution.bank_id,
+        Resolution.strangers,
+        proposer.email,
+    )
     query: Select[Any] = (
         select(Resolution.id, *columns, Resolution.state, decider.email)
         .select_from(Resolution)

@@ -4,6 +4,7 @@ Each decision rests on a fresh read, made outside any transaction and taken in u
 rules allow is looked at again there, for the one who proposes and for the one who confirms.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,9 +13,10 @@ from typing import TypeVar
 from sqlalchemy import ColumnElement, select, update
 
 from dashboard import ledger, reads, refund_rules, search, sending, snapshots
+from dashboard.bank131 import objects as bank
 from dashboard.bank131.client import BankError, Reading
 from dashboard.desk import Books, Desk
-from dashboard.journal import WriteSession
+from dashboard.journal import WriteSession, canonical
 from dashboard.models import Anomaly, Installation, Person, Refund, Resolution
 from dashboard.snapshots import Merge
 
@@ -23,6 +25,8 @@ CONFIRMED = "confirmed"
 REJECTED = "rejected"
 WITHDRAWN = "withdrawn"
 OUTDATED = "outdated"
+
+CLOCK_SKEW = timedelta(hours=1)
 
 Outcome = TypeVar("Outcome")
 
@@ -56,8 +60,9 @@ class Look:
 
     `never_made_from`: that it was never made can be decided by a read that starts after this moment (None: by any).
     `is_shown`: the bank shows our reference. `strangers`: bank ids of what came up there since the first send and is
-    not known as ours; those of them that could be ours are the `candidates`. `is_other_bank`: the refund was made for
-    another server or project than the one that was read.
+    not known as ours; of one never sent, all but what the bank made more than CLOCK_SKEW before it was asked
+    for. Those of them that could be ours are the `candidates`. `is_other_bank`: the refund was made for another server
+    or project than the one that was read.
     """
 
     choices: tuple[str, ...]
@@ -145,12 +150,12 @@ def _find(merge: Merge, reference: str) -> Refund:
 
 
 def _look_at(merge: Merge, refund: Refund) -> Look:
-    known_before = ledger.baseline_of(merge.attempts.get(refund.id, ())) or frozenset()
     ours = {one.bank_id for one in merge.refunds if one.origin == "here"}
+    known_before = ledger.baseline_of(merge.attempts.get(refund.id, ()))
     strangers = [
         shown
         for _, shown in merge.snapshot.refunds
-        if shown.id not in known_before and not shown.is_chargeback and shown.id not in ours
+        if not shown.is_chargeback and shown.id not in ours and not _was_before(shown, refund, known_before)
     ]
     may_be_it = {shown.id for shown in strangers if shown.reference in {None, refund.reference}}
     return Look(
@@ -163,6 +168,15 @@ def _look_at(merge: Merge, refund: Refund) -> Look:
         candidates=tuple(_candidate(one) for one in merge.refunds if _could_be(one, refund, may_be_it)),
         strangers=tuple(shown.id for shown in strangers),
     )
+
+
+def _was_before(shown: bank.Refund, refund: Refund, known_before: frozenset[str] | None) -> bool:
+    """It was at the bank before ours can have been; without a baseline the bank's own date tells."""
+    if known_before is not None:
+        return shown.id in known_before
+    if shown.reference == refund.reference or shown.created_at is None:
+        return False
+    return shown.created_at < refund.asked_at - CLOCK_SKEW
 
 
 def _could_be(elsewhere: Refund, refund: Refund, may_be_it: set[str]) -> bool:
@@ -237,6 +251,7 @@ def _propose(
         session_id=refund.session_id,
         choice=what[0],
         bank_id=what[1],
+        strangers=canonical(sorted(seen.strangers)),
         proposed_by_id=person.id,
         proposed_at=tx.clock.now(),
         propose_comment=comment,
@@ -245,7 +260,7 @@ def _propose(
     tx.add(proposal)
     tx.flush()
     told = {"resolution": proposal.id, "choice": proposal.choice, "bank_id": proposal.bank_id, "comment": comment}
-    evidence = {"strangers": list(seen.strangers), **merge.seen.evidence}
+    evidence = {"strangers": sorted(seen.strangers), **merge.seen.evidence}
     tx.record(person.email, "resolution:proposed", ledger.subject_of(refund), **told, **evidence)
     return proposal.id
 
@@ -304,13 +319,20 @@ def _confirm(merge: Merge, person: Person, resolution_id: int, comment: str) -> 
     objection = seen.objection(proposal.choice, proposal.bank_id)
     if objection is not None and objection.code in {"not_whole", "not_open_yet"}:
         return objection
-    if objection is not None:
-        ledger.end_proposal(tx, refund, proposal, OUTDATED, ledger.WORKER, **merge.seen.evidence)
+    evidence: dict[str, str | list[str]] = {"strangers": sorted(seen.strangers), **merge.seen.evidence}
+    if objection is not None or _has_changed(proposal, seen):
+        ledger.end_proposal(tx, refund, proposal, OUTDATED, ledger.WORKER, **evidence)
         return ResolutionRefused("outdated")
-    strangers = list(seen.strangers)
-    _decide(tx, refund, proposal, CONFIRMED, person, comment, strangers=strangers, **merge.seen.evidence)
+    _decide(tx, refund, proposal, CONFIRMED, person, comment, **evidence)
     _carry_out(merge, refund, proposal, person)
     return None
+
+
+def _has_changed(proposal: Resolution, seen: Look) -> bool:
+    """Something came up at the bank that nobody knew of as this was proposed: it may be the one in question."""
+    if proposal.choice == refund_rules.STANDS:
+        return False
+    return not set(seen.strangers) <= set(json.loads(proposal.strangers))
 
 
 def _locked(tx: WriteSession, resolution_id: int) -> Resolution:
@@ -416,7 +438,7 @@ def _remove(
         tx.delete(anomaly)
     answered = (Anomaly.kind == "may_be_ours", Anomaly.detail == elsewhere.bank_id)
     for anomaly in _anomalies(tx, Anomaly.session_id == into.session_id, *answered):
-        _note_acknowledged(tx, anomaly, person, proposal.propose_comment)
+        _note_acknowledged(tx, anomaly, person, proposal.decide_comment or "")
     tx.execute(update(Resolution).where(Resolution.refund_id == elsewhere.id).values(refund_id=into.id))
     search.keep_terms(tx, elsewhere.session_id, (), elsewhere.id)
     evidence = {"into": into.reference, "bank_id": elsewhere.bank_id, "resolution": proposal.id}

@@ -16,6 +16,7 @@ class Resolution(Base):
     """One person's proposal of what became of a refund under review, and what a second person said to it.
 
     `choice`: `never_made`, `that_one` (it is the bank's refund `bank_id`) or `stands` (the facts stay as they are).
+    `strangers`: JSON list of the bank ids that the proposal's read showed as strangers (see `resolutions.Look`).
     `outdated`: what it rested on changed before anybody decided. A confirmed one has two different people in it.
     """
 
@@ -44,6 +45,7 @@ class Resolution(Base):
     session_id: Mapped[str] = mapped_column(ForeignKey("payment_sessions.id"))
     choice: Mapped[str]
     bank_id: Mapped[str | None]
+    strangers: Mapped[str]
     proposed_by_id: Mapped[str] = mapped_column(ForeignKey("people.id"))
     proposed_at: Mapped[datetime]
     propose_comment: Mapped[str]

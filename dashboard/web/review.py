@@ -196,8 +196,17 @@ def propose(reference: str) -> ResponseReturnValue:
     answer = _try(reference, form, lambda: resolutions.propose(desk(), person(), reference, choice, bank_id, comment))
     if answer is not None:
         return answer
-    flash(_("Proposed. A second person has to agree; until then the amount stays held and nothing is sent."), "ok")
+    _flash_proposed(reference, comment)
     return redirect(url_for("review.show", reference=reference), 303)
+
+
+def _flash_proposed(reference: str, comment: str) -> None:
+    """Proposing the same again changes nothing, so what was written this time must not seem kept."""
+    proposal = review_queue.open_proposal(db.session(), _refund(reference).id)
+    if proposal is not None and proposal.by_id == person().id and proposal.comment != comment.strip():
+        flash(_("You have proposed this already; your first comment stands."), "info")
+    else:
+        flash(_("Proposed. A second person has to agree; until then the amount stays held and nothing is sent."), "ok")
 
 
 def _try(reference: str, form: _Form, verb: Callable[[], object]) -> ResponseReturnValue | None:

@@ -62,6 +62,7 @@ def test_what_people_decide_is_told_too(decided_desk: RefundDesk) -> None:
         ("UPDATE resolutions SET proposed_by_id = 'p' WHERE state = 'proposed'", "proposed_by="),
         ("UPDATE resolutions SET state = 'withdrawn' WHERE state = 'proposed'", "state='withdrawn'"),
         ("UPDATE resolutions SET bank_id = 'rf_9' WHERE choice = 'that_one'", "bank_id='rf_9'"),
+        ("UPDATE resolutions SET strangers = '[\"rf_9\"]' WHERE state = 'proposed'", "rf_9"),
         ("DELETE FROM resolutions WHERE state = 'rejected'", "is missing in the tables"),
         ("UPDATE refunds SET replaces_id = NULL", "replaces=None"),
         ("UPDATE anomalies SET acknowledged_at = NULL", "may_be_ours"),

@@ -362,6 +362,31 @@ def test_it_turns_up_before_the_second_agrees(refund_desk: RefundDesk, source: s
     assert refused(lambda: propose(refund_desk, refund, NEVER_MADE)).code == "not_in_review"
 
 
+@pytest.mark.parametrize("source", ["webhook", "read", "the confirmation's own read"])
+def test_a_stranger_comes_up_before_the_second_agrees(refund_desk: RefundDesk, source: str) -> None:
+    """The lost request is carried out late, at a bank that does not give references back."""
+    refund_desk.wire.echo = "nothing"
+    refund = not_found(refund_desk)
+    resolution_id = propose(refund_desk, refund, NEVER_MADE)
+    refund_desk.bank.refund_here(refund.session_id, 10_00)
+    if source == "webhook":
+        refund_desk.deliver(refund_desk.wire.webhook_now(refund.session_id))
+    elif source == "read":
+        refund_desk.read(refund.session_id)
+    assert refused(lambda: confirm(refund_desk, resolution_id)).code == "outdated"
+    assert (resolution(refund_desk, resolution_id).state, resolution(refund_desk, resolution_id).strangers) == (
+        "outdated",
+        "[]",
+    )
+    assert refund_desk.refund(refund.reference).state == "unknown"
+    assert refund_desk.session(refund.session_id).committed_minor == 20_00
+    told = [one for one in refund_desk.journal(f"refund:{refund.reference}") if one.action == "resolution:outdated"]
+    [elsewhere] = refund_desk.bank_refunds(refund.session_id)
+    data = json.loads(told[-1].data)
+    assert (len(told), data["strangers"], len(data["digest"])) == (1, [elsewhere.id], 64)
+    assert decide(refund_desk, refund, NEVER_MADE).state == "abandoned", "both know of it now"
+
+
 def test_it_turns_up_by_webhook_while_the_second_asks_the_bank(refund_desk: RefundDesk) -> None:
     """The read was answered before the refund was there; the webhook comes in between."""
     refund = not_found(refund_desk)

@@ -6,7 +6,7 @@ from datetime import UTC
 import pytest
 from sqlalchemy import select
 
-from dashboard import history, resolutions
+from dashboard import history, resolutions, restore
 from dashboard.history import Filters
 from dashboard.journal import head_seq
 from dashboard.models import Anomaly, Refund, SearchTerm
@@ -15,13 +15,14 @@ from tests.bench.refund_desk import RefundDesk
 from tests.bench.reviews import (
     NEVER_MADE,
     THAT_ONE,
-    WHY,
     confirm,
     decide,
     first,
+    odd_fact_of,
     propose,
     refused,
     resolution,
+    second,
     with_stranger,
 )
 from tests.bench.wire import STATUS, Json, edited, meanwhile
@@ -135,7 +136,27 @@ def test_what_was_odd_about_it_is_odd_about_ours(refund_desk: RefundDesk) -> Non
         (refund.id, "amount_differs", "1100 rub", False),
     }
     [answered] = [one for one in rows if one.acknowledged_at]
-    assert answered.comment == WHY
+    assert answered.comment == "so do I", "in the words of the one who confirmed"
+
+
+def test_nobody_s_words_become_another_s(refund_desk: RefundDesk) -> None:
+    refund, elsewhere = with_stranger(refund_desk)
+    resolution_id = propose(refund_desk, refund, THAT_ONE, elsewhere.bank_id)
+    resolutions.confirm(refund_desk.desk, second(refund_desk), resolution_id)
+    answered = odd_fact_of(refund_desk, refund)
+    assert (answered.acknowledged_by_id, answered.comment) == (second(refund_desk).id, "")
+    [entry] = [one for one in refund_desk.journal(f"refund:{refund.reference}") if one.action == "anomaly:acknowledged"]
+    assert (entry.actor, json.loads(entry.data)["comment"]) == ("second@desk.test", "")
+
+
+def test_another_one_that_comes_up_before_the_second_agrees_may_be_it(refund_desk: RefundDesk) -> None:
+    refund, elsewhere = with_stranger(refund_desk)
+    resolution_id = propose(refund_desk, refund, THAT_ONE, elsewhere.bank_id)
+    refund_desk.bank.refund_here(refund.session_id, 10_00)
+    assert refused(lambda: confirm(refund_desk, resolution_id)).code == "outdated"
+    assert resolution(refund_desk, resolution_id).state == "outdated"
+    assert refund_desk.refund(refund.reference).bank_id is None
+    assert that_one(refund_desk, refund, elsewhere).bank_id == elsewhere.bank_id
 
 
 def test_it_goes_on_from_there(refund_desk: RefundDesk) -> None:
@@ -179,6 +200,23 @@ def test_which_ones_may_be_it(refund_desk: RefundDesk) -> None:
     for bank_id in (before.id, chargeback.id, another_s.id, "rf_none", None):
         verb = lambda one=bank_id: propose(refund_desk, refund, THAT_ONE, one)  # noqa: E731
         assert refused(verb).code == "choice_not_open", bank_id
+
+
+@pytest.mark.parametrize(("hours", "is_offered"), [(1.01, False), (0.99, True)])
+def test_what_was_made_long_before_a_restored_one_was_asked_for_is_not_it(
+    refund_desk: RefundDesk, hours: float, is_offered: bool
+) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    refund_desk.bank.refund_here(session_id, 10_00)
+    refund_desk.clock.advance(hours=hours)
+    refund_desk.read(session_id)
+    refund = refund_desk.refund(refund_desk.ask(session_id, 10_00))
+    refund_desk.bank.refund_here(session_id, 10_00)
+    restore.after_restore(refund_desk.desk, "command line")
+    before, since = (one.id for one in refund_desk.bank_refunds(session_id))
+    look = resolutions.look(refund_desk.desk, refund.reference)
+    assert [one.bank_id for one in look.candidates] == [before] * is_offered + [since]
+    assert look.strangers == (*[before] * is_offered, since)
 
 
 @on_sqlite

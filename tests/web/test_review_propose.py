@@ -74,6 +74,22 @@ def test_a_proposal_changes_nothing_and_waits_for_somebody_else(operator: Browse
     assert "the amount stays held till then" in box
 
 
+def test_proposing_the_same_again_does_not_seem_to_keep_the_new_comment(
+    operator: Browser, refund_desk: RefundDesk
+) -> None:
+    lost = not_found(refund_desk)
+    for comment, said in (
+        ("support says so", "Proposed. A second person has to agree"),
+        (" support says so ", "Proposed. A second person has to agree"),
+        ("and by phone", "You have proposed this already; your first comment stands."),
+    ):
+        assert send(operator, lost.reference, NEVER_MADE, comment).status == 303
+        page = operator.page(path_of(lost.reference))
+        assert page.notices[0].startswith(said)
+        assert page.one("dd", _class="said").text == "support says so"
+    assert resolutions_of(refund_desk, lost) == ["proposed"]
+
+
 @on_sqlite
 def test_the_refunds_page_leads_there(viewer: Browser, refund_desk: RefundDesk) -> None:
     lost = not_found(refund_desk)
