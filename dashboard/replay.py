@@ -80,6 +80,7 @@ class Replay:
     anomalies: dict[tuple[str, str, str], bool] = field(default_factory=dict)
     resolutions: dict[int, ResolutionFacts] = field(default_factory=dict)
     is_paused: bool = False
+    merged: set[str] = field(default_factory=set)
 
     def take(self, entry: JournalEntry) -> None:
         """Let one entry speak. Raises BadEntry."""
@@ -122,6 +123,8 @@ def _at_bank(facts: RefundFacts, bank_id: str) -> None:
 
 def _adopted(replay: Replay, reference: str, _action: str, data: Data) -> None:
     _at_bank(replay.refunds[reference], data["bank_id"])
+    if data["known_by"] == "people":
+        replay.merged.add(reference)
 
 
 def _bank_amount(replay: Replay, reference: str, _action: str, data: Data) -> None:
@@ -192,7 +195,7 @@ def _anomaly(replay: Replay, subject: str, action: str, data: Data) -> None:
     replay.anomalies[subject, kind, data["detail"]] = False
     if kind == "contradiction":
         replay.refunds[subject].contradicted = replay.refunds[subject].counts = True
-    if kind == "amount_differs":
+    if kind == "amount_differs" and subject not in replay.merged:
         _told_by_anomaly(replay.refunds[subject], data["detail"])
 
 
