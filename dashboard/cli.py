@@ -239,8 +239,9 @@ def journal_verify(expect: str | None) -> None:
             _fail(f"The journal is broken: {verdict.problem}.")
         differences = list(replay.differences(session, told))
     if differences:
+        differ = "1 row differs" if len(differences) == 1 else f"{len(differences)} rows differ"
         _fail(
-            f"The journal is whole, but the tables are not what it tells of: {len(differences)} rows differ.",
+            f"The journal is whole, but the tables are not what it tells of: {differ}.",
             *differences[:MOST_LINES],
         )
     click.echo(f"The journal is whole: {verdict.entries} entries, head {verdict.entries}:{verdict.head}")

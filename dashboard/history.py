@@ -65,6 +65,7 @@ class Row:
     """One refund with what the list shows of its session. Amounts in minor units.
 
     `status`: the state, or `waiting` for a queued refund behind one that is unknown or under review.
+    `bank_status`: what the bank said last. `contradicted`: it said both accepted and declined.
     """
 
     id: int
@@ -91,6 +92,8 @@ class Row:
     bank_amount_minor: int | None
     bank_currency: str | None
     finished_at: datetime | None
+    bank_status: str | None
+    contradicted: bool
 
     @property
     def sort_key(self) -> str:
@@ -262,6 +265,8 @@ _COLUMNS: tuple[Any, ...] = (
     Refund.bank_amount_minor,
     Refund.bank_currency,
     Refund.bank_finished_at,
+    Refund.bank_status,
+    Refund.contradicted,
     PaymentSession.captured_minor,
     PaymentSession.customer_reference,
     PaymentSession.card_brand,
@@ -307,6 +312,8 @@ def _read(session: Session, query: Select[Any]) -> list[Row]:
             bank_amount_minor=each.bank_amount_minor,
             bank_currency=each.bank_currency,
             finished_at=each.bank_finished_at,
+            bank_status=each.bank_status,
+            contradicted=each.contradicted,
         )
         for each in found
     ]

@@ -7,7 +7,7 @@ attempt, a decision or a captured amount behind the desk's back makes the two di
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 from sqlalchemy import Select, select
@@ -264,8 +264,32 @@ def _compared(what: str, rows: Iterable[tuple[Any, Any]], told: dict[Any, Any]) 
         if key not in told:
             yield f"{what} {_name(key)} is in the tables, the journal does not tell of it"
         elif told[key] != row:
-            yield f"{what} {_name(key)} is {row} in the tables, {told[key]} by the journal"
+            yield f"{what} {_name(key)}{_difference(what, row, told[key])}"
     yield from (f"{what} {_name(key)} is missing in the tables" for key in sorted(left))
+
+
+# What it is of a row that is compared, where its name does not say it.
+_COMPARED = {"attempt": ": outcome", "anomaly": ": acknowledged"}
+
+
+def _difference(what: str, row: Any, told: Any) -> str:
+    if not is_dataclass(row):
+        return f"{_COMPARED.get(what, '')} is {_shown(row)} in the tables, {_shown(told)} by the journal"
+    pairs = ((one.name, getattr(row, one.name), getattr(told, one.name)) for one in fields(row))
+    return ": " + "; ".join(
+        f"{name} is {_shown(here)} in the tables, {_shown(there)} by the journal"
+        for name, here, there in pairs
+        if here != there
+    )
+
+
+def _shown(value: object) -> str:
+    """A value as one word of a line; whoever edits a table must not be able to write lines of their own."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None or value == "":
+        return "nothing" if value is None else "empty"
+    return str(value) if str(value).isprintable() else repr(value)
 
 
 def _name(key: object) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
 
 import click
@@ -9,7 +10,7 @@ import pytest
 from flask import Flask
 from flask_babel import Babel
 
-from dashboard import cli, refund_rules
+from dashboard import cli, refund_rules, replay
 from dashboard.config import SETTINGS
 from dashboard.web import wording
 
@@ -85,3 +86,32 @@ def test_every_reason_and_every_fact_that_does_not_fit_is_in_the_runbook_by_its_
 def test_the_runbook_speaks_of_choices_as_the_screens_do(in_english: None) -> None:
     said = {wording.choice_name(choice, "rf_…") for choice in refund_rules.CHOICES}
     assert [words for words in said if f"*{words}*" not in runbook().replace("\n", " ")] == []
+
+
+# Field of a refund or of a resolution -> how the manual calls it.
+_COMPARED = {
+    "session_id": "session",
+    "amount_minor": "amount",
+    "bank_amount_minor": "the bank's id, amount and currency",
+    "bank_currency": "the bank's id, amount and currency",
+    "bank_id": "bank",
+    "body_digest": "the bytes that are sent",
+    "contradicted": "contradicted",
+    "counts": "count",
+    "replaces": "replace",
+    "reference": "refund",
+    "proposed_by": "proposed",
+    "decided_by": "decided",
+}
+
+
+@pytest.mark.parametrize(("what", "facts"), [("refunds", replay.RefundFacts), ("resolutions", replay.ResolutionFacts)])
+def test_the_manual_names_every_field_that_the_journal_is_compared_in(what: str, facts: type) -> None:
+    listed = README.partition("**What `dashboard journal verify` compares.**")[2].partition("Nothing else")[0]
+    line = listed.partition(f"\n- {what}: ")[2].partition(";\n")[0]
+    assert [one.name for one in fields(facts) if _COMPARED.get(one.name, one.name) not in " ".join(line.split())] == []
+
+
+def test_a_restored_backup_is_brought_to_the_newest_shape_first() -> None:
+    steps = README.partition("**Restoring a backup.**")[2].partition("\n## ")[0]
+    assert 0 < steps.find("`dashboard db upgrade`") < steps.find("`dashboard db restored`")

@@ -1,7 +1,7 @@
 """Refunds: the history, one refund, undoing one."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
@@ -195,13 +195,17 @@ def _page_of(session: Session, reference: str) -> dict[str, Any]:
 def _replacements(session: Session, refund: Refund) -> dict[str, Any]:
     """What it was asked for in place of, what was asked for in its place, and where to do that."""
     replaced = session.get(Refund, refund.replaces_id) if refund.replaces_id else None
-    successors = session.scalars(select(Refund).where(Refund.replaces_id == refund.id).order_by(Refund.id)).all()
+    successors = _successors(session, refund)
     may_replace = visitor().may(roles.REQUEST_REFUND) and refunds.can_be_replaced(refund, successors)
     return {
         "replaces": replaced and replaced.reference,
         "replaced_by": [one.reference for one in successors],
         "replace_url": _replace_url(refund) if may_replace else None,
     }
+
+
+def _successors(session: Session, refund: Refund) -> Sequence[Refund]:
+    return session.scalars(select(Refund).where(Refund.replaces_id == refund.id).order_by(Refund.id)).all()
 
 
 def _replace_url(refund: Refund) -> str:
@@ -227,7 +231,17 @@ def _next_step(session: Session, row: history.Row, refund: Refund) -> str:
         return wording.next_step("paused")
     if row.status == refund_rules.QUEUED and session.get_one(PaymentSession, refund.session_id).read_failures:
         return wording.next_step("unread")
+    if row.contradicted:
+        return wording.next_step(f"{row.status}_contradicted")
+    if row.status == refund_rules.ABANDONED and _is_asked_for_again(session, refund):
+        return wording.next_step("replaced")
     return wording.next_step(row.status)
+
+
+def _is_asked_for_again(session: Session, refund: Refund) -> bool:
+    """Whether one that took its place is under way or done, so that no other may be asked for."""
+    successors = _successors(session, refund)
+    return bool(successors) and not refunds.can_be_replaced(refund, successors)
 
 
 def _unknown_step(session: Session, refund: Refund) -> str:

@@ -368,11 +368,23 @@ _NEXT_STEPS: Mapping[str, LazyString] = {
         "Ask the bank's support what becomes of it."
     ),
     "accepted": _l("Done. The bank has given the money back."),
+    "accepted_contradicted": _l(
+        "The bank said first that it was accepted, and later that it was declined. Which of the two is true is not "
+        "known here, so the amount stays held. Ask the bank; do not refund it a second time before it has answered."
+    ),
+    "declined_contradicted": _l(
+        "The bank said first that it was declined, and later that it was accepted. Which of the two is true is not "
+        "known here, so the amount stays held. Ask the bank; do not refund it a second time before it has answered."
+    ),
     "declined": _l("The bank declined it and no money moved. The amount can be refunded again."),
     "refused": _l("The bank said no and made no refund. The amount can be refunded again."),
     "cancelled": _l("It was undone before it was sent. No money moved."),
     "rejected": _l("It was not approved. No money moved."),
     "abandoned": _l("Two people decided after a review that it was never made. The amount can be refunded again."),
+    "replaced": _l(
+        "Two people decided after a review that it was never made. It has been asked for again: see the refund under "
+        "“Asked for again as”."
+    ),
 }
 
 

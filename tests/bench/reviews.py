@@ -56,12 +56,17 @@ def with_stranger(
     return refund, refund_desk.refunds(session_id)[-1]
 
 
-def contradicted(refund_desk: RefundDesk, session_id: str = "", amount_minor: int = 10_00) -> Refund:
-    """A refund that the bank declined, and accepted afterwards."""
+def contradicted(
+    refund_desk: RefundDesk,
+    session_id: str = "",
+    amount_minor: int = 10_00,
+    words: tuple[str, str] = ("declined", "accepted"),
+) -> Refund:
+    """A refund of which the bank said one final word, and the other afterwards."""
     session_id = session_id or refund_desk.paid_session(100_00)
     reference = refund_desk.ask_and_send(session_id, amount_minor)
     bank_refund = refund_desk.bank_refunds(session_id)[-1]
-    for status in ("declined", "accepted"):
+    for status in words:
         refund_desk.bank.decide_refund(bank_refund.id, status, force=True)
         refund_desk.read(session_id)
     return refund_desk.refund(reference)

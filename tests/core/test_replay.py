@@ -57,16 +57,22 @@ def test_what_people_decide_is_told_too(decided_desk: RefundDesk) -> None:
     [
         (
             "UPDATE resolutions SET decided_by_id = 'p' WHERE choice = 'never_made' AND state = 'confirmed'",
-            "decided_by=",
+            "decided_by is ",
         ),
-        ("UPDATE resolutions SET proposed_by_id = 'p' WHERE state = 'proposed'", "proposed_by="),
-        ("UPDATE resolutions SET state = 'withdrawn' WHERE state = 'proposed'", "state='withdrawn'"),
-        ("UPDATE resolutions SET bank_id = 'rf_9' WHERE choice = 'that_one'", "bank_id='rf_9'"),
+        ("UPDATE resolutions SET proposed_by_id = 'p' WHERE state = 'proposed'", "proposed_by is "),
+        (
+            "UPDATE resolutions SET state = 'withdrawn' WHERE state = 'proposed'",
+            ": state is withdrawn in the tables, proposed by the journal",
+        ),
+        ("UPDATE resolutions SET bank_id = 'rf_9' WHERE choice = 'that_one'", "bank_id is rf_9 in the tables"),
         ("UPDATE resolutions SET strangers = '[\"rf_9\"]' WHERE state = 'proposed'", "rf_9"),
         ("DELETE FROM resolutions WHERE state = 'rejected'", "is missing in the tables"),
-        ("UPDATE refunds SET replaces_id = NULL", "replaces=None"),
-        ("UPDATE anomalies SET acknowledged_at = NULL", "may_be_ours"),
-        ("UPDATE anomalies SET acknowledged_at = found_at WHERE kind = 'amount_differs'", "amount_differs"),
+        ("UPDATE refunds SET replaces_id = NULL", "replaces is nothing in the tables"),
+        ("UPDATE anomalies SET acknowledged_at = NULL", ": acknowledged is no in the tables, yes by the journal"),
+        (
+            "UPDATE anomalies SET acknowledged_at = found_at WHERE kind = 'amount_differs'",
+            ": acknowledged is yes in the tables, no by the journal",
+        ),
     ],
 )
 def test_a_decision_that_was_changed_by_hand_shows(decided_desk: RefundDesk, by_hand: str, said: str) -> None:
@@ -85,27 +91,48 @@ def test_the_tables_are_what_the_journal_tells_of(busy_desk: RefundDesk) -> None
 @pytest.mark.parametrize(
     ("by_hand", "said"),
     [
-        ("UPDATE refunds SET state = 'declined' WHERE state = 'accepted' AND origin = 'here'", "state='declined'"),
-        ("UPDATE refunds SET counts = false WHERE origin = 'bank'", "counts=False"),
-        ("UPDATE refunds SET amount_minor = 1 WHERE origin = 'here' AND state = 'accepted'", "amount_minor=1,"),
-        ("UPDATE refunds SET bank_amount_minor = 7 WHERE origin = 'bank'", "bank_amount_minor=7"),
+        (
+            "UPDATE refunds SET state = 'declined' WHERE state = 'accepted' AND origin = 'here'",
+            ": state is declined in the tables, accepted by the journal",
+        ),
+        ("UPDATE refunds SET counts = false WHERE origin = 'bank'", ": counts is no in the tables, yes by the journal"),
+        (
+            "UPDATE refunds SET amount_minor = 1 WHERE origin = 'here' AND state = 'accepted'",
+            ": amount_minor is 1 in the tables, 1000 by the journal",
+        ),
+        ("UPDATE refunds SET bank_amount_minor = 7 WHERE origin = 'bank'", "bank_amount_minor is 7 in the tables"),
+        ("UPDATE refunds SET bank_id = 'rf_9' WHERE origin = 'bank'", "bank_id is rf_9 in the tables"),
+        (
+            "UPDATE refunds SET review = 'stranger' WHERE state = 'unknown'",
+            ": review is stranger in the tables, empty by the journal",
+        ),
+        (
+            "UPDATE refunds SET contradicted = true WHERE origin = 'bank'",
+            ": contradicted is yes in the tables, no by the journal",
+        ),
+        (
+            "UPDATE refunds SET currency = 'usd' WHERE state = 'unknown'",
+            ": currency is usd in the tables, rub by the journal",
+        ),
         (
             (
                 "UPDATE refunds SET body = (SELECT body FROM refunds WHERE origin = 'here' AND state = 'accepted')"
                 " WHERE state = 'unknown'"
             ),
-            "body_digest",
+            ": body_digest is ",
         ),
-        ("UPDATE refunds SET comment = 'another' WHERE state = 'unknown'", "comment"),
-        ("UPDATE refunds SET bank_id = 'rf_9' WHERE origin = 'bank'", "bank_id='rf_9'"),
-        ("UPDATE refunds SET review = 'stranger' WHERE state = 'unknown'", "review='stranger'"),
-        ("UPDATE refunds SET contradicted = true WHERE origin = 'bank'", "contradicted=True"),
-        ("UPDATE refunds SET currency = 'usd' WHERE state = 'unknown'", "currency='usd'"),
+        (
+            "UPDATE refunds SET comment = 'another' WHERE state = 'unknown'",
+            ": comment is another in the tables, empty by the journal",
+        ),
         ("DELETE FROM refunds WHERE origin = 'bank'", "is missing in the tables"),
         ("UPDATE refunds SET reference = 'another' WHERE origin = 'bank'", "the journal does not tell of it"),
         ("UPDATE payment_sessions SET committed_minor = 0 WHERE id = 'ps_3202'", "committed amount of session ps_3202"),
         ("UPDATE payment_sessions SET captured_minor = 1 WHERE id = 'ps_3202'", "captured amount of session ps_3202"),
-        ("UPDATE attempts SET outcome = 'never_connected' WHERE outcome = 'unclear'", "attempt"),
+        (
+            "UPDATE attempts SET outcome = 'never_connected' WHERE outcome = 'unclear'",
+            "outcome is never_connected in the tables",
+        ),
         ("DELETE FROM attempts", "attempt"),
         ("DELETE FROM anomalies", "anomaly ps_3201 over_captured"),
         ("UPDATE installation SET sending_paused_at = '2026-03-01 09:00:00'", "sending is paused in the tables"),
@@ -116,6 +143,18 @@ def test_whatever_was_changed_by_hand_shows(busy_desk: RefundDesk, by_hand: str,
     with busy_desk.desk.write() as tx:
         tx.execute(text(by_hand))
     assert any(said in line for line in differences(busy_desk)), differences(busy_desk)
+
+
+def test_only_what_differs_is_named_and_always_in_one_line(refund_desk: RefundDesk) -> None:
+    refund_desk.is_tampered = True
+    reference = refund_desk.ask(refund_desk.paid_session(), 1_00)
+    with refund_desk.desk.write() as tx:
+        tx.execute(text("UPDATE refunds SET currency = 'u\nd', review = 'stranger'"))
+    (line,) = differences(refund_desk)
+    assert line == (
+        f"refund {reference}: currency is 'u\\nd' in the tables, rub by the journal; "
+        "review is stranger in the tables, empty by the journal"
+    )
 
 
 def test_an_entry_that_cannot_follow_is_named(refund_desk: RefundDesk) -> None:

@@ -76,7 +76,7 @@ def test_a_table_that_was_changed_by_hand_is_found(
     code, told = verify(demo, tmp_path)
 
     assert code == 1
-    assert "the tables are not what it tells of: 1 rows differ" in told
+    assert "the tables are not what it tells of: 1 row differs." in told
     assert "captured amount of session ps_3224 is 1 in the tables, 100050 by the journal" in told
 
 

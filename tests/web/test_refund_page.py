@@ -6,7 +6,7 @@ from dashboard import refund_rules
 from dashboard.refunds import RefundOrder
 from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import RefundDesk
-from tests.bench.reviews import contradicted
+from tests.bench.reviews import STANDS, contradicted, decide
 from tests.bench.wire import REFUND, STATUS, edited, error, lose_answer, lose_request, refuse_connection
 from tests.web.browser import Browser
 from tests.web.made_up import MadeUp
@@ -135,6 +135,32 @@ def test_one_under_review_says_why(operator: Browser, refund_desk: RefundDesk) -
         "Shown is what it said first. Acknowledge"
     )
     assert ">" not in page.notices[0]
+
+
+@on_sqlite
+@pytest.mark.parametrize("words", [("accepted", "declined"), ("declined", "accepted")])
+def test_one_that_the_bank_contradicted_is_never_said_to_be_done(
+    operator: Browser, refund_desk: RefundDesk, words: tuple[str, str]
+) -> None:
+    refund = decide(refund_desk, contradicted(refund_desk, words=words), STANDS)
+    assert (refund.state, refund.review, refund.bank_status) == (words[0], "", words[1])
+    shown = detail(operator, refund.reference)
+    assert shown.one(data_announce=True).text == words[0].capitalize()
+    assert next_step(shown).startswith(
+        f"The bank said first that it was {words[0]}, and later that it was {words[1]}. Which of the two is true "
+        "is not known here, so the amount stays held. Ask the bank;"
+    )
+    assert facts(shown)["The bank's last word"] == words[1].capitalize()
+
+
+@on_sqlite
+def test_a_last_word_that_is_the_state_is_not_said_twice(operator: Browser, refund_desk: RefundDesk) -> None:
+    reference = refund_desk.ask_and_send(refund_desk.paid_session(100_00), 10_00)
+    refund_desk.run_for(minutes=5)
+    assert refund_desk.refund(reference).bank_status == "accepted"
+    shown = detail(operator, reference)
+    assert next_step(shown) == "Done. The bank has given the money back."
+    assert "The bank's last word" not in facts(shown)
 
 
 @on_sqlite

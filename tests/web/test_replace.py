@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from dashboard import refunds
 from dashboard.models import Refund
 from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import RefundDesk
@@ -47,6 +48,18 @@ def test_from_the_button_to_the_new_refund_and_back(operator: Browser, refund_de
     page = operator.page(f"/refunds/{old.reference}")
     assert f"/refunds/{new}" in [one["href"] for one in page.one(id="refund-detail").all("a")]
     assert "Refund it again" not in page.text, "once is enough"
+    assert "can be refunded again" not in page.text
+    assert "It has been asked for again" in page.one("p", _class="next-step").text
+
+
+@on_sqlite
+def test_one_whose_successor_came_to_nothing_can_be_refunded_again(operator: Browser, refund_desk: RefundDesk) -> None:
+    old = abandoned(refund_desk)
+    made = confirmed(operator, old, fill_in(operator, old))
+    refunds.cancel(refund_desk.desk, refund_desk.person(), (made.location or "").removeprefix("/refunds/"))
+    page = operator.page(f"/refunds/{old.reference}")
+    assert "The amount can be refunded again." in page.one("p", _class="next-step").text
+    assert "Refund it again" in page.text
 
 
 @on_sqlite

@@ -5,11 +5,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from dashboard import resolutions
 from dashboard.sandbox import scenes
 from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import RefundDesk
+from tests.bench.reviews import STANDS, contradicted, first, odd_fact_of
 from tests.bench.wire import REFUND, error
 from tests.web.browser import Browser
+from tests.web.page import Element
 from tests.web.tables import dump
 
 HTML = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&</td>"
@@ -75,6 +78,29 @@ def test_a_customer_written_from_right_to_left_keeps_to_its_place_in_a_sentence(
     form = operator.page(path).form(path)
     page = operator.post(path, {**form.fields, "reason": "other"}).page
     assert page.one("p", _class="sentence").one("bdi").text == "طلب 17"
+
+
+@on_sqlite
+def test_what_people_write_turns_nothing_around_it(operator: Browser, refund_desk: RefundDesk) -> None:
+    """Whatever turns text in a comment ends with the comment: each stands in an element that isolates it."""
+    turned, session_id = "by \u202enohp", refund_desk.paid_session(100_00)
+    path = f"/sessions/{session_id}/refund"
+    form = operator.page(path).form(path)
+    page = operator.post(path, {**form.fields, "reason": "other", "comment": turned}).page
+    assert isolated(page) == ["client-1", turned]
+    made = operator.post(path, {**page.form(path).fields, "confirm": "yes"})
+    assert turned in isolated(operator.page(made.location or ""))
+    doubtful = contradicted(refund_desk)
+    fact = odd_fact_of(refund_desk, doubtful)
+    operator.post(f"/anomalies/{fact.id}", {"comment": turned})
+    assert isolated(operator.page(f"/anomalies/{fact.id}")) == [turned]
+    assert isolated(operator.page(f"/refunds/{doubtful.reference}")) == [turned]
+    resolutions.propose(refund_desk.desk, first(refund_desk), doubtful.reference, STANDS, None, turned)
+    assert turned in isolated(operator.page(f"/refunds/{doubtful.reference}/review").one(id="decision"))
+
+
+def isolated(element: Element) -> list[str]:
+    return [one.text for one in element.all("bdi")]
 
 
 def test_very_long_text_breaks_nothing(operator: Browser, refund_desk: RefundDesk) -> None:
