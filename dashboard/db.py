@@ -5,6 +5,7 @@ driver's default would let two writers decide on the same stale balance. Postgre
 from READ ONLY transactions and row locks.
 """
 
+import sqlite3
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
 LOCK_WAIT_MS = 10_000
+MOST_TRIES_FOR_WAL = 20
 
 BigId = BigInteger().with_variant(Integer, "sqlite")
 
@@ -105,9 +107,23 @@ def insert_unless_there(session: Session, table: type[Base], values: dict[str, A
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None
+    _turn_on_wal(connection)
     # A connection's own cache, in KiB: each thread has one, and the system's cache behind it is as quick.
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "cache_size = -512"):
+    for pragma in ("synchronous = FULL", "foreign_keys = ON", "cache_size = -512"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _turn_on_wal(connection: Any) -> None:
+    """A new file can be changed over by one process only, and SQLite lets the others fail instead of wait."""
+    for _ in range(MOST_TRIES_FOR_WAL):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            connection.execute("BEGIN IMMEDIATE")  # waits until whoever is writing has done
+            connection.execute("COMMIT")
+        else:
+            return
+    connection.execute("PRAGMA journal_mode = WAL")
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -1,9 +1,11 @@
 """Transactions: readers cannot write, writers wait for each other and decide on what is there now."""
 
+import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from sqlalchemy import Engine, delete, insert, select, text, update
 from sqlalchemy.exc import DatabaseError, OperationalError, StatementError
 from sqlalchemy.orm import Session
 
-from dashboard import ledger, reads, refunds, resolutions, sending, webhook_inbox
+from dashboard import db, ledger, reads, refunds, resolutions, sending, webhook_inbox
 from dashboard.db import LOCK_WAIT_MS, insert_unless_there, open_engine, writing_engine
 from dashboard.desk import Desk
 from dashboard.models import Attempt, PaymentSession, Refund, WebhookDelivery, WorkerBeat
@@ -318,3 +320,34 @@ def test_engines_can_be_opened_again(database_url: str) -> None:
         with engine.connect() as connection:
             assert connection.execute(text("SELECT 1")).scalar() == 1
         engine.dispose()
+
+
+def test_a_connection_to_a_new_file_waits_for_whoever_is_changing_it_over(tmp_path: Path) -> None:
+    """SQLite itself lets the second one fail at once."""
+    file = tmp_path / "new.sqlite3"
+    first = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    first.execute("CREATE TABLE something (id)")
+    first.execute("BEGIN")
+    first.execute("SELECT * FROM something").fetchall()
+    second = sqlite3.connect(file, timeout=0.1, factory=WaitingConnection)
+    second.when_refused = lambda: first.execute("COMMIT")
+    db._set_up_sqlite(second, None)
+    assert second.refusals == 1
+    assert second.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    first.close()
+    second.close()
+
+
+class WaitingConnection(sqlite3.Connection):
+    """Notes when the change to WAL was refused, and lets something happen then."""
+
+    refusals = 0
+    when_refused: Callable[[], object]
+
+    def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
+        try:
+            return super().execute(sql, *parameters)
+        except sqlite3.OperationalError:
+            self.refusals += 1
+            self.when_refused()
+            raise
