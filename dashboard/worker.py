@@ -45,7 +45,7 @@ class Work:
 # What is due
 
 
-# Statements are built once: to build them anew at every look would cost more than to run them.
+# Built once: workers look ten times a second, and building these anew was a good part of a look.
 _NOW: BindParameter[datetime] = bindparam("now")
 _LIMIT: BindParameter[int] = bindparam("limit")
 _other = aliased(Refund)

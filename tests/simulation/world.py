@@ -1,6 +1,7 @@
 """One simulated world: the real desk in four processes on a real database, a sandbox bank, people, and what goes wrong.
 
-`live` goes through one seed and checks the invariants after every step. The same seed lives the same life.
+`live` goes through one seed. It looks at the bank after every step and at the tables after every commit. The same seed
+lives the same life.
 """
 
 import hashlib
