@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -194,7 +194,8 @@ def db_restored() -> None:
     click.echo("Sending is paused.")
     click.echo(f"Refunds that may have been sent since the backup, now to be decided on by people: {done.under_review}")
     click.echo(f"Sessions that the worker reads again: {done.to_read}")
-    click.echo("Start the worker; `dashboard sending resume` works once all of them have been read.")
+    click.echo(f"Nothing more is asked for or sent before {done.not_before:%Y-%m-%d %H:%M:%S} UTC.")
+    click.echo("Start everything; `dashboard sending resume` works then, once all of these sessions have been read.")
 
 
 @main.group("user")
@@ -271,18 +272,29 @@ def sending_pause(why: str) -> None:
 
 
 @sending_group.command("resume")
-def sending_resume() -> None:
+@click.option(
+    "--without-reading",
+    multiple=True,
+    metavar="SESSION",
+    help="After a restore, do not wait for this session, which the bank does not show. May be given several times.",
+)
+def sending_resume(without_reading: Sequence[str]) -> None:
     """Send again."""
     with _books() as books:
         try:
-            sending.resume(books, ACTOR)
+            sending.resume(books, ACTOR, without_reading)
         except sending.CannotResume as problem:
-            _fail(
-                "Sending stays paused until every open session has been read again after the restore.",
-                f"Still to be read: {len(problem.left)}, first {', '.join(problem.left[:MOST_NAMED])}. "
-                "The worker reads them while it runs; look at those that stay.",
-            )
+            _fail("The database was put back from a backup, and sending stays paused.", *_what_holds_up(problem))
     click.echo("Sending goes on.")
+
+
+def _what_holds_up(problem: sending.CannotResume) -> Iterator[str]:
+    if problem.since is not None:
+        yield f"What was sent before may still arrive at the bank until {problem.since:%Y-%m-%d %H:%M:%S} UTC."
+    if problem.left:
+        first = ", ".join(problem.left[:MOST_NAMED])
+        yield f"Sessions with open refunds that have still to be read again: {len(problem.left)}, first {first}. "
+        yield "The worker reads them while it runs. For one that the bank does not show: --without-reading SESSION."
 
 
 @main.command()

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 SHORTEST_SECRET = 32
+# What an attempt to send may take beside its call to the bank.
+GRACE_S = 5.0
 
 
 class BadSettings(ValueError):
@@ -64,6 +66,11 @@ class Config:
     @property
     def quiet(self) -> timedelta:
         return timedelta(seconds=self.quiet_s)
+
+    @property
+    def lease(self) -> timedelta:
+        """How long one attempt to send may take, from its commit to its answer."""
+        return timedelta(seconds=GRACE_S + self.timeout_s)
 
 
 def is_loopback(host: str | None) -> bool:

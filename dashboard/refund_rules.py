@@ -54,7 +54,7 @@ RANK = {
 }
 
 _OWN_MOVES = {
-    AWAITING_APPROVAL: {QUEUED, CANCELLED, REJECTED},
+    AWAITING_APPROVAL: {QUEUED, CANCELLED, REJECTED, ABANDONED},
     QUEUED: {SENDING, CANCELLED, ABANDONED},
     SENDING: {QUEUED, UNKNOWN, REFUSED},
     UNKNOWN: {SENDING, REFUSED, ABANDONED},
@@ -293,7 +293,7 @@ def choices_of(state: str, review: str) -> tuple[str, ...]:
     """
     if review in _ODD_FACTS:
         return (STANDS,)
-    may_be_out = (state == UNKNOWN and review in DOUBTS) or (state == QUEUED and review == RESTORED)
+    may_be_out = (state == UNKNOWN and review in DOUBTS) or (state in UNDOABLE and review == RESTORED)
     return (NEVER_MADE, THAT_ONE) if may_be_out else ()
 
 

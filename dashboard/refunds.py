@@ -6,11 +6,12 @@ The README's "How a refund stays safe" tells the whole protocol; `refund_rules` 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from dashboard import form_token, ledger, reads, refund_rules, search
+from dashboard import form_token, ledger, reads, refund_rules, restore, search
 from dashboard.bank131.client import refund_body
 from dashboard.bank131.objects import Amount
 from dashboard.desk import Desk
@@ -43,15 +44,16 @@ class RefundOrder:
 
 class RequestRefused(Exception):
     """The refund was not made. `code`: `forged_form`, `not_whole`, `unknown_open`, `nothing_left`, `outdated`,
-    `too_much`, `cannot_replace`.
+    `too_much`, `cannot_replace`, `just_restored`.
 
-    `left_minor` is what can still be refunded.
+    `left_minor` is what can still be refunded; `just_restored` holds until `since`.
     """
 
-    def __init__(self, code: str, left_minor: int = 0) -> None:
+    def __init__(self, code: str, left_minor: int = 0, since: datetime | None = None) -> None:
         super().__init__(code)
         self.code = code
         self.left_minor = left_minor
+        self.since = since
 
 
 @dataclass(frozen=True)
@@ -137,8 +139,11 @@ def request(desk: Desk, person: Person, session_id: str, token_text: str, order:
     token = open_form(desk, token_text, person.id, session_id)
     with desk.read() as session:
         reference = made_with(session, token_text)
+        not_before = restore.may_arrive_until(session, desk.config, desk.clock.now())
     if reference is not None:
         return reference
+    if not_before is not None:
+        raise RequestRefused("just_restored", since=not_before)
     if not reads.read_whole_session(desk, session_id):
         raise RequestRefused("not_whole")
     with desk.write() as tx:

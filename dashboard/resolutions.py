@@ -12,12 +12,12 @@ from typing import TypeVar
 
 from sqlalchemy import ColumnElement, select, update
 
-from dashboard import ledger, reads, refund_rules, search, sending, snapshots
+from dashboard import ledger, reads, refund_rules, restore, search, snapshots
 from dashboard.bank131 import objects as bank
 from dashboard.bank131.client import BankError, Reading
 from dashboard.desk import Books, Desk
 from dashboard.journal import WriteSession, canonical
-from dashboard.models import Anomaly, Installation, Person, Refund, Resolution
+from dashboard.models import Anomaly, Person, Refund, Resolution
 from dashboard.snapshots import Merge
 
 PROPOSED = "proposed"
@@ -199,8 +199,7 @@ def _never_made_from(merge: Merge, refund: Refund) -> datetime | None:
     facts, config = ledger.facts_of(merge.attempts.get(refund.id, ())), merge.desk.config
     lease_until = None
     if refund.review == refund_rules.RESTORED:
-        restored_at = merge.tx.scalars(select(Installation.restored_at)).one()
-        lease_until = restored_at and restored_at + timedelta(seconds=sending.GRACE_S + config.timeout_s)
+        lease_until = restore.last_send_until(merge.tx, config)
     return refund_rules.never_made_from(facts, config.quiet, lease_until)
 
 

@@ -1,25 +1,37 @@
-"""What has to happen right after the database was put back from a backup, before anything is sent."""
+"""What follows when the database was put back from a backup, before anything is asked for or sent again.
+
+What was asked for and sent after the backup is known to the bank alone, and may still be on its way there.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import or_, select, update
+from sqlalchemy.orm import Session
 
 from dashboard import ledger, refund_rules
+from dashboard.config import Config
 from dashboard.desk import Books
 from dashboard.journal import WriteSession
 from dashboard.models import Installation, PaymentSession, Refund
 
 # Of these nobody can know what was sent of them after the backup was made.
-_MAY_HAVE_BEEN_SENT = frozenset({refund_rules.QUEUED, refund_rules.SENDING, refund_rules.UNKNOWN})
+_MAY_HAVE_BEEN_SENT = frozenset(
+    {refund_rules.AWAITING_APPROVAL, refund_rules.QUEUED, refund_rules.SENDING, refund_rules.UNKNOWN}
+)
+_IS_OPEN = or_(Refund.state.in_(refund_rules.OPEN), Refund.review != "")
 
 
 @dataclass(frozen=True)
 class Restored:
-    """What was done: refunds put under review, and sessions of which a read was asked for."""
+    """What was done: refunds put under review, and sessions of which a read was asked for.
+
+    `not_before`: no refund is asked for or sent until then.
+    """
 
     at: datetime
+    not_before: datetime
     under_review: int
     to_read: int
 
@@ -35,7 +47,7 @@ def after_restore(books: Books, actor: str) -> Restored:
         for session in sessions:
             ledger.ask_read(session, now)
         _pause(tx, actor, now)
-        done = Restored(now, len(doubtful), len(sessions))
+        done = Restored(now, now + books.config.lease + books.config.quiet, len(doubtful), len(sessions))
         counts = {"under_review": done.under_review, "to_read": done.to_read}
         tx.record(actor, "installation:restored", "installation", **counts)
     return done
@@ -43,8 +55,7 @@ def after_restore(books: Books, actor: str) -> Restored:
 
 def _lock_open(tx: WriteSession) -> tuple[Sequence[PaymentSession], Sequence[Refund]]:
     """Sessions with a refund that is open or under review, and the refunds that may have been sent, locked in order."""
-    is_open = or_(Refund.state.in_(refund_rules.OPEN), Refund.review != "")
-    ids = select(Refund.session_id).where(is_open)
+    ids = select(Refund.session_id).where(_IS_OPEN)
     query = select(PaymentSession).where(PaymentSession.id.in_(ids)).order_by(PaymentSession.id)
     sessions = tx.scalars(query.with_for_update(key_share=True)).all()
     doubtful = select(Refund).where(Refund.state.in_(_MAY_HAVE_BEEN_SENT)).order_by(Refund.id)
@@ -54,3 +65,32 @@ def _lock_open(tx: WriteSession) -> tuple[Sequence[PaymentSession], Sequence[Ref
 def _pause(tx: WriteSession, actor: str, now: datetime) -> None:
     tx.execute(update(Installation).values(restored_at=now, sending_paused_at=now, sending_paused_why="restored"))
     tx.record(actor, "sending:paused", "installation", why="restored")
+
+
+# What has to be waited for
+
+
+def last_send_until(session: Session, config: Config) -> datetime | None:
+    """Until then a call sent before the last restore may be answered; None: there was no restore."""
+    restored_at = session.scalars(select(Installation.restored_at)).one()
+    return restored_at and restored_at + config.lease
+
+
+def may_arrive_until(session: Session, config: Config, now: datetime) -> datetime | None:
+    """Until then the bank may carry out what was sent before the last restore; None: that is past.
+
+    Earlier, a session that is read may lack a refund that nobody here remembers, and it could be paid twice.
+    """
+    last_send = last_send_until(session, config)
+    until = last_send and last_send + config.quiet
+    return until if until is not None and now <= until else None
+
+
+def unread(session: Session) -> Sequence[str]:
+    """The sessions with open refunds that have had no good read since the last restore."""
+    restored_at = session.scalars(select(Installation.restored_at)).one()
+    if restored_at is None:
+        return ()
+    is_unread = or_(PaymentSession.read_at.is_(None), PaymentSession.read_at < restored_at)
+    query = select(PaymentSession.id).where(is_unread, PaymentSession.id.in_(select(Refund.session_id).where(_IS_OPEN)))
+    return session.scalars(query.order_by(PaymentSession.id)).all()

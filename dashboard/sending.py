@@ -6,14 +6,14 @@ afterwards where another worker can take it on.
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from dashboard import ledger, reads, refund_rules, snapshots
+from dashboard import ledger, reads, refund_rules, restore, snapshots
 from dashboard.bank131.client import (
     BankError,
     HttpAnswer,
@@ -24,6 +24,7 @@ from dashboard.bank131.client import (
     refund_body,
 )
 from dashboard.bank131.objects import Amount, read_json
+from dashboard.config import GRACE_S
 from dashboard.desk import Books, Desk
 from dashboard.journal import WriteSession
 from dashboard.models import Attempt, Installation, PaymentSession, Refund
@@ -31,7 +32,6 @@ from dashboard.snapshots import ANSWER, Merge, Seen
 
 log = logging.getLogger(__name__)
 
-GRACE_S = 5.0
 # Once a minute at last: an outage of the bank's alone must not bring people in.
 MOST_LOOKS = 100
 KEY_EXISTS_CODE = "idempotency_key_already_exists"
@@ -222,7 +222,7 @@ def _insert_attempt(merge: Merge, refund: Refund) -> _Opened:
         number=len(earlier) + 1,
         is_resend=refund.state == refund_rules.UNKNOWN,
         started_at=now,
-        lease_until=now + timedelta(seconds=GRACE_S + config.timeout_s),
+        lease_until=now + config.lease,
         baseline=ledger.baseline_text(merge.refunds),
     )
     tx.add(attempt)
@@ -334,29 +334,24 @@ def _pause(tx: WriteSession, actor: str, why: str) -> None:
 
 
 class CannotResume(Exception):
-    """After a restore, the sessions `left` have open refunds and have still to be read again."""
+    """After a restore: `left` are the sessions with open refunds that have still to be read again, and until `since`
+    what was sent before may arrive (None: that time is over).
+    """
 
-    def __init__(self, left: Sequence[str]) -> None:
-        super().__init__(f"{len(left)} sessions with open refunds have not been read again since the restore")
+    def __init__(self, left: Sequence[str], since: datetime | None) -> None:
+        super().__init__(f"{len(left)} sessions have not been read again since the restore, wait until {since}")
         self.left = left
+        self.since = since
 
 
-def unread_since_restore(session: Session) -> Sequence[str]:
-    """The sessions with open refunds that have had no good read since the last restore."""
-    restored_at = session.scalars(select(Installation.restored_at)).one()
-    if restored_at is None:
-        return ()
-    is_open = or_(Refund.state.in_(refund_rules.OPEN), Refund.review != "")
-    unread = or_(PaymentSession.read_at.is_(None), PaymentSession.read_at < restored_at)
-    query = select(PaymentSession.id).where(unread, PaymentSession.id.in_(select(Refund.session_id).where(is_open)))
-    return session.scalars(query.order_by(PaymentSession.id)).all()
+def resume(books: Books, actor: str, without_reading: Collection[str] = ()) -> None:
+    """Send again. Raises CannotResume.
 
-
-def resume(books: Books, actor: str) -> None:
-    """Send again. Raises CannotResume."""
+    `without_reading`: sessions not to wait for after a restore, because the bank does not show them. Nothing is sent
+    of a session that cannot be read.
+    """
     with books.write() as tx:
-        if left := unread_since_restore(tx):
-            raise CannotResume(left)
+        _check_restored(tx, books, without_reading)
         resumed = tx.execute(
             update(Installation)
             .where(Installation.sending_paused_at.is_not(None))
@@ -364,4 +359,12 @@ def resume(books: Books, actor: str) -> None:
             .returning(Installation.id)
         )
         if resumed.first():
-            tx.record(actor, "sending:resumed", "installation")
+            named = {"without_reading": sorted(without_reading)} if without_reading else {}
+            tx.record(actor, "sending:resumed", "installation", **named)
+
+
+def _check_restored(tx: WriteSession, books: Books, without_reading: Collection[str]) -> None:
+    left = [each for each in restore.unread(tx) if each not in without_reading]
+    since = restore.may_arrive_until(tx, books.config, tx.clock.now())
+    if left or since is not None:
+        raise CannotResume(left, since)

@@ -3,9 +3,11 @@
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from dashboard import sending
+from dashboard import restore
 from dashboard.models import Installation
 from dashboard.web import wording
+from dashboard.web.access import desk
+from dashboard.web.formats import moment_seconds
 
 
 def why_paused(session: Session) -> str:
@@ -13,5 +15,7 @@ def why_paused(session: Session) -> str:
     installation = session.scalars(select(Installation)).one()
     if installation.sending_paused_at is None:
         return ""
-    left = len(sending.unread_since_restore(session)) if installation.sending_paused_why == "restored" else 0
-    return wording.pause(installation.sending_paused_why or "", left)
+    if installation.sending_paused_why == "restored":
+        since = restore.may_arrive_until(session, desk().config, desk().clock.now())
+        return wording.restored(len(restore.unread(session)), moment_seconds(since) if since else "")
+    return wording.pause(installation.sending_paused_why or "")

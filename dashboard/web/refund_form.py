@@ -1,5 +1,6 @@
 """Asking for a refund: the form, the last look before it is sent, and what is said to what cannot be taken."""
 
+from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, abort, redirect, render_template, request, url_for
@@ -7,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from sqlalchemy import select
 
-from dashboard import history, money, refund_rules, refunds, roles, session_index
+from dashboard import history, money, refund_rules, refunds, restore, roles, session_index
 from dashboard.bank131.client import BankError
 from dashboard.db import db
 from dashboard.models import PaymentSession, Refund
@@ -15,7 +16,7 @@ from dashboard.refunds import Offer, RefundOrder, RequestRefused
 from dashboard.web import wording
 from dashboard.web.access import desk, needs, person
 from dashboard.web.bank_seats import bank_seat
-from dashboard.web.formats import amount_with_currency
+from dashboard.web.formats import amount_with_currency, moment_seconds
 from dashboard.web.forms import FULL, RefundForm
 from dashboard.web.pause import why_paused
 from dashboard.web.sessions import find_or_explain, look_at_bank, refusal_of
@@ -38,6 +39,8 @@ def new(session_id: str) -> ResponseReturnValue:
         return _answer_unreachable(form, payment_session, offer, look.problem)
     if not look.is_whole:
         return _answer_later(form, payment_session, offer, wording.refusal("not_whole")), 409
+    if too_early := _why_too_early(restore.may_arrive_until(db.session(), desk().config, desk().clock.now())):
+        return _answer_later(form, payment_session, offer, too_early), 409
     if request.method == "GET":
         return _answer_new_form(form, payment_session, offer)
     return _take(form, payment_session, offer)
@@ -172,7 +175,13 @@ def _answer_refused(form: RefundForm, session_id: str, refusal: RequestRefused) 
         return _show_form(form, payment_session, offer, _why_blocked(offer), changes=changes), 409
     if refusal.code == "not_whole":
         return _answer_later(form, payment_session, offer, wording.refusal(refusal.code)), 409
+    if refusal.code == "just_restored":
+        return _answer_later(form, payment_session, offer, _why_too_early(refusal.since)), 409
     return _show_form(form, payment_session, offer, wording.refusal(refusal.code)), 409
+
+
+def _why_too_early(since: datetime | None) -> str:
+    return wording.refusal("just_restored", moment_seconds(since)) if since else ""
 
 
 def _changes_since(token_text: str, session_id: str) -> list[str]:

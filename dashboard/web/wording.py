@@ -149,6 +149,10 @@ _REFUSALS: Mapping[str, LazyString] = {
     "nothing_left": _l("Nothing is left to refund in this session. Nothing was sent."),
     "outdated": _l("Nothing was sent. Look again at what is left."),
     "too_much": _l("That is more than can still be refunded. Nothing was sent."),
+    "just_restored": _l(
+        "The database was put back from a backup, and refunds that were asked for before may still arrive at the bank. "
+        "So that nobody is paid twice, none can be asked for before %(since)s. Nothing was sent."
+    ),
     "cannot_replace": _l(
         "The refund that this one was to replace is not closed as never made, or has a replacement already. "
         "Nothing was sent. Look at it, and ask for a new refund if one is still due."
@@ -321,9 +325,9 @@ def closed_choice(code: str, since: str = "") -> str:
     return str(_CLOSED[code]) % {"since": since}
 
 
-def refusal(code: str) -> str:
+def refusal(code: str, since: str = "") -> str:
     """Why a refund was not made."""
-    return str(_REFUSALS.get(code, code))
+    return str(_REFUSALS.get(code, code)) % {"since": since}
 
 
 def bad_amount(code: str) -> str:
@@ -331,18 +335,31 @@ def bad_amount(code: str) -> str:
     return str(_AMOUNTS.get(code, code))
 
 
-def pause(why: str, left: int) -> str:
-    """Why nothing is being sent. `left`: sessions that have still to be read again after a restore."""
-    if why == "restored" and left:
-        return ngettext(
-            "The database was put back from a backup. %(num)d session with an open refund has still to be read again; "
-            "sending cannot be resumed before.",
-            "The database was put back from a backup. %(num)d sessions with open refunds have still to be read again; "
-            "sending cannot be resumed before.",
-            left,
+def restored(left: int, since: str) -> str:
+    """Why nothing is being sent after a restore: sessions `left` to be read again, and until when calls may arrive."""
+    sentences = [gettext("The database was put back from a backup.")]
+    if since:
+        sentences.append(
+            gettext(
+                "What was sent before may still arrive at the bank; sending can be resumed after %(since)s.",
+                since=since,
+            )
         )
-    if why == "restored":
-        return gettext("The database was put back from a backup. Every open session has been read again.")
+    if left:
+        sentences.append(
+            ngettext(
+                "%(num)d session with an open refund has still to be read again; sending cannot be resumed before.",
+                "%(num)d sessions with open refunds have still to be read again; sending cannot be resumed before.",
+                left,
+            )
+        )
+    else:
+        sentences.append(gettext("Every open session has been read again."))
+    return " ".join(sentences)
+
+
+def pause(why: str) -> str:
+    """Why nothing is being sent."""
     if why.startswith("keys:"):
         return gettext("The bank did not accept our signature or project (%(code)s).", code=why[5:])
     return why

@@ -47,6 +47,7 @@ OWN_MOVES = {
     ("awaiting_approval", "queued"),
     ("awaiting_approval", "cancelled"),
     ("awaiting_approval", "rejected"),
+    ("awaiting_approval", "abandoned"),
     ("queued", "sending"),
     ("queued", "cancelled"),
     ("queued", "abandoned"),
@@ -315,12 +316,13 @@ def test_what_has_ended_is_read_twice_more() -> None:
 
 def test_what_two_people_may_decide() -> None:
     doubts = {"stranger", "not_found", "other_bank", "no_longer_fits", "restored"}
+    undoable = {"awaiting_approval", "queued"}
     reviews = (*doubts, "duplicate", "contradiction", "")
     for state, review in product(refund_rules.STATES, reviews):
         choices: tuple[str, ...] = ()
         if review in {"duplicate", "contradiction"}:
             choices = ("stands",)
-        elif (state == "unknown" and review in doubts) or (state, review) == ("queued", "restored"):
+        elif (state == "unknown" and review in doubts) or (state in undoable and review == "restored"):
             choices = ("never_made", "that_one")
         assert refund_rules.choices_of(state, review) == choices, (state, review)
 
@@ -328,7 +330,8 @@ def test_what_two_people_may_decide() -> None:
 def test_everything_that_can_wait_for_people_has_a_way_out() -> None:
     """Undone by one person, decided on by two, or it is being sent and will be of unknown outcome."""
     for state, review in product(
-        ("queued", "unknown"), ("stranger", "not_found", "other_bank", "no_longer_fits", "restored")
+        ("awaiting_approval", "queued", "unknown"),
+        ("stranger", "not_found", "other_bank", "no_longer_fits", "restored"),
     ):
         assert refund_rules.may_undo(state, review) != bool(refund_rules.choices_of(state, review)), (state, review)
 

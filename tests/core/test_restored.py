@@ -3,17 +3,17 @@
 import json
 import sqlite3
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from dashboard import cli, resolutions, restore, sending
 from dashboard.models import Installation, PaymentSession
-from dashboard.refunds import CannotCancel
+from dashboard.refunds import CannotCancel, RequestRefused
 from tests.bench.databases import on_sqlite
-from tests.bench.refund_desk import RefundDesk
+from tests.bench.refund_desk import RefundDesk, order
 from tests.bench.reviews import NEVER_MADE, THAT_ONE, decide, not_found, propose, refused
 from tests.bench.wire import REFUND, STATUS, Crash, crash_after, lose_answer, lose_request, refuse_connection
 
@@ -87,7 +87,7 @@ def test_nothing_of_it_is_sent_even_when_sending_goes_on(refund_desk: RefundDesk
     queued = refund_desk.ask(refund_desk.paid_session(100_00), 10_00)
     refund_desk.clock.advance(0.001)
     restore.after_restore(refund_desk.desk, ACTOR)
-    refund_desk.run_for(1)
+    refund_desk.run_for(minutes=20)
     sending.resume(refund_desk.desk, ACTOR)
     refund_desk.run_for(hours=30)
     for state, reference in (("unknown", unknown), ("queued", queued)):
@@ -141,7 +141,7 @@ def test_a_refund_that_was_sent_after_the_backup_is_never_sent_again(refund_desk
     roll_back(refund_desk, lambda: refund_desk.send(reference))
     assert refund_desk.refund(reference).state == "queued"
     assert len(refund_desk.bank_refunds(session_id)) == 1
-    refund_desk.run_for(minutes=1)
+    refund_desk.run_for(minutes=20)
     sending.resume(refund_desk.desk, ACTOR)
     refund_desk.run_for(hours=30)
     refund = refund_desk.refund(reference)
@@ -233,6 +233,8 @@ def test_sending_goes_on_only_when_every_open_session_was_read_again(refund_desk
     refund_desk.wire.next(STATUS, refuse_connection, refuse_connection)
     refund_desk.work()
     assert left_by_resume(refund_desk) == 1, "a read that failed was none"
+    refund_desk.clock.advance(minutes=20)
+    assert left_by_resume(refund_desk) == 1
     assert installation(refund_desk).sending_paused_at is not None
     refund_desk.run_for(5)
     sending.resume(refund_desk.desk, ACTOR)
@@ -243,6 +245,46 @@ def left_by_resume(refund_desk: RefundDesk) -> int:
     with pytest.raises(sending.CannotResume) as caught:
         sending.resume(refund_desk.desk, ACTOR)
     return len(caught.value.left)
+
+
+def not_before(refund_desk: RefundDesk) -> datetime:
+    """When all that was sent before the restore has arrived, or never will."""
+    restored_at = installation(refund_desk).restored_at
+    assert restored_at is not None
+    return restored_at + timedelta(seconds=LEASE_S) + refund_desk.desk.config.quiet
+
+
+def test_sending_goes_on_only_when_nothing_sent_before_can_still_arrive(refund_desk: RefundDesk) -> None:
+    restore.after_restore(refund_desk.desk, ACTOR)
+    refund_desk.clock.advance_to(not_before(refund_desk))
+    with pytest.raises(sending.CannotResume) as caught:
+        sending.resume(refund_desk.desk, ACTOR)
+    assert (caught.value.left, caught.value.since) == ([], not_before(refund_desk))
+    refund_desk.clock.advance(0.001)
+    sending.resume(refund_desk.desk, ACTOR)
+    assert installation(refund_desk).sending_paused_at is None
+
+
+@on_sqlite
+def test_what_was_asked_for_after_the_backup_and_arrives_late_is_not_paid_twice(refund_desk: RefundDesk) -> None:
+    """Nobody here remembers it, and the bank does not show it yet: whoever asks for it again has to wait."""
+    session_id = refund_desk.paid_session(100_00)
+    form = refund_desk.form(session_id)
+    roll_back(refund_desk, lambda: None)
+    for again in (form, refund_desk.form(session_id)):
+        with pytest.raises(RequestRefused) as caught:
+            refund_desk.submit(session_id, again, order(30_00))
+        assert (caught.value.code, caught.value.since) == ("just_restored", not_before(refund_desk))
+    refund_desk.clock.advance_to(not_before(refund_desk))
+    refund_desk.bank.refund_here(session_id, 30_00, {"reference": refund_desk.desk.new_id()})
+    with pytest.raises(RequestRefused) as caught:
+        refund_desk.submit(session_id, form, order(30_00))
+    assert caught.value.code == "just_restored"
+    refund_desk.clock.advance(0.001)
+    with pytest.raises(RequestRefused) as caught:
+        refund_desk.submit(session_id, form, order(30_00))
+    assert caught.value.code == "outdated", "it is shown to them first"
+    assert [one.amount_minor for one in refund_desk.bank_refunds(session_id)] == [30_00]
 
 
 def test_a_session_whose_refunds_need_people_is_open_too(refund_desk: RefundDesk) -> None:
@@ -259,7 +301,7 @@ def test_a_session_whose_refunds_need_people_is_open_too(refund_desk: RefundDesk
 
 def test_what_is_asked_for_later_does_not_hold_it_up(refund_desk: RefundDesk) -> None:
     restore.after_restore(refund_desk.desk, ACTOR)
-    refund_desk.clock.advance(1)
+    refund_desk.clock.advance(minutes=20)
     reference = refund_desk.ask(refund_desk.paid_session(100_00), 10_00)
     refund_desk.run_for(minutes=1)
     assert refund_desk.refund(reference).state == "queued"
@@ -303,10 +345,33 @@ def test_the_command_says_what_it_did(refund_desk: RefundDesk, monkeypatch: pyte
         "Sending is paused.",
         "Refunds that may have been sent since the backup, now to be decided on by people: 1",
         "Sessions that the worker reads again: 1",
-        "Start the worker; `dashboard sending resume` works once all of them have been read.",
+        f"Nothing more is asked for or sent before {not_before(refund_desk):%Y-%m-%d %H:%M:%S} UTC.",
+        "Start everything; `dashboard sending resume` works then, once all of these sessions have been read.",
     ]
     result = CliRunner().invoke(cli.main, ["sending", "resume"])
     assert result.exit_code == 1
-    assert "Sending stays paused until every open session has been read again" in result.output
-    assert "Still to be read: 1, first ps_3201." in result.output
+    assert result.output.splitlines()[:2] == [
+        "The database was put back from a backup, and sending stays paused.",
+        f"What was sent before may still arrive at the bank until {not_before(refund_desk):%Y-%m-%d %H:%M:%S} UTC.",
+    ]
+    assert "have still to be read again: 1, first ps_3201." in result.output
     assert installation(refund_desk).sending_paused_why == "restored"
+
+
+@on_sqlite
+def test_the_command_can_leave_out_what_the_bank_does_not_show(
+    refund_desk: RefundDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    refund_desk.ask(session_id, 10_00)
+    refund_desk.clock.advance(0.001)
+    restore.after_restore(refund_desk.desk, ACTOR)
+    with refund_desk.desk.write() as tx:
+        tx.execute(update(Installation).values(restored_at=refund_desk.clock.now() - timedelta(days=1)))
+        tx.execute(update(PaymentSession).values(read_at=None))
+    monkeypatch.setattr(cli, "_config", lambda: refund_desk.desk.config)
+    refused = CliRunner().invoke(cli.main, ["sending", "resume", "--without-reading", "ps_other"])
+    assert (refused.exit_code, "arrive" in refused.output, session_id in refused.output) == (1, False, True)
+    result = CliRunner().invoke(cli.main, ["sending", "resume", "--without-reading", session_id])
+    assert (result.exit_code, result.output) == (0, "Sending goes on.\n")
+    assert json.loads(refund_desk.journal("installation")[-1].data) == {"without_reading": [session_id]}

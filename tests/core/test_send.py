@@ -9,6 +9,7 @@ from sqlalchemy import case, update
 from sqlalchemy.exc import IntegrityError
 
 from dashboard import restore, sending, worker
+from dashboard.config import GRACE_S
 from dashboard.models import Refund
 from tests.bench.commits import AFTER, BEFORE, at_each_commit
 from tests.bench.refund_desk import RefundDesk
@@ -61,7 +62,7 @@ def test_the_attempt_is_committed_before_the_call(refund_desk: RefundDesk) -> No
     now = refund_desk.clock.now()
     assert (seen[0].state, seen[0].sent_at) == ("sending", now)
     assert (attempt.number, attempt.is_resend, attempt.started_at) == (1, False, now)
-    assert attempt.lease_until == now + timedelta(seconds=sending.GRACE_S + refund_desk.desk.config.timeout_s)
+    assert attempt.lease_until == now + timedelta(seconds=GRACE_S + refund_desk.desk.config.timeout_s)
     assert json.loads(attempt.baseline) == [known]
 
 
@@ -230,6 +231,7 @@ def test_what_came_under_review_after_it_was_claimed_is_not_sent(refund_desk: Re
     refund_desk.clock.advance(5)
     claimed = worker.due_work(refund_desk.desk, 10)
     restore.after_restore(refund_desk.desk, "command line")
+    refund_desk.clock.advance(minutes=20)
     refund_desk.read(session_id)
     sending.resume(refund_desk.desk, "command line")
     for work in claimed:
@@ -258,7 +260,7 @@ def test_after_a_slow_commit_nothing_is_sent(refund_desk: RefundDesk) -> None:
 
     def dawdle() -> None:
         if refund_desk.wire.calls[-1].method == STATUS and not refund_desk.attempts(reference)[0].outcome:
-            refund_desk.clock.advance(sending.GRACE_S + 0.001)
+            refund_desk.clock.advance(GRACE_S + 0.001)
 
     with at_each_commit(AFTER, dawdle):
         sending.send(refund_desk.desk, reference)

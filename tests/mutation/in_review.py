@@ -4,6 +4,7 @@ from tests.mutation.mutant import POSTGRESQL, Edit, without, without_both
 
 LEDGER = "dashboard/ledger.py"
 RESOLUTIONS = "dashboard/resolutions.py"
+REFUNDS = "dashboard/refunds.py"
 RESTORE = "dashboard/restore.py"
 SENDING = "dashboard/sending.py"
 TABLE = "dashboard/models/resolutions.py"
@@ -193,8 +194,8 @@ _RESTORED = (
         "what was sent after the backup is sent again",
         Edit(
             RESTORE,
-            "frozenset({refund_rules.QUEUED, refund_rules.SENDING, refund_rules.UNKNOWN})",
-            "frozenset({refund_rules.SENDING, refund_rules.UNKNOWN})",
+            "refund_rules.QUEUED, refund_rules.SENDING, refund_rules.UNKNOWN}",
+            "refund_rules.SENDING, refund_rules.UNKNOWN}",
         ),
         f"{RESTORED}::test_a_refund_that_was_sent_after_the_backup_is_never_sent_again",
     ),
@@ -203,8 +204,8 @@ _RESTORED = (
         "what was sent a second time after the backup is sent a third time",
         Edit(
             RESTORE,
-            "frozenset({refund_rules.QUEUED, refund_rules.SENDING, refund_rules.UNKNOWN})",
-            "frozenset({refund_rules.QUEUED, refund_rules.SENDING})",
+            "refund_rules.QUEUED, refund_rules.SENDING, refund_rules.UNKNOWN}",
+            "refund_rules.QUEUED, refund_rules.SENDING}",
         ),
         f"{RESTORED}::test_nothing_of_it_is_sent_even_when_sending_goes_on",
     ),
@@ -227,18 +228,36 @@ _RESTORED = (
     without(
         "no resume until all open sessions were read",
         "sending goes on beside a bank that nobody has looked at since the restore",
-        Edit(SENDING, "if left := unread_since_restore(tx):", "if left := 0:"),
+        Edit(SENDING, "if left or since is not None:", "if since is not None:"),
         f"{RESTORED}::test_sending_goes_on_only_when_every_open_session_was_read_again",
     ),
     without(
         "a session with a review counts as open",
         "sending goes on though a session under review was not read again",
         Edit(
-            SENDING,
-            'is_open = or_(Refund.state.in_(refund_rules.OPEN), Refund.review != "")',
-            "is_open = Refund.state.in_(refund_rules.OPEN)",
+            RESTORE,
+            '_IS_OPEN = or_(Refund.state.in_(refund_rules.OPEN), Refund.review != "")',
+            "_IS_OPEN = Refund.state.in_(refund_rules.OPEN)",
         ),
         f"{RESTORED}::test_a_session_whose_refunds_need_people_is_open_too",
+    ),
+    without(
+        "no resume while calls from before the restore may arrive",
+        "what the bank carries out late is not known as the next refund goes out",
+        Edit(SENDING, "if left or since is not None:", "if left:"),
+        f"{RESTORED}::test_sending_goes_on_only_when_nothing_sent_before_can_still_arrive",
+    ),
+    without(
+        "no request while calls from before the restore may arrive",
+        "what nobody here remembers is asked for again, and paid twice",
+        Edit(REFUNDS, "if not_before is not None:", "if False:"),
+        f"{RESTORED}::test_what_was_asked_for_after_the_backup_and_arrives_late_is_not_paid_twice",
+    ),
+    without(
+        "only named sessions are left out when sending goes on",
+        "one session that the bank does not show lets all others go unread",
+        Edit(SENDING, "if each not in without_reading]", "if not without_reading]"),
+        f"{RESTORED}::test_the_command_can_leave_out_what_the_bank_does_not_show",
     ),
 )
 

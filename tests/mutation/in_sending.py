@@ -271,7 +271,7 @@ _ATTEMPT = (
     without(
         "an attempt has a lease",
         "a request still on its way is taken for lost",
-        Edit(SENDING, "lease_until=now + timedelta(seconds=GRACE_S + config.timeout_s),", "lease_until=now,"),
+        Edit(SENDING, "lease_until=now + config.lease,", "lease_until=now,"),
         f"{SEND}::test_the_attempt_is_committed_before_the_call",
     ),
     without(

@@ -98,11 +98,16 @@ def test_paused_by_a_restore_says_what_is_left_to_be_read(operator: Browser, ref
     (notice,) = operator.page("/").notices
     assert "2 sessions with open refunds have still to be read again; sending cannot be resumed before." in notice
     refund_desk.clock.advance(1)
-    form = operator.page(f"/sessions/{session_id}/refund")
+    form = operator.page(f"/sessions/{session_id}/refund", 409)
     assert "1 session with an open refund has still to be read again" in " ".join(form.notices)
     refund_desk.work()
     (notice,) = operator.page("/").notices
+    assert "sending can be resumed after" in notice
     assert "Every open session has been read again." in notice
+    refund_desk.clock.advance(minutes=20)
+    worker.beat(refund_desk.desk, "worker-1")
+    (notice,) = operator.page("/").notices
+    assert "resumed after" not in notice
 
 
 @on_sqlite

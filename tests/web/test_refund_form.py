@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from dashboard import restore
 from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import RefundDesk
 from tests.bench.wire import REFUND, STATUS, edited, error, lose_request, refuse_connection
@@ -442,3 +443,22 @@ def test_a_token_that_was_not_made_for_this_is_refused(auth: Auth, operator: Bro
             assert again["form_token"] != token
             assert {**again, "form_token": token} == fields
     assert refund_desk.refunds(session_id) == []
+
+
+def test_right_after_a_restore_nobody_is_offered_a_refund(operator: Browser, refund_desk: RefundDesk, ask: Ask) -> None:
+    """What was typed is kept."""
+    session_id = refund_desk.paid_session(100_00)
+    path = path_of(session_id)
+    fields = operator.page(path).form(path).fields
+    restore.after_restore(refund_desk.desk, "command line")
+    early = operator.get(path)
+    assert early.status == 409
+    assert "none can be asked for before" in early.page.one("main").text
+    typed = {"kind": "partial", "reason": "other", "amount": "12.34", "comment": "a plate"}
+    for confirmed in ({}, {"confirm": "yes"}):
+        answer = operator.post(path, {**fields, **typed, **confirmed})
+        assert (answer.status, kept(answer, session_id).items() >= typed.items()) == (409, True)
+        assert "none can be asked for before" in answer.page.one("main").text
+    assert refund_desk.refunds(session_id) == []
+    refund_desk.clock.advance(minutes=20)
+    assert ask(session_id, **typed).status == 200
