@@ -209,3 +209,7 @@ _HTML = HttpAnswer(502, HTML_BODY)
 
 def _error(code: str) -> bytes:
     return json.dumps({"status": "error", "error": {"code": code, "description": "No"}}).encode()
+
+
+# What a bank says to whom it has never met.
+KNOWS_NOTHING = HttpAnswer(200, _error("session_not_found"))

@@ -1,6 +1,8 @@
 """People: operators who refund, press again where nothing came back and sometimes undo, and pairs who review."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -8,6 +10,7 @@ from dashboard import reads, refund_rules, refunds, resolutions
 from dashboard.desk import Desk
 from dashboard.models import PaymentSession, Person
 from dashboard.refunds import RefundOrder, RequestRefused
+from tests.simulation.plan import BANK, GUESS
 from tests.simulation.schedule import WEBS, Ended, Happening
 
 if TYPE_CHECKING:
@@ -90,7 +93,9 @@ class Operator:
                 self._world.schedule.after(self._world.chance.uniform(0, 6), lambda: self._undo(reference))
 
     def _answered(self, problem: BaseException | None) -> None:
-        if isinstance(problem, RequestRefused):
+        if isinstance(problem, RequestRefused) and problem.since is not None:
+            self._world.schedule.at(problem.since + timedelta(seconds=1), self.open_form)
+        elif isinstance(problem, RequestRefused):
             self._replaces = None if problem.code == "cannot_replace" else self._replaces
             self._again(self.open_form)
         elif problem is not None:
@@ -101,9 +106,10 @@ class Operator:
 
 
 class Reviewers:
-    """People who look at all that stands under review and decide it truthfully, two at a time.
+    """People who look at all that stands under review and decide it, two at a time; what may be decided is the desk's
+    to say.
 
-    What the bank has they know from the bank itself; what may be decided is the desk's to say.
+    Most know from the bank itself what it has. Some go by what their page shows, and some guess.
     """
 
     def __init__(self, world: "World", people: Sequence[Person]) -> None:
@@ -116,13 +122,24 @@ class Reviewers:
             if row.review:
                 wait_s = self._world.chance.uniform(0, 300)
                 self._world.schedule.after(wait_s, partial(self._take_on, row.reference, row.session_id))
+        for number in self._world.invariants.books.open_anomalies():
+            self._world.schedule.after(self._world.chance.uniform(0, 300), partial(self._acknowledge, number))
+
+    def _acknowledge(self, number: int) -> None:
+        person = self._world.chance.choice(self._people)
+
+        def acknowledge(desk: Desk) -> None:
+            with suppress(LookupError):  # gone meanwhile, with a row that was merged into another
+                resolutions.acknowledge(desk, person, number, "asked the bank")
+
+        in_some_web(self._world, "acknowledge", acknowledge)
 
     def _take_on(self, reference: str, session_id: str) -> None:
         open_proposal = self._world.invariants.books.open_proposals().get(reference)
         if open_proposal is not None:
             number, by_id = open_proposal
             first = next(person for person in self._people if person.id == by_id)
-            self._confirm(number, first, self._other_than(first), reference, session_id)
+            self._decide(number, first, reference, session_id)
             return
         first = self._world.chance.choice(self._people)
         proposed: list[int] = []
@@ -132,25 +149,46 @@ class Reviewers:
                 return  # merged into another one meanwhile
             look = resolutions.look(desk, reference)
             if look.choices:
-                choice, bank_id = self._truth(reference, look)
+                choice, bank_id = self._judge(reference, look)
                 proposed.append(resolutions.propose(desk, first, reference, choice, bank_id, "asked the bank"))
             else:
                 refunds.cancel(desk, first, reference)
 
         def go_on(problem: BaseException | None) -> None:
             if problem is None and proposed:
-                second = self._other_than(first)
-                confirm = partial(self._confirm, proposed[0], first, second, reference, session_id)
-                self._world.schedule.after(self._world.chance.uniform(1, 120), confirm)
+                decide = partial(self._decide, proposed[0], first, reference, session_id)
+                self._world.schedule.after(self._world.chance.uniform(1, 120), decide)
 
         in_some_web(self._world, "propose", propose, go_on)
+
+    def _decide(self, number: int, first: Person, reference: str, session_id: str) -> None:
+        second, instead = self._other_than(first), self._world.plan.second_thoughts()
+        if instead == "reject":
+            in_some_web(self._world, "reject", lambda desk: resolutions.reject(desk, second, number, "not sure"))
+        elif instead == "withdraw":
+            in_some_web(self._world, "withdraw", lambda desk: resolutions.withdraw(desk, first, number))
+        else:
+            self._confirm(number, first, second, reference, session_id)
 
     def _other_than(self, first: Person) -> Person:
         return self._world.chance.choice([person for person in self._people if person is not first])
 
-    def _truth(self, reference: str, look: resolutions.Look) -> tuple[str, str | None]:
+    def _judge(self, reference: str, look: resolutions.Look) -> tuple[str, str | None]:
+        """What somebody proposes; noted where it is not true."""
         if refund_rules.STANDS in look.choices:
             return refund_rules.STANDS, None
+        go_by = self._world.plan.reviewers_go_by
+        if go_by == BANK:
+            return self._truth(reference, look)
+        shown = [candidate.bank_id for candidate in look.candidates]
+        likely = shown[0] if shown else None
+        bank_id = self._world.chance.choice([None, *shown]) if go_by == GUESS else likely
+        made = {each.refund.id for each in self._world.invariants.at_bank() if each.reference == reference}
+        if made != {bank_id} - {None}:
+            self._world.invariants.misjudged.add(reference)
+        return (refund_rules.THAT_ONE, bank_id) if bank_id else (refund_rules.NEVER_MADE, None)
+
+    def _truth(self, reference: str, look: resolutions.Look) -> tuple[str, str | None]:
         made = [each.refund.id for each in self._world.invariants.at_bank() if each.reference == reference]
         candidates = {candidate.bank_id for candidate in look.candidates}
         bank_id = next((one for one in made if one in candidates), None)

@@ -19,7 +19,10 @@ CRASH_POINTS = (
     *(f"read: {what} {when}" for what in ("status call", "commit 1") for when in ("before", "after")),
     *(
         f"{task}: commit 1 {when}"
-        for task in ("claim", "expire", "store", "apply", "cancel", "propose", "confirm")
+        for task in (
+            *("claim", "expire", "store", "apply", "cancel"),
+            *("propose", "confirm", "reject", "withdraw", "acknowledge"),
+        )
         for when in ("before", "after")
     ),
 )
@@ -74,7 +77,16 @@ CONTRADICTED = "contradicted"
 HIDDEN = "hidden from now on"
 OUTSIDE_FACTS = (CHARGEBACK, MADE_ELSEWHERE, CONTRADICTED, HIDDEN)
 
+# What befalls the installation itself.
+RESTORED = "put back from a backup"
+POINTED_ELSEWHERE = "a process points to another bank"
+
 ECHOES = ("object", "string", "nothing")
+
+# What reviewers go by: the bank itself, what their page shows, or nothing.
+BANK = "the bank"
+PAGE = "the page"
+GUESS = "a guess"
 
 CELLS = len(CRASH_POINTS) * len(ANSWER_FAULTS) * len(WEBHOOK_FAULTS)
 Cell = tuple[str, str, str]
@@ -124,9 +136,14 @@ class Plan:
             self.crash_at["send: refund call after"] = 1
         self.commit_trouble = chance.random() < 0.15
         self.outside = _some(chance, OUTSIDE_FACTS) if chance.random() < 0.3 else ()
-        if crash.startswith(("propose", "confirm")):
+        self._aims_at = crash.partition(":")[0]
+        if self._aims_at in {"propose", "confirm", "reject", "withdraw", "acknowledge"}:
             self.outside = (*self.outside, CONTRADICTED)
         self.most_crashes = 4
+        self.reviewers_go_by = chance.choices((BANK, PAGE, GUESS), (7, 2, 1))[0]
+        self.is_restored = chance.random() < 0.1
+        self.points_elsewhere = chance.random() < 0.05
+        self._wavers = chance.random() < 0.3
 
     @property
     def cells(self) -> list[Cell]:
@@ -183,6 +200,14 @@ class Plan:
             return self.chance.choice(self._webhook_kinds)
         return NONE
 
+    def second_thoughts(self) -> str:
+        """What becomes of a proposal instead of a confirmation: `reject`, `withdraw`, or NONE."""
+        if self._aims_at in {"reject", "withdraw"}:
+            return self._aims_at
+        if self._wavers and self.chance.random() < 0.4:
+            return self.chance.choice(("reject", "withdraw"))
+        return NONE
+
     def note_answer(self, kind: str) -> None:
         self.answers.add(kind)
         self.happened[f"answer: {kind}"] += 1
@@ -196,7 +221,8 @@ class Plan:
         self.crash_at, self._crash_rate, self.commit_trouble = {}, 0.0, False
         self._answer_first, self._answer_kinds, self._lags = [], (), False
         self._webhook_first, self._webhook_kinds = [], ()
-        self.outside = ()
+        self.outside, self._wavers, self._aims_at = (), False, ""
+        self.reviewers_go_by = BANK
 
 
 def _some(chance: random.Random, kinds: tuple[str, ...]) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
-from dashboard import reads, sending, worker
+from dashboard import reads, restore, sending, worker
 from dashboard.bank131.client import BankClient, BankError
 from dashboard.bank131.transport import HttpAnswer
 from dashboard.config import Config
@@ -32,7 +32,7 @@ from tests.bench.simulated import CountedIds, SimulatedClock
 from tests.bench.wire import REFUND, Crash
 from tests.simulation import plan as faults
 from tests.simulation.invariants import Invariants, Violation
-from tests.simulation.network import Network
+from tests.simulation.network import KNOWS_NOTHING, Network
 from tests.simulation.people import Operator, Reviewers
 from tests.simulation.plan import Plan
 from tests.simulation.post import Post
@@ -46,7 +46,8 @@ EVER = datetime(1970, 1, 1, tzinfo=UTC)
 MOST_STEPS = 5000
 PROJECT = "simulated"
 # What a task may end with; anything else is a defect.
-EXPECTED = (Crash, BankError, OperationalError, RequestRefused, CannotCancel, ResolutionRefused)
+EXPECTED = (Crash, BankError, OperationalError, RequestRefused, CannotCancel, ResolutionRefused, sending.CannotResume)
+ANOTHER_PROJECT = "another"
 
 Verb = Callable[[Desk], object]
 
@@ -106,6 +107,9 @@ class Task:
         what = f"{self.name}: {'refund' if url.endswith(REFUND) else 'status'} call"
         self._pass(f"{what} before")
         try:
+            if self.process is self.world.elsewhere:
+                self.world.schedule.pause(0.5)
+                return KNOWS_NOTHING
             return self.world.network(url, headers, body, timeout_s)
         finally:
             self._pass(f"{what} after")
@@ -157,6 +161,7 @@ class World:
         self._decided: set[str] = set()
         self._has_news, self._looks, self._looked_at = True, 0, EVER
         self._is_resume_planned = False
+        self.elsewhere: Process | None = None
 
     def note(self, text: str, *about: object) -> None:
         if self.trace is not None:
@@ -234,6 +239,40 @@ class World:
         if bank_id in {row.bank_id for row in self.invariants.books.refunds()}:
             self.network.hidden.add(bank_id)
 
+    def _plan_what_befalls_the_installation(self) -> None:
+        backup_s = self.chance.uniform(0, 1500)
+        if self.plan.is_restored:
+            self.schedule.after(backup_s, self._back_up)
+        if self.plan.points_elsewhere:
+            self.schedule.after(self.chance.uniform(0, 200), self._point_elsewhere)
+
+    def _back_up(self) -> None:
+        copy = self.invariants.books.back_up()
+        self.schedule.after(self.chance.uniform(1, 2400), lambda: self._put_back(copy))
+
+    def _put_back(self, copy: sqlite3.Connection) -> None:
+        """As the manual says: everything is stopped, the database put back, and that is told before anything starts."""
+        self.note("the database is put back from a backup")
+        self.plan.happened[faults.RESTORED] += 1
+        for process in self.processes.values():
+            if process.is_alive:
+                process.kill()
+        self.invariants.books.put_back(copy)
+        copy.close()
+        restore.after_restore(self._desk_without_trouble(), "command line")
+        self.invariants.forget()
+        self.something_changed()
+
+    def _point_elsewhere(self) -> None:
+        """One process is started anew with the settings of another bank, for half an hour."""
+        process = self.pick((*WEBS, *WORKERS))
+        if process is None:
+            return
+        self.note("%s now points to another bank", process.name)
+        self.plan.happened[faults.POINTED_ELSEWHERE] += 1
+        self.elsewhere = process
+        self.schedule.after(1800, lambda: process.is_alive and process.kill())
+
     # Processes and their tasks
 
     def _start_process(self, name: str) -> None:
@@ -253,7 +292,7 @@ class World:
         task = Task(name, process, self)
         client = self._client(
             url=self._config.bank_url,
-            project=PROJECT,
+            project=ANOTHER_PROJECT if process is self.elsewhere else PROJECT,
             private_key=SimulatedKey(),  # type: ignore[arg-type]
             timeout_s=self._config.timeout_s,
             transport=task.call,
@@ -349,6 +388,7 @@ class World:
                 person = self.chance.choice(people)
                 operator = Operator(self, person, session_id)
                 self.schedule.after(self.chance.uniform(0, 120), operator.open_form)
+        self._plan_what_befalls_the_installation()
         start, reviewers = self.clock.now(), Reviewers(self, people)
         for hour in REVIEWED_AT:
             self.schedule.at(start + timedelta(hours=hour), reviewers.look_through)
