@@ -72,7 +72,7 @@ class Network:
             self.on_refund(call)
         kind = self.plan.answer_fault(call.method)
         # An answer that could be out of date counts only where it is.
-        if kind not in {faults.NONE, faults.STALE_READ}:
+        if kind not in {faults.NONE, *faults.OF_READS}:
             self.plan.note_answer(kind)
         if kind == faults.NEVER_REACHED:
             self.schedule.pause(self._chance.uniform(0, 5))
@@ -145,6 +145,8 @@ class Network:
         chance = self._chance.random()
         if kind == faults.STALE_READ and call.session_id in self._shown:
             return self._stale(call.session_id)
+        if kind == faults.NOT_ALL_SHOWN and call.session_id in self.bank.ledger.sessions:
+            return self._without_payments(call.session_id)
         if kind == faults.HTTP_500:
             return HttpAnswer(500, _error("internal_error"))
         if kind == faults.SAID_NO:
@@ -202,6 +204,14 @@ class Network:
         if body != self.shown(session_answer(self.bank.ledger.sessions[session_id], 1)):
             self.plan.note_answer(faults.STALE_READ)
         return HttpAnswer(200, body)
+
+    def _without_payments(self, session_id: str) -> HttpAnswer:
+        """Well formed, and less than there is."""
+        session = json.loads(session_answer(self.bank.ledger.sessions[session_id], 1))
+        if session["session"].get("acquiring_payments"):
+            self.plan.note_answer(faults.NOT_ALL_SHOWN)
+        session["session"]["acquiring_payments"] = self._chance.choice(([], None))
+        return HttpAnswer(200, json.dumps(session).encode())
 
 
 _HTML = HttpAnswer(502, HTML_BODY)

@@ -41,6 +41,7 @@ KEY_FORGOTTEN = "key forgotten"
 SAID_NO = "said no"
 KEYS_WRONG = "keys wrong"
 STALE_READ = "stale read"
+NOT_ALL_SHOWN = "payments not shown"
 ANSWER_FAULTS = (
     NONE,
     NEVER_REACHED,
@@ -56,7 +57,10 @@ ANSWER_FAULTS = (
     SAID_NO,
     KEYS_WRONG,
     STALE_READ,
+    NOT_ALL_SHOWN,
 )
+# These befall reads alone.
+OF_READS = frozenset({STALE_READ, NOT_ALL_SHOWN})
 
 LOST = "lost"
 EARLY = "early"
@@ -124,7 +128,8 @@ class Plan:
         self._answer_first = [answer] if answer != NONE else []
         self._answer_kinds = _some(chance, ANSWER_FAULTS[1:]) if answer != NONE else ()
         # What a proof of absence has to stand: a request that comes at the last moment, then answers that lag behind.
-        self._lags = answer == STALE_READ and chance.random() < 0.6
+        self._lags = answer in OF_READS and chance.random() < 0.6
+        self._lag = answer
         # A bank that takes no notice of keys at all: the desk's own care has to do.
         self.forgets_keys = answer != NONE and chance.random() < 0.3
         self._webhook_first = [webhook] if webhook != NONE else []
@@ -182,10 +187,10 @@ class Plan:
         """What becomes of the next call. The kind that the seed aims at befalls the first refund, or the first read."""
         is_refund = method == "session/refund"
         if self._lags:
-            return REQUEST_LATE if is_refund else STALE_READ if self.chance.random() < 0.5 else NONE
-        if self._answer_first == [STALE_READ] and not is_refund and STALE_READ not in self.answers:
-            return STALE_READ if self.chance.random() < 0.5 else NONE
-        if self._answer_first and is_refund and self._answer_first != [STALE_READ]:
+            return REQUEST_LATE if is_refund else self._lag if self.chance.random() < 0.5 else NONE
+        if self._answer_first and not is_refund and self._answer_first[0] in OF_READS - self.answers:
+            return self._answer_first[0] if self.chance.random() < 0.5 else NONE
+        if self._answer_first and is_refund and self._answer_first[0] not in OF_READS:
             return self._answer_first.pop()
         if self._answer_kinds and self.chance.random() < (0.5 if is_refund else 0.06):
             kind = self.chance.choice(self._answer_kinds)
@@ -231,5 +236,5 @@ def _some(chance: random.Random, kinds: tuple[str, ...]) -> tuple[str, ...]:
 
 def _fits(kind: str, method: str) -> bool:
     if method == "session/refund":
-        return kind != STALE_READ
-    return kind in {STALE_READ, NEVER_REACHED, ANSWER_LOST, CUT_SHORT, HTML, HTTP_500, KEYS_WRONG}
+        return kind not in OF_READS
+    return kind in {*OF_READS, NEVER_REACHED, ANSWER_LOST, CUT_SHORT, HTML, HTTP_500, KEYS_WRONG}
