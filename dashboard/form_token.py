@@ -1,4 +1,4 @@
-"""The token of one refund form: who opened it, for which session, and how many refunds the session had then."""
+"""The token of one refund form: who opened it, for which session, and which refunds the session had then."""
 
 from dataclasses import dataclass
 
@@ -13,24 +13,26 @@ class ForgedToken(ValueError):
 
 @dataclass(frozen=True)
 class FormToken:
-    """`nonce` makes two forms of one person differ."""
+    """`refunds_known` says how many refunds were shown, `refunds_mark` which. `nonce` makes two forms differ."""
 
     person_id: str
     session_id: str
     refunds_known: int
+    refunds_mark: str
     nonce: str
 
 
 def seal(token: FormToken, secret_key: str) -> str:
     """The token as text under an HMAC."""
-    fields = [token.person_id, token.session_id, token.refunds_known, token.nonce]
+    fields = [token.person_id, token.session_id, token.refunds_known, token.refunds_mark, token.nonce]
     return str(URLSafeSerializer(secret_key, salt=_SALT).dumps(fields))
 
 
 def unseal(text: str, secret_key: str) -> FormToken:
     """The token behind the text. Raises ForgedToken."""
     try:
-        person_id, session_id, refunds_known, nonce = URLSafeSerializer(secret_key, salt=_SALT).loads(text)
+        fields = URLSafeSerializer(secret_key, salt=_SALT).loads(text)
+        person_id, session_id, refunds_known, refunds_mark, nonce = fields
     except (BadData, ValueError, TypeError) as problem:
         raise ForgedToken(str(problem)) from problem
-    return FormToken(person_id, session_id, refunds_known, nonce)
+    return FormToken(person_id, session_id, refunds_known, refunds_mark, nonce)

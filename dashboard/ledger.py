@@ -102,6 +102,13 @@ def recount(tx: WriteSession, session: PaymentSession, refunds: Sequence[Refund]
 # Changes of one refund
 
 
+def family_of(refund: Refund, of_session: Iterable[Refund]) -> list[Refund]:
+    """The other refunds of its session that stand for the same debt: those it replaces or is replaced by, and so on."""
+    others = [one for one in of_session if one is not refund]
+    family = refund_rules.linked(refund.id, [(one.id, one.replaces_id) for one in (refund, *others)])
+    return [one for one in others if one.id in family]
+
+
 def facts_of(attempts: Iterable[Attempt]) -> list[AttemptFacts]:
     """Attempts as the rules see them."""
     return [

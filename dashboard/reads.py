@@ -7,6 +7,7 @@ import hashlib
 from datetime import datetime, timedelta
 
 from dashboard import ledger, refund_rules, snapshots
+from dashboard.bank131 import objects as bank
 from dashboard.bank131.client import BankError, HttpAnswer, Reading, Refused
 from dashboard.desk import Desk
 from dashboard.journal import WriteSession
@@ -15,6 +16,7 @@ from dashboard.snapshots import READ, Merge, Seen
 
 LONGEST_BACKOFF_S = 60
 AUTH_CODES = frozenset({"authentication_error", "authorization_error"})
+CLOCK_SKEW = timedelta(hours=1)
 
 
 def read_session(desk: Desk, session_id: str, timeout_s: float | None = None) -> bool:
@@ -130,6 +132,29 @@ def stranger_to(merge: Merge, refund: Refund) -> str | None:
         if shown.id not in baseline and not shown.is_chargeback and shown.id not in ours:
             return shown.id
     return None
+
+
+def strangers_to(merge: Merge, refund: Refund) -> list[bank.Refund]:
+    """What came up at the bank since the refund's first attempt and is neither a chargeback nor known as ours.
+
+    Of a refund never sent, all but what the bank made more than CLOCK_SKEW before it was asked for.
+    """
+    ours = {one.bank_id for one in merge.refunds if one.origin == "here"}
+    known_before = ledger.baseline_of(merge.attempts.get(refund.id, ()))
+    return [
+        shown
+        for _, shown in merge.snapshot.refunds
+        if not shown.is_chargeback and shown.id not in ours and not _was_before(shown, refund, known_before)
+    ]
+
+
+def _was_before(shown: bank.Refund, refund: Refund, known_before: frozenset[str] | None) -> bool:
+    """It was at the bank before ours can have been; without a baseline the bank's own date tells."""
+    if known_before is not None:
+        return shown.id in known_before
+    if shown.reference == refund.reference or shown.created_at is None:
+        return False
+    return shown.created_at < refund.asked_at - CLOCK_SKEW
 
 
 def _decide_after_absences(merge: Merge, refund: Refund) -> None:

@@ -297,6 +297,18 @@ def choices_of(state: str, review: str) -> tuple[str, ...]:
     return (NEVER_MADE, THAT_ONE) if may_be_out else ()
 
 
+def linked(start: int, replacements: Iterable[tuple[int, int | None]]) -> frozenset[int]:
+    """All refunds that hang together with this one, itself included, given each with the one that it replaces."""
+    pairs = [(new, old) for new, old in replacements if old is not None]
+    family, size_before = {start}, 0
+    while len(family) > size_before:
+        size_before = len(family)
+        for pair in pairs:
+            if family & set(pair):
+                family |= set(pair)
+    return frozenset(family)
+
+
 def never_made_from(
     attempts: Iterable[AttemptFacts], quiet: timedelta, last_lease_until: datetime | None = None
 ) -> datetime | None:

@@ -61,6 +61,8 @@ class Offer:
     """What a session allows right now, in minor units.
 
     `in_full`: the whole may be asked for without an amount. `unknown_open`: a refund of unknown outcome is there.
+    `refunds_mark` tells one set of refunds from any other, as a number cannot: a merge takes one away, and a restored
+    backup may know as many others.
     """
 
     currency: str
@@ -70,6 +72,7 @@ class Offer:
     in_full: bool
     unknown_open: bool
     refunds_known: int
+    refunds_mark: str
 
 
 def offer_of(session: Session, payment_session: PaymentSession) -> Offer:
@@ -89,12 +92,18 @@ def _offer(session: Session, payment_session: PaymentSession, refunds: Sequence[
         in_full=refund_rules.may_send_without_amount(paid, committed_minor),
         unknown_open=any(refund.state == refund_rules.UNKNOWN for refund in refunds),
         refunds_known=len(refunds),
+        refunds_mark=_mark_of(refunds),
     )
+
+
+def _mark_of(refunds: Sequence[Refund]) -> str:
+    references = sorted(refund.reference for refund in refunds)
+    return hashlib.sha256(" ".join(references).encode()).hexdigest()[:32]
 
 
 def new_form_token(desk: Desk, person_id: str, session_id: str, offer: Offer) -> str:
     """The hidden token of a new form."""
-    token = form_token.FormToken(person_id, session_id, offer.refunds_known, desk.new_id())
+    token = form_token.FormToken(person_id, session_id, offer.refunds_known, offer.refunds_mark, desk.new_id())
     return form_token.seal(token, desk.config.secret_key)
 
 
@@ -110,7 +119,7 @@ def check_order(offer: Offer, token: form_token.FormToken, order: RefundOrder) -
         raise RequestRefused("unknown_open", left_minor)
     if left_minor <= 0:
         raise RequestRefused("nothing_left")
-    if token.refunds_known != offer.refunds_known:
+    if token.refunds_mark != offer.refunds_mark:
         raise RequestRefused("outdated", left_minor)
     amount_minor = left_minor if order.amount_minor is None else order.amount_minor
     if order.kind == "full" and amount_minor != left_minor:
@@ -166,8 +175,11 @@ def request(desk: Desk, person: Person, session_id: str, token_text: str, order:
 
 
 def can_be_replaced(refund: Refund, of_session: Sequence[Refund]) -> bool:
-    """Whether a refund was abandoned and nothing has taken its place; what came to nothing has not."""
-    taken = any(one.replaces_id == refund.id and one.counts for one in of_session)
+    """Whether a refund was abandoned and nothing has taken its place; what came to nothing has not.
+
+    Nor may anything have taken the place of what it stood for itself: of a whole family, one is paid.
+    """
+    taken = any(one.counts for one in ledger.family_of(refund, of_session))
     return refund.state == refund_rules.ABANDONED and not taken
 
 

@@ -7,13 +7,12 @@ rules allow is looked at again there, for the one who proposes and for the one w
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TypeVar
 
 from sqlalchemy import ColumnElement, select, update
 
 from dashboard import ledger, reads, refund_rules, restore, search, snapshots
-from dashboard.bank131 import objects as bank
 from dashboard.bank131.client import BankError, Reading
 from dashboard.desk import Books, Desk
 from dashboard.journal import WriteSession, canonical
@@ -25,8 +24,6 @@ CONFIRMED = "confirmed"
 REJECTED = "rejected"
 WITHDRAWN = "withdrawn"
 OUTDATED = "outdated"
-
-CLOCK_SKEW = timedelta(hours=1)
 
 Outcome = TypeVar("Outcome")
 
@@ -150,13 +147,7 @@ def _find(merge: Merge, reference: str) -> Refund:
 
 
 def _look_at(merge: Merge, refund: Refund) -> Look:
-    ours = {one.bank_id for one in merge.refunds if one.origin == "here"}
-    known_before = ledger.baseline_of(merge.attempts.get(refund.id, ()))
-    strangers = [
-        shown
-        for _, shown in merge.snapshot.refunds
-        if not shown.is_chargeback and shown.id not in ours and not _was_before(shown, refund, known_before)
-    ]
+    strangers = reads.strangers_to(merge, refund)
     may_be_it = {shown.id for shown in strangers if shown.reference in {None, refund.reference}}
     return Look(
         choices=refund_rules.choices_of(refund.state, refund.review),
@@ -168,15 +159,6 @@ def _look_at(merge: Merge, refund: Refund) -> Look:
         candidates=tuple(_candidate(one) for one in merge.refunds if _could_be(one, refund, may_be_it)),
         strangers=tuple(shown.id for shown in strangers),
     )
-
-
-def _was_before(shown: bank.Refund, refund: Refund, known_before: frozenset[str] | None) -> bool:
-    """It was at the bank before ours can have been; without a baseline the bank's own date tells."""
-    if known_before is not None:
-        return shown.id in known_before
-    if shown.reference == refund.reference or shown.created_at is None:
-        return False
-    return shown.created_at < refund.asked_at - CLOCK_SKEW
 
 
 def _could_be(elsewhere: Refund, refund: Refund, may_be_it: set[str]) -> bool:

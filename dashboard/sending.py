@@ -5,6 +5,7 @@ afterwards where another worker can take it on.
 """
 
 import hashlib
+import json
 import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from dashboard.bank131.objects import Amount, read_json
 from dashboard.config import GRACE_S
 from dashboard.desk import Books, Desk
 from dashboard.journal import WriteSession
-from dashboard.models import Attempt, Installation, PaymentSession, Refund
+from dashboard.models import Attempt, Installation, PaymentSession, Refund, Resolution
 from dashboard.snapshots import ANSWER, Merge, Seen
 
 log = logging.getLogger(__name__)
@@ -188,7 +189,7 @@ def _doubt_about(merge: Merge, refund: Refund) -> str | None:
         return "not_whole"
     if not _is_what_was_asked_for(refund):
         return "body_changed"
-    if _has_turned_up(merge, refund.replaces_id):
+    if _replaced_one_may_be_there(merge, refund):
         return "replaced_one_made"
     if reads.stranger_to(merge, refund) is not None:
         return "stranger"
@@ -208,9 +209,21 @@ def _is_what_was_asked_for(refund: Refund) -> bool:
     return stored == read_json(refund_body(refund.session_id, amount, refund.reference))
 
 
-def _has_turned_up(merge: Merge, replaced_id: int | None) -> bool:
-    """Whether a refund that two people said was never made is at the bank after all."""
-    return any(one.id == replaced_id and one.state != refund_rules.ABANDONED for one in merge.refunds)
+def _replaced_one_may_be_there(merge: Merge, refund: Refund) -> bool:
+    """Whether the bank shows one in whose place this one was asked for, or what may be one, after all."""
+    family = ledger.family_of(refund, merge.refunds) if refund.replaces_id else []
+    return any(one.counts or _has_new_stranger(merge, one) for one in family)
+
+
+def _has_new_stranger(merge: Merge, abandoned: Refund) -> bool:
+    """Whether something came up that those who said that it was never made did not know of."""
+    query = select(Resolution.strangers).where(
+        Resolution.refund_id == abandoned.id,
+        Resolution.state == "confirmed",
+        Resolution.choice == refund_rules.NEVER_MADE,
+    )
+    known = merge.tx.scalars(query).one_or_none()
+    return known is not None and not {one.id for one in reads.strangers_to(merge, abandoned)} <= set(json.loads(known))
 
 
 def _insert_attempt(merge: Merge, refund: Refund) -> _Opened:

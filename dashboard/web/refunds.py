@@ -195,17 +195,17 @@ def _page_of(session: Session, reference: str) -> dict[str, Any]:
 def _replacements(session: Session, refund: Refund) -> dict[str, Any]:
     """What it was asked for in place of, what was asked for in its place, and where to do that."""
     replaced = session.get(Refund, refund.replaces_id) if refund.replaces_id else None
-    successors = _successors(session, refund)
-    may_replace = visitor().may(roles.REQUEST_REFUND) and refunds.can_be_replaced(refund, successors)
+    of_session = _of_session(session, refund)
+    may_replace = visitor().may(roles.REQUEST_REFUND) and refunds.can_be_replaced(refund, of_session)
     return {
         "replaces": replaced and replaced.reference,
-        "replaced_by": [one.reference for one in successors],
+        "replaced_by": [one.reference for one in of_session if one.replaces_id == refund.id],
         "replace_url": _replace_url(refund) if may_replace else None,
     }
 
 
-def _successors(session: Session, refund: Refund) -> Sequence[Refund]:
-    return session.scalars(select(Refund).where(Refund.replaces_id == refund.id).order_by(Refund.id)).all()
+def _of_session(session: Session, refund: Refund) -> Sequence[Refund]:
+    return session.scalars(select(Refund).where(Refund.session_id == refund.session_id).order_by(Refund.id)).all()
 
 
 def _replace_url(refund: Refund) -> str:
@@ -233,15 +233,9 @@ def _next_step(session: Session, row: history.Row, refund: Refund) -> str:
         return wording.next_step("unread")
     if row.contradicted:
         return wording.next_step(f"{row.status}_contradicted")
-    if row.status == refund_rules.ABANDONED and _is_asked_for_again(session, refund):
+    if row.status == refund_rules.ABANDONED and not refunds.can_be_replaced(refund, _of_session(session, refund)):
         return wording.next_step("replaced")
     return wording.next_step(row.status)
-
-
-def _is_asked_for_again(session: Session, refund: Refund) -> bool:
-    """Whether one that took its place is under way or done, so that no other may be asked for."""
-    successors = _successors(session, refund)
-    return bool(successors) and not refunds.can_be_replaced(refund, successors)
 
 
 def _unknown_step(session: Session, refund: Refund) -> str:

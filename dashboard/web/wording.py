@@ -67,7 +67,10 @@ REVIEWS: Mapping[str, Words] = {
     ),
     "replaced_one_made": (
         _l("The first one turned up"),
-        _l("It was asked for in the place of a refund that the bank has made after all, so it is not sent."),
+        _l(
+            "It was asked for in the place of a refund that the bank has made after all, or of which something came up "
+            "at the bank that may be it. So it is not sent."
+        ),
         _l("Undo it, unless the customer is to be paid both."),
     ),
     "duplicate": (

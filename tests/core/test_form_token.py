@@ -7,17 +7,17 @@ from hypothesis import strategies as st
 from dashboard.form_token import ForgedToken, FormToken, seal, unseal
 
 SECRET = "a secret key for tests: 0123456789 abcdefghij"
-TOKEN = FormToken("person", "ps_1", 3, "nonce")
+TOKEN = FormToken("person", "ps_1", 3, "mark", "nonce")
 
 
-@given(st.builds(FormToken, st.text(), st.text(), st.integers(min_value=0), st.text()))
+@given(st.builds(FormToken, st.text(), st.text(), st.integers(min_value=0), st.text(), st.text()))
 def test_it_carries_what_it_was_given(token: FormToken) -> None:
     assert unseal(seal(token, SECRET), SECRET) == token
 
 
 def test_the_same_token_is_the_same_text() -> None:
     assert seal(TOKEN, SECRET) == seal(TOKEN, SECRET)
-    assert seal(TOKEN, SECRET) != seal(FormToken("person", "ps_1", 3, "another"), SECRET)
+    assert seal(TOKEN, SECRET) != seal(FormToken("person", "ps_1", 3, "mark", "another"), SECRET)
 
 
 def test_another_key_does_not_open_it() -> None:

@@ -354,3 +354,11 @@ def test_never_made_is_open_when_even_a_read_that_lags_behind_would_show_it() ->
     assert refund_rules.never_made_from([], quiet, later) == later + quiet + lag
     assert refund_rules.never_made_from([lost], quiet, later) == later + quiet + lag
     assert refund_rules.never_made_from([AttemptFacts(1, later, "unclear", None)], quiet, SENT) == later + quiet + lag
+
+
+def test_what_replaces_each_other_hangs_together() -> None:
+    replacements = [(1, None), (2, 1), (3, 2), (4, 1), (5, None), (6, 5)]
+    for start in (1, 2, 3, 4):
+        assert refund_rules.linked(start, replacements) == {1, 2, 3, 4}
+    assert refund_rules.linked(6, replacements) == {5, 6}
+    assert refund_rules.linked(7, replacements) == {7}

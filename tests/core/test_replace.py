@@ -130,6 +130,76 @@ def test_a_replacement_is_not_sent_once_the_first_one_has_turned_up(refund_desk:
     assert refund_desk.refund(second).state == "cancelled"
 
 
+def twice_abandoned(refund_desk: RefundDesk) -> tuple[str, str, str]:
+    """A session, an abandoned refund, and one in its place that was abandoned too."""
+    session_id, first = abandoned(refund_desk)
+    refund_desk.wire.next(REFUND, error("idempotency_key_already_exists", 400))
+    second = replace(refund_desk, session_id, first)
+    refund_desk.send(second)
+    refund_desk.run_for(hours=1)
+    assert decide(refund_desk, refund_desk.refund(second), NEVER_MADE).state == "abandoned"
+    return session_id, first, second
+
+
+@on_sqlite
+def test_the_replacement_of_a_replacement_is_not_sent_once_the_very_first_one_has_turned_up(
+    refund_desk: RefundDesk,
+) -> None:
+    session_id, first, second = twice_abandoned(refund_desk)
+    third = replace(refund_desk, session_id, second)
+    refund_desk.bank.refund_here(session_id, 10_00, {"reference": first})
+    after = refund_desk.send(third)
+    assert (after.state, after.review) == ("queued", "replaced_one_made")
+    assert len(refund_desk.bank_refunds(session_id)) == 1
+
+
+@on_sqlite
+def test_a_replacement_is_not_sent_once_another_of_the_same_refund_has_turned_up(refund_desk: RefundDesk) -> None:
+    session_id, first = abandoned(refund_desk)
+    refund_desk.wire.next(REFUND, error("no_money"))
+    second = replace(refund_desk, session_id, first)
+    refund_desk.send(second)
+    refund_desk.run_for(minutes=5)
+    assert refund_desk.refund(second).state == "refused"
+    third = replace(refund_desk, session_id, first)
+    refund_desk.bank.refund_here(session_id, 10_00, {"reference": second})
+    assert refund_desk.send(third).review == "replaced_one_made"
+    assert len(refund_desk.bank_refunds(session_id)) == 1
+
+
+@on_sqlite
+def test_a_replacement_of_a_replacement_leaves_nothing_to_replace(refund_desk: RefundDesk) -> None:
+    session_id, first, second = twice_abandoned(refund_desk)
+    third = replace(refund_desk, session_id, first)
+    assert refused(refund_desk, session_id, second) == "cannot_replace"
+    refund_desk.cancel(third)
+    assert replace(refund_desk, session_id, second), "what came to nothing has taken no place"
+
+
+@on_sqlite
+def test_a_replacement_is_not_sent_once_something_came_up_that_may_be_the_first_one(refund_desk: RefundDesk) -> None:
+    """This bank gives no reference back."""
+    session_id, first = abandoned(refund_desk)
+    second = replace(refund_desk, session_id, first)
+    refund_desk.bank.refund_here(session_id, 10_00)
+    after = refund_desk.send(second)
+    assert (after.state, after.review) == ("queued", "replaced_one_made")
+    assert (first, "may_be_ours") in refund_desk.anomalies(session_id)
+    assert len(refund_desk.bank_refunds(session_id)) == 1
+
+
+@on_sqlite
+def test_what_was_known_when_it_was_closed_does_not_keep_its_replacement_back(refund_desk: RefundDesk) -> None:
+    refund = not_found(refund_desk)
+    refund_desk.bank.refund_here(refund.session_id, 20_00)
+    refund_desk.read(refund.session_id)
+    assert decide(refund_desk, refund, NEVER_MADE).state == "abandoned"
+    second = replace(refund_desk, refund.session_id, refund.reference)
+    refund_desk.send(second)
+    refund_desk.run_for(minutes=5)
+    assert refund_desk.refund(second).state == "accepted"
+
+
 def test_what_may_be_offered(refund_desk: RefundDesk) -> None:
     session_id, old = abandoned(refund_desk)
     rows = refund_desk.refunds(session_id)

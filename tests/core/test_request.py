@@ -183,10 +183,10 @@ def test_a_form_made_for_something_else_is_refused(refund_desk: RefundDesk, part
     secret = refund_desk.desk.config.secret_key
     person_id = refund_desk.person().id
     tokens = {
-        "person": seal(FormToken("somebody else", session_id, 0, "n"), secret),
-        "session": seal(FormToken(person_id, other, 0, "n"), secret),
-        "key": seal(FormToken(person_id, session_id, 0, "n"), secret + "x"),
-        "text": seal(FormToken(person_id, session_id, 0, "n"), secret)[1:],
+        "person": seal(FormToken("somebody else", session_id, 0, "", "n"), secret),
+        "session": seal(FormToken(person_id, other, 0, "", "n"), secret),
+        "key": seal(FormToken(person_id, session_id, 0, "", "n"), secret + "x"),
+        "text": seal(FormToken(person_id, session_id, 0, "", "n"), secret)[1:],
     }
     assert refused(refund_desk, session_id, tokens[part], order(1_00)).code == "forged_form"
 

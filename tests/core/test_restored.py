@@ -287,6 +287,29 @@ def test_what_was_asked_for_after_the_backup_and_arrives_late_is_not_paid_twice(
     assert [one.amount_minor for one in refund_desk.bank_refunds(session_id)] == [30_00]
 
 
+@on_sqlite
+def test_the_form_of_a_refund_that_nobody_remembers_makes_no_second_one(refund_desk: RefundDesk) -> None:
+    """As many refunds are known as when it was opened, and they are others."""
+    session_id = refund_desk.paid_session(100_00)
+    refund_desk.read(session_id)
+    refund_desk.person()
+    forms = []
+
+    def happens() -> None:
+        refund_desk.cancel(refund_desk.ask(session_id, 10_00))
+        forms.append(refund_desk.form(session_id))
+        refund_desk.submit(session_id, forms[0], order(10_00))
+        refund_desk.run_for(minutes=1)
+
+    roll_back(refund_desk, happens)
+    refund_desk.run_for(minutes=20)
+    sending.resume(refund_desk.desk, ACTOR)
+    with pytest.raises(RequestRefused) as caught:
+        refund_desk.submit(session_id, forms[0], order(10_00))
+    assert caught.value.code == "outdated"
+    assert len(refund_desk.bank_refunds(session_id)) == 1
+
+
 def test_a_session_whose_refunds_need_people_is_open_too(refund_desk: RefundDesk) -> None:
     session_id = refund_desk.paid_session(100_00)
     reference = refund_desk.ask_and_send(session_id, 10_00)

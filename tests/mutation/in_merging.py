@@ -316,7 +316,11 @@ _ABSENCE = (
     without(
         "a row made elsewhere is still a stranger",
         "once it has a row here, what may be ours is ours no more",
-        Edit(READS, 'for one in merge.refunds if one.origin == "here"}', "for one in merge.refunds}"),
+        Edit(
+            READS,
+            'for one in merge.refunds if one.origin == "here"}\n    for _, shown',
+            "for one in merge.refunds}\n    for _, shown",
+        ),
         f"{RECOVER}::test_a_stranger_means_review_and_no_second_send",
     ),
     without(
