@@ -1,4 +1,4 @@
-"""Two people decide what became of a refund that the protocol hands to them, and look at facts that fit no rule.
+"""Two people decide what became of a refund that the protocol hands to them.
 
 Each decision rests on a fresh read, made outside any transaction and taken in under the session's lock: what the
 rules allow is looked at again there, for the one who proposes and for the one who confirms.
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import select, update
 
-from dashboard import ledger, reads, refund_rules, restore, search, snapshots
+from dashboard import anomalies, ledger, reads, refund_rules, restore, search, snapshots
 from dashboard.bank131 import objects as bank
 from dashboard.bank131.client import BankError, Reading
 from dashboard.desk import Books, Desk
@@ -431,13 +431,13 @@ def _remove(
     """
     tx = merge.tx
     ledger.end_review(tx, elsewhere, person.email, resolution=proposal.id)
-    of_it = _anomalies(tx, Anomaly.refund_id == elsewhere.id)
+    of_it = anomalies.locked(tx, Anomaly.refund_id == elsewhere.id)
     told = [(each.kind, each.detail) for each in of_it if each.kind != "may_be_ours"]
     for anomaly in of_it:
         tx.delete(anomaly)
     answered = (Anomaly.kind == "may_be_ours", Anomaly.detail == elsewhere.bank_id)
-    for anomaly in _anomalies(tx, Anomaly.session_id == into.session_id, *answered):
-        _note_acknowledged(tx, anomaly, person, proposal.decide_comment or "")
+    for anomaly in anomalies.locked(tx, Anomaly.session_id == into.session_id, *answered):
+        anomalies.note_acknowledged(tx, anomaly, person, proposal.decide_comment or "")
     tx.execute(update(Resolution).where(Resolution.refund_id == elsewhere.id).values(refund_id=into.id))
     search.keep_terms(tx, elsewhere.session_id, (), elsewhere.id)
     evidence = {"into": into.reference, "bank_id": elsewhere.bank_id, "resolution": proposal.id}
@@ -446,39 +446,3 @@ def _remove(
     tx.delete(elsewhere)
     tx.flush()
     return told
-
-
-# Anomalies
-
-
-def acknowledge(books: Books, person: Person, anomaly_id: int, comment: str) -> None:
-    """A person has looked at a fact that fits no rule, and says so. Raises ResolutionRefused, LookupError."""
-    comment = _needed(comment)
-    with books.write() as tx:
-        found = tx.get(Anomaly, anomaly_id)
-        if found is None:
-            raise LookupError(anomaly_id)
-        ledger.lock_session(tx, found.session_id)
-        anomaly = next(iter(_anomalies(tx, Anomaly.id == anomaly_id)), None)
-        if anomaly is None:
-            raise LookupError(anomaly_id)
-        if anomaly.acknowledged_at is None:
-            _note_acknowledged(tx, anomaly, person, comment)
-        elif anomaly.acknowledged_by_id != person.id:
-            raise ResolutionRefused("decided")
-
-
-def _anomalies(tx: WriteSession, *conditions: ColumnElement[bool]) -> list[Anomaly]:
-    query = select(Anomaly).where(*conditions).order_by(Anomaly.id).with_for_update()
-    return list(tx.scalars(query.execution_options(populate_existing=True)))
-
-
-def _note_acknowledged(tx: WriteSession, anomaly: Anomaly, person: Person, comment: str) -> None:
-    if anomaly.acknowledged_at is not None:
-        return
-    anomaly.acknowledged_at, anomaly.acknowledged_by_id = tx.clock.now(), person.id
-    anomaly.comment = comment
-    refund = tx.get(Refund, anomaly.refund_id) if anomaly.refund_id else None
-    subject = ledger.subject_of(refund) if refund else f"session:{anomaly.session_id}"
-    what = {"kind": anomaly.kind, "detail": anomaly.detail, "comment": comment}
-    tx.record(person.email, "anomaly:acknowledged", subject, **what)

@@ -303,11 +303,14 @@ def not_decided(code: str, since: str = "") -> str:
     return str(_NOT_DECIDED[code]) % {"since": since} if code in _NOT_DECIDED else code
 
 
-def not_acknowledged(code: str) -> str:
-    """Why a fact that fits no rule was not acknowledged."""
-    if code == "decided":
+def not_acknowledged(code: str, by: str, at: str) -> str:
+    """Why a fact that fits no rule was not acknowledged. `by`, `at`: who had done so before, and when."""
+    if code == "acknowledged":
         return gettext(
-            "Nothing was changed: somebody has acknowledged it meanwhile; who, and with which comment, stands below."
+            "Nothing was changed: %(person)s has acknowledged it already, at %(time)s, with the comment below. "
+            "Only the first comment is kept, so yours was not added.",
+            person=by,
+            time=at,
         )
     return not_decided(code)
 

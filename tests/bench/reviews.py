@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from dashboard import resolutions, sending
+from dashboard.anomalies import NotAcknowledged
 from dashboard.models import Anomaly, Person, Refund, Resolution
 from dashboard.resolutions import ResolutionRefused
 from tests.bench.refund_desk import RefundDesk
@@ -122,7 +123,7 @@ def at_once(*verbs: Callable[[], Any]) -> list[Any]:
         start.wait(10)
         try:
             return verb()
-        except ResolutionRefused as problem:
+        except (ResolutionRefused, NotAcknowledged) as problem:
             return problem.code
 
     with ThreadPoolExecutor(len(verbs)) as pool:
