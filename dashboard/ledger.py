@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from dashboard import refund_rules
 from dashboard.journal import WriteSession, canonical
 from dashboard.models import Anomaly, Attempt, Payment, PaymentSession, Refund, Resolution
+from dashboard.models.resolutions import OUTDATED, PROPOSED
 from dashboard.refund_rules import AttemptFacts, HeldPart, PaidPart
 
 BANK = "bank"
@@ -154,9 +155,9 @@ def end_review(tx: WriteSession, refund: Refund, actor: str, **evidence: Any) ->
 
 def _outdate_proposals(tx: WriteSession, refund: Refund) -> None:
     """What people were about to decide has been decided by the facts."""
-    query = select(Resolution).where(Resolution.refund_id == refund.id, Resolution.state == "proposed")
+    query = select(Resolution).where(Resolution.refund_id == refund.id, Resolution.state == PROPOSED)
     for proposal in tx.scalars(query.with_for_update()):
-        end_proposal(tx, refund, proposal, "outdated", WORKER)
+        end_proposal(tx, refund, proposal, OUTDATED, WORKER)
 
 
 def end_proposal(

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session, aliased
 from dashboard import refund_rules
 from dashboard.journal import canonical
 from dashboard.models import Anomaly, Attempt, Installation, JournalEntry, PaymentSession, Person, Refund, Resolution
+from dashboard.models.resolutions import OUTDATED, PROPOSED, RESOLUTION_STATES
 
 Data = dict[str, Any]
 
@@ -66,7 +67,7 @@ class ResolutionFacts:
     bank_id: str | None
     strangers: str
     proposed_by: str
-    state: str = "proposed"
+    state: str = PROPOSED
     decided_by: str | None = None
 
 
@@ -174,9 +175,9 @@ def _proposed(replay: Replay, reference: str, _action: str, data: Data) -> None:
 
 def _decided(replay: Replay, _reference: str, action: str, data: Data) -> None:
     facts, state = replay.resolutions[data["resolution"]], action.partition(":")[2]
-    if facts.state != "proposed":
+    if facts.state != PROPOSED:
         raise KeyError(f"resolution {data['resolution']} was decided before")
-    facts.state, facts.decided_by = state, None if state == "outdated" else data["actor"]
+    facts.state, facts.decided_by = state, None if state == OUTDATED else data["actor"]
 
 
 def _acknowledged(replay: Replay, subject: str, _action: str, data: Data) -> None:
@@ -228,9 +229,8 @@ _TELLERS = {
     "refund:review": _review,
     "refund:review_over": _review_over,
     "refund:merged": _merged,
-    "resolution:proposed": _proposed,
-    **dict.fromkeys(("resolution:confirmed", "resolution:rejected", "resolution:withdrawn"), _decided),
-    "resolution:outdated": _decided,
+    f"resolution:{PROPOSED}": _proposed,
+    **dict.fromkeys((f"resolution:{state}" for state in RESOLUTION_STATES if state != PROPOSED), _decided),
     "anomaly:acknowledged": _acknowledged,
     "attempt:ended": _attempt_ended,
     "session:captured": _captured,

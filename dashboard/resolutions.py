@@ -18,13 +18,8 @@ from dashboard.bank131.client import BankError, Reading
 from dashboard.desk import Books, Desk
 from dashboard.journal import WriteSession, canonical
 from dashboard.models import Anomaly, Person, Refund, Resolution
+from dashboard.models.resolutions import CONFIRMED, OUTDATED, PROPOSED, REJECTED, WITHDRAWN
 from dashboard.snapshots import Merge
-
-PROPOSED = "proposed"
-CONFIRMED = "confirmed"
-REJECTED = "rejected"
-WITHDRAWN = "withdrawn"
-OUTDATED = "outdated"
 
 CLOCK_SKEW = timedelta(hours=1)
 
@@ -260,7 +255,7 @@ def _propose(
     tx.flush()
     told = {"resolution": proposal.id, "choice": proposal.choice, "bank_id": proposal.bank_id, "comment": comment}
     evidence = {"strangers": sorted(seen.strangers), **merge.seen.evidence}
-    tx.record(person.email, "resolution:proposed", ledger.subject_of(refund), **told, **evidence)
+    tx.record(person.email, f"resolution:{PROPOSED}", ledger.subject_of(refund), **told, **evidence)
     return proposal.id
 
 

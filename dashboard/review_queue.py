@@ -13,10 +13,11 @@ from dashboard import history
 from dashboard.history import MOST_COUNTED, Row
 from dashboard.models import Anomaly, Person, Refund, Resolution
 from dashboard.models.refunds import NEEDS_SOMEBODY, OPEN_ANOMALY
+from dashboard.models.resolutions import IS_PROPOSED
 
 MOST_SHOWN = 50
 
-_OPEN_PROPOSAL: ColumnElement[bool] = literal_column("state = 'proposed'")
+_OPEN_PROPOSAL: ColumnElement[bool] = literal_column(IS_PROPOSED)
 
 
 @dataclass(frozen=True)
