@@ -97,7 +97,7 @@ def recount(tx: WriteSession, session: PaymentSession, refunds: Sequence[Refund]
     session.committed_minor = committed_minor(refunds)
     if session.confirmed_at and session.committed_minor > session.captured_minor:
         over = f"{session.committed_minor}>{session.captured_minor}"
-        note_anomaly(tx, session, None, "over_captured", over)
+        note_anomaly(tx, session, None, refund_rules.OVER_CAPTURED, over)
 
 
 # Changes of one refund

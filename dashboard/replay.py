@@ -194,9 +194,9 @@ def _captured(replay: Replay, session_id: str, _action: str, data: Data) -> None
 def _anomaly(replay: Replay, subject: str, action: str, data: Data) -> None:
     kind = action.partition(":")[2]
     replay.anomalies[subject, kind, data["detail"]] = False
-    if kind == "contradiction":
+    if kind == refund_rules.CONTRADICTION:
         replay.refunds[subject].contradicted = replay.refunds[subject].counts = True
-    if kind == "amount_differs" and subject not in replay.merged:
+    if kind == refund_rules.AMOUNT_DIFFERS and subject not in replay.merged:
         _told_by_anomaly(replay.refunds[subject], data["detail"])
 
 
@@ -211,16 +211,6 @@ def _paused(replay: Replay, _subject: str, action: str, _data: Data) -> None:
     replay.is_paused = action == "sending:paused"
 
 
-_ANOMALIES = (
-    "amount_differs",
-    "over_captured",
-    "contradiction",
-    "made_after_end",
-    "duplicate",
-    "may_be_ours",
-    "missing",
-    "unreadable",
-)
 _TELLERS = {
     "refund:requested": _made,
     "refund:found": _made,
@@ -237,7 +227,7 @@ _TELLERS = {
     "sending:paused": _paused,
     "sending:resumed": _paused,
     **dict.fromkeys(_STATES, _state),
-    **{f"anomaly:{kind}": _anomaly for kind in _ANOMALIES},
+    **{f"anomaly:{kind}": _anomaly for kind in refund_rules.ANOMALIES},
 }
 
 

@@ -406,7 +406,7 @@ def _take_place(merge: Merge, refund: Refund, elsewhere: Refund, proposal: Resol
         amount = {"amount_minor": refund.bank_amount_minor, "currency": refund.bank_currency}
         tx.record(ledger.BANK, "refund:bank_amount", subject, **amount, **evidence)
         ledger.note_anomaly(
-            tx, merge.session, refund, "amount_differs", f"{refund.bank_amount_minor} {refund.bank_currency}"
+            tx, merge.session, refund, refund_rules.AMOUNT_DIFFERS, f"{refund.bank_amount_minor} {refund.bank_currency}"
         )
     state = refund_rules.hear_bank(refund.state, elsewhere.state).state
     ledger.change_state(tx, refund, state, ledger.BANK, bank_id=refund.bank_id, **evidence)
@@ -427,10 +427,10 @@ def _remove(
     tx = merge.tx
     ledger.end_review(tx, elsewhere, person.email, resolution=proposal.id)
     of_it = anomalies.locked(tx, Anomaly.refund_id == elsewhere.id)
-    told = [(each.kind, each.detail) for each in of_it if each.kind != "may_be_ours"]
+    told = [(each.kind, each.detail) for each in of_it if each.kind != refund_rules.MAY_BE_OURS]
     for anomaly in of_it:
         tx.delete(anomaly)
-    answered = (Anomaly.kind == "may_be_ours", Anomaly.detail == elsewhere.bank_id)
+    answered = (Anomaly.kind == refund_rules.MAY_BE_OURS, Anomaly.detail == elsewhere.bank_id)
     for anomaly in anomalies.locked(tx, Anomaly.session_id == into.session_id, *answered):
         anomalies.note_acknowledged(tx, anomaly, person, proposal.decide_comment or "")
     tx.execute(update(Resolution).where(Resolution.refund_id == elsewhere.id).values(refund_id=into.id))

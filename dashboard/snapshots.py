@@ -335,12 +335,12 @@ def _doubt_new_row(m: Merge, new: Refund, shown: bank.Refund, original: Refund |
     """A second refund under one of our references, or one that may be ours, is for people to look at."""
     if original is not None:
         for refund in (original, new):
-            ledger.note_anomaly(m.tx, m.session, refund, "duplicate", shown.id)
+            ledger.note_anomaly(m.tx, m.session, refund, refund_rules.DUPLICATE, shown.id)
             ledger.flag_review(m.tx, refund, "duplicate", bank_id=shown.id)
     elif shown.reference is None and not shown.is_chargeback:
         for refund in [one for one in m.refunds if _outside_any_baseline(m, one, shown)]:
-            ledger.note_anomaly(m.tx, m.session, refund, "may_be_ours", shown.id)
-            ledger.note_anomaly(m.tx, m.session, new, "may_be_ours", refund.reference)
+            ledger.note_anomaly(m.tx, m.session, refund, refund_rules.MAY_BE_OURS, shown.id)
+            ledger.note_anomaly(m.tx, m.session, new, refund_rules.MAY_BE_OURS, refund.reference)
 
 
 def _outside_any_baseline(m: Merge, refund: Refund, shown: bank.Refund) -> bool:
@@ -360,7 +360,7 @@ def _hear(m: Merge, refund: Refund, payment: bank.Payment, shown: bank.Refund) -
     refund.bank_finished_at = shown.finished_at or refund.bank_finished_at
     word = refund_rules.hear_bank(refund.state, shown.status)
     if word.after_end:
-        ledger.note_anomaly(m.tx, m.session, refund, "made_after_end", f"{refund.state}>{shown.status}")
+        ledger.note_anomaly(m.tx, m.session, refund, refund_rules.MADE_AFTER_END, f"{refund.state}>{shown.status}")
     if word.contradiction:
         _contradict(m, refund, shown)
     if word.state != refund.state:
@@ -386,7 +386,7 @@ def _take_amount(m: Merge, refund: Refund, shown: bank.Refund) -> None:
         evidence = {"amount_minor": theirs[0], "currency": theirs[1], **m.seen.evidence}
         m.tx.record(ledger.BANK, "refund:bank_amount", ledger.subject_of(refund), **evidence)
     if theirs != ours:
-        ledger.note_anomaly(m.tx, m.session, refund, "amount_differs", f"{theirs[0]} {theirs[1]}")
+        ledger.note_anomaly(m.tx, m.session, refund, refund_rules.AMOUNT_DIFFERS, f"{theirs[0]} {theirs[1]}")
 
 
 def _contradict(m: Merge, refund: Refund, shown: bank.Refund) -> None:
@@ -394,7 +394,7 @@ def _contradict(m: Merge, refund: Refund, shown: bank.Refund) -> None:
     if not refund.contradicted:
         ledger.flag_review(m.tx, refund, "contradiction", bank_status=shown.status)
     refund.contradicted, refund.counts, refund.bank_status = True, True, shown.status
-    ledger.note_anomaly(m.tx, m.session, refund, "contradiction", f"{refund.state}>{shown.status}")
+    ledger.note_anomaly(m.tx, m.session, refund, refund_rules.CONTRADICTION, f"{refund.state}>{shown.status}")
 
 
 def _look_for_missing(m: Merge) -> None:
@@ -404,12 +404,12 @@ def _look_for_missing(m: Merge) -> None:
     m.is_stale = bool(missing)
     for refund in missing if m.seen.source == READ else ():
         if m.seen.at - (refund.sent_at or refund.asked_at) > m.desk.config.quiet:
-            ledger.note_anomaly(m.tx, m.session, refund, "missing", refund.bank_id or "")
+            ledger.note_anomaly(m.tx, m.session, refund, refund_rules.MISSING, refund.bank_id or "")
 
 
 def _look_at_unreadable(m: Merge) -> None:
     for line in m.snapshot.unreadable:
-        ledger.note_anomaly(m.tx, m.session, None, "unreadable", line)
+        ledger.note_anomaly(m.tx, m.session, None, refund_rules.UNREADABLE, line)
 
 
 # When to read next
