@@ -6,8 +6,8 @@ from sqlalchemy import ColumnElement, select
 
 from dashboard import ledger
 from dashboard.desk import Books
-from dashboard.journal import WriteSession
-from dashboard.models import Anomaly, Person, Refund
+from dashboard.journal import WriteSession, timestamp
+from dashboard.models import Anomaly, PaymentSession, Person, Refund
 
 
 class NotAcknowledged(Exception):
@@ -57,6 +57,24 @@ def note_acknowledged(tx: WriteSession, anomaly: Anomaly, person: Person, commen
     anomaly.comment = comment
     what = {"kind": anomaly.kind, "detail": anomaly.detail, "comment": comment}
     tx.record(person.email, "anomaly:acknowledged", _subject_of(tx, anomaly), **what)
+
+
+def inherit(
+    tx: WriteSession, session: PaymentSession, refund: Refund, fact: Anomaly, actor: Person, *, is_same: bool
+) -> None:
+    """Tell of this refund what was told of the row whose place it took, by the decision of `actor`.
+
+    Where the fact `is_same`, whoever had looked at it there has looked at it here.
+    """
+    ledger.note_anomaly(tx, session, refund, fact.kind, fact.detail)
+    (ours,) = locked(tx, Anomaly.refund_id == refund.id, Anomaly.kind == fact.kind, Anomaly.detail == fact.detail)
+    if not is_same or fact.acknowledged_at is None or ours.acknowledged_at is not None:
+        return
+    ours.acknowledged_at, ours.acknowledged_by_id = fact.acknowledged_at, fact.acknowledged_by_id
+    ours.comment = fact.comment
+    who = {"by": tx.get_one(Person, fact.acknowledged_by_id).email, "since": timestamp(fact.acknowledged_at)}
+    what = {"kind": fact.kind, "detail": fact.detail, "comment": fact.comment}
+    tx.record(actor.email, "anomaly:acknowledged", ledger.subject_of(refund), **what, **who)
 
 
 def _subject_of(tx: WriteSession, anomaly: Anomaly) -> str:

@@ -402,32 +402,39 @@ def _take_place(merge: Merge, refund: Refund, elsewhere: Refund, proposal: Resol
     subject, adopted = ledger.subject_of(refund), {"bank_id": refund.bank_id, "resolution": proposal.id}
     tx.record(person.email, "refund:adopted", subject, known_by="people", **adopted, **evidence)
     ledger.end_review(tx, refund, person.email, **adopted)
-    if (refund.bank_amount_minor, refund.bank_currency) != (refund.amount_minor, refund.currency):
-        amount = {"amount_minor": refund.bank_amount_minor, "currency": refund.bank_currency}
-        tx.record(ledger.BANK, "refund:bank_amount", subject, **amount, **evidence)
-        ledger.note_anomaly(
-            tx, merge.session, refund, refund_rules.AMOUNT_DIFFERS, f"{refund.bank_amount_minor} {refund.bank_currency}"
-        )
+    _compare_amounts(merge, refund)
     state = refund_rules.hear_bank(refund.state, elsewhere.state).state
     ledger.change_state(tx, refund, state, ledger.BANK, bank_id=refund.bank_id, **evidence)
-    for kind, detail in told_of_it:
-        ledger.note_anomaly(tx, merge.session, refund, kind, detail)
+    for fact in told_of_it:
+        anomalies.inherit(tx, merge.session, refund, fact, person, is_same=_is_same(fact, refund, elsewhere))
     if still_odd:
         ledger.flag_review(tx, refund, still_odd, bank_id=refund.bank_id)
     search.keep_terms(tx, refund.session_id, (refund.reference, refund.comment, refund.bank_id, refund.rrn), refund.id)
 
 
-def _remove(
-    merge: Merge, elsewhere: Refund, into: Refund, proposal: Resolution, person: Person
-) -> list[tuple[str, str]]:
-    """Take the row made elsewhere out; answers with the kind and detail of its anomalies that are now those of ours.
+def _compare_amounts(merge: Merge, refund: Refund) -> None:
+    theirs = refund.bank_amount_minor, refund.bank_currency
+    if theirs != (refund.amount_minor, refund.currency):
+        evidence = {"amount_minor": theirs[0], "currency": theirs[1], **merge.seen.evidence}
+        merge.tx.record(ledger.BANK, "refund:bank_amount", ledger.subject_of(refund), **evidence)
+        detail = f"{theirs[0]} {theirs[1]}"
+        ledger.note_anomaly(merge.tx, merge.session, refund, refund_rules.AMOUNT_DIFFERS, detail)
+
+
+def _is_same(fact: Anomaly, refund: Refund, elsewhere: Refund) -> bool:
+    """Whether what was told of the row made elsewhere says the same of ours: amounts are compared with its own."""
+    ours, its = (refund.amount_minor, refund.currency), (elsewhere.amount_minor, elsewhere.currency)
+    return fact.kind != refund_rules.AMOUNT_DIFFERS or ours == its
+
+
+def _remove(merge: Merge, elsewhere: Refund, into: Refund, proposal: Resolution, person: Person) -> list[Anomaly]:
+    """Take the row made elsewhere and its anomalies out; answers with those of them that are now those of ours.
 
     That the two may be the same has been answered.
     """
     tx = merge.tx
     ledger.end_review(tx, elsewhere, person.email, resolution=proposal.id)
     of_it = anomalies.locked(tx, Anomaly.refund_id == elsewhere.id)
-    told = [(each.kind, each.detail) for each in of_it if each.kind != refund_rules.MAY_BE_OURS]
     for anomaly in of_it:
         tx.delete(anomaly)
     answered = (Anomaly.kind == refund_rules.MAY_BE_OURS, Anomaly.detail == elsewhere.bank_id)
@@ -440,4 +447,4 @@ def _remove(
     merge.refunds.remove(elsewhere)
     tx.delete(elsewhere)
     tx.flush()
-    return told
+    return [one for one in of_it if one.kind != refund_rules.MAY_BE_OURS]

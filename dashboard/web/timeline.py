@@ -230,6 +230,8 @@ def _outdated(entry: JournalEntry, data: Data) -> Told:
 
 def _acknowledged(entry: JournalEntry, data: Data) -> Told:
     odd = wording.anomaly(data["kind"], data["detail"])
+    if data.get("by"):
+        return OFF, _("%(person)s had looked at it before the two became one: %(odd)s", person=data["by"], odd=odd)
     return OFF, _("%(person)s has looked at it: %(odd)s", person=entry.actor, odd=odd)
 
 

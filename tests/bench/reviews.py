@@ -13,7 +13,7 @@ from dashboard.anomalies import NotAcknowledged
 from dashboard.models import Anomaly, Person, Refund, Resolution
 from dashboard.resolutions import ResolutionRefused
 from tests.bench.refund_desk import RefundDesk
-from tests.bench.wire import REFUND, error, lose_request
+from tests.bench.wire import REFUND, STATUS, Json, edited, error, lose_request
 
 WHY = "the bank's support says so"
 NEVER_MADE, THAT_ONE, STANDS = "never_made", "that_one", "stands"
@@ -71,6 +71,16 @@ def contradicted(
         refund_desk.bank.decide_refund(bank_refund.id, status, force=True)
         refund_desk.read(session_id)
     return refund_desk.refund(reference)
+
+
+def shows_another_amount(refund_desk: RefundDesk, session_id: str, amount_minor: int) -> None:
+    """One read shows another amount of the session's first refund than the bank's ledger has."""
+
+    def change(session: Json) -> None:
+        session["acquiring_payments"][0]["refunds"][0]["amount_details"]["amount"] = amount_minor
+
+    refund_desk.wire.next(STATUS, edited(change))
+    refund_desk.read(session_id)
 
 
 def odd_fact_of(refund_desk: RefundDesk, refund: Refund) -> Anomaly:
