@@ -5,7 +5,7 @@ rules allow is looked at again there, for the one who proposes and for the one w
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -87,6 +87,10 @@ class Look:
         if self.never_made_from is not None and self.read_at <= self.never_made_from:
             return ResolutionRefused("not_open_yet", self.never_made_from)
         return None
+
+    def came_up_since(self, choice: str, strangers: Iterable[str]) -> tuple[str, ...]:
+        """Bank ids that nobody knew of as a choice was proposed beside these strangers: one may be that in question."""
+        return () if choice == refund_rules.STANDS else tuple(sorted({*self.strangers} - {*strangers}))
 
 
 # Looking
@@ -314,19 +318,12 @@ def _confirm(merge: Merge, person: Person, resolution_id: int, comment: str) -> 
     if objection is not None and objection.code in {"not_whole", "not_open_yet"}:
         return objection
     evidence: dict[str, str | list[str]] = {"strangers": sorted(seen.strangers), **merge.seen.evidence}
-    if objection is not None or _has_changed(proposal, seen):
+    if objection is not None or seen.came_up_since(proposal.choice, json.loads(proposal.strangers)):
         ledger.end_proposal(tx, refund, proposal, OUTDATED, ledger.WORKER, **evidence)
         return ResolutionRefused("outdated")
     _decide(tx, refund, proposal, CONFIRMED, person, comment, **evidence)
     _carry_out(merge, refund, proposal, person)
     return None
-
-
-def _has_changed(proposal: Resolution, seen: Look) -> bool:
-    """Something came up at the bank that nobody knew of as this was proposed: it may be the one in question."""
-    if proposal.choice == refund_rules.STANDS:
-        return False
-    return not set(seen.strangers) <= set(json.loads(proposal.strangers))
 
 
 def _locked(tx: WriteSession, resolution_id: int) -> Resolution:

@@ -3,6 +3,7 @@
 Lists are short and oldest first, and counting ends early, so that a page costs the same however much piles up.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,7 +30,7 @@ _NOT_LOOKED_AT = select(Anomaly.id).where(literal_column(OPEN_ANOMALY))
 
 @dataclass(frozen=True)
 class Proposal:
-    """What one person proposed for a refund, and nobody has decided on. `choice`: see `models.Resolution`."""
+    """What one person proposed for a refund, and nobody has decided on. Codes and ids: see `models.Resolution`."""
 
     id: int
     refund_id: int
@@ -39,6 +40,7 @@ class Proposal:
     by: str
     at: datetime
     comment: str
+    strangers: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,7 @@ def _proposals(session: Session, *conditions: ColumnElement[bool]) -> list[Propo
             by=email,
             at=each.proposed_at,
             comment=each.propose_comment,
+            strangers=tuple(json.loads(each.strangers)),
         )
         for each, email in session.execute(query.where(*conditions).order_by(Resolution.id))
     ]
