@@ -24,7 +24,7 @@ Data = dict[str, Any]
 
 @dataclass(frozen=True)
 class Entry:
-    """One line: when, its mark (`queued`, `run`, `ok`, `bad`, `odd`, `off`), a sentence, and what it rests on.
+    """One line: when, its mark (`queued`, `run`, `ok`, `bad`, `odd`, `off`), a sentence, and what it rests on, by name.
 
     `reference` and `about`: the refund it tells of and that refund's amount, where there are several to tell apart.
     """
@@ -32,7 +32,7 @@ class Entry:
     at: datetime
     mark: str
     text: str
-    detail: str | None
+    details: list[tuple[str, str]]
     reference: str = ""
     about: str = ""
 
@@ -80,8 +80,8 @@ _EVIDENCE: Mapping[str, LazyString] = {
 }
 
 
-def _evidence(data: Data) -> str | None:
-    return "\n".join(f"{label}: {data[name]}" for name, label in _EVIDENCE.items() if data.get(name)) or None
+def _evidence(data: Data) -> list[tuple[str, str]]:
+    return [(str(label), str(data[name])) for name, label in _EVIDENCE.items() if data.get(name)]
 
 
 Told = tuple[str, str]
