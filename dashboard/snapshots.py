@@ -49,7 +49,10 @@ class Seen:
 
 @dataclass
 class Merge:
-    """One snapshot being merged. Afterwards: the session's rows and whether the snapshot can prove an absence."""
+    """One snapshot being merged. Afterwards: the session's rows and whether the snapshot can prove an absence.
+
+    `is_newest`: no later one has been seen, as far as dates can tell; it is for what is shown, never for a decision.
+    """
 
     tx: WriteSession
     desk: Desk
@@ -59,6 +62,7 @@ class Merge:
     refunds: list[Refund]
     attempts: dict[int, list[Attempt]]
     is_stale: bool = False
+    is_newest: bool = True
     touched: list[str] = field(default_factory=list)
 
     @property
@@ -123,6 +127,7 @@ def _describe(m: Merge) -> None:
     was_hearsay = session.confirmed_at is None and m.from_ourselves
     shown_last = (session.shown_updated_at or EPOCH, session.shown_at)
     if shown_last > (snapshot.updated_at or EPOCH, m.seen.at) and not was_hearsay:
+        m.is_newest = False
         return
     session.status = snapshot.status
     session.shown_updated_at, session.shown_at = snapshot.updated_at, m.seen.at
@@ -361,14 +366,25 @@ def _hear(m: Merge, refund: Refund, payment: bank.Payment, shown: bank.Refund) -
     word = refund_rules.hear_bank(refund.state, shown.status)
     if word.after_end:
         ledger.note_anomaly(m.tx, m.session, refund, refund_rules.MADE_AFTER_END, f"{refund.state}>{shown.status}")
-    if word.contradiction:
-        _contradict(m, refund, shown)
     if word.state != refund.state:
         refund.bank_status = shown.status
         evidence = m.seen.evidence
         ledger.change_state(m.tx, refund, word.state, ledger.BANK, bank_id=shown.id, **evidence)
-    elif refund.bank_status is None:
-        refund.bank_status = shown.status
+    else:
+        _take_last_word(m, refund, shown)
+    if word.contradiction:
+        _contradict(m, refund, shown)
+
+
+def _take_last_word(m: Merge, refund: Refund, shown: bank.Refund) -> None:
+    """Keep what the bank says of a refund whose state stays; a word of lower rank is one that came late."""
+    before, now = refund.bank_status, shown.status
+    if before is None:
+        refund.bank_status = now
+    elif m.is_newest and now != before and refund_rules.RANK[now] >= refund_rules.RANK[before]:
+        refund.bank_status = now
+        if refund.contradicted:
+            m.tx.record(ledger.BANK, "refund:bank_word", ledger.subject_of(refund), status=now, **m.seen.evidence)
 
 
 def _keep_terms(m: Merge, refund: Refund) -> None:
@@ -393,7 +409,7 @@ def _contradict(m: Merge, refund: Refund, shown: bank.Refund) -> None:
     """Accepted against declined: keep ours, show both, hold the money, let people look."""
     if not refund.contradicted:
         ledger.flag_review(m.tx, refund, "contradiction", bank_status=shown.status)
-    refund.contradicted, refund.counts, refund.bank_status = True, True, shown.status
+    refund.contradicted, refund.counts = True, True
     ledger.note_anomaly(m.tx, m.session, refund, refund_rules.CONTRADICTION, f"{refund.state}>{shown.status}")
 
 

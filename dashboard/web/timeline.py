@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
-from dashboard import journal
+from dashboard import journal, refund_rules
 from dashboard.history import Row
 from dashboard.models import JournalEntry
 from dashboard.web import wording
@@ -194,6 +194,12 @@ def _bank_amount(entry: JournalEntry, data: Data) -> Told:
     return ODD, _("The bank shows an amount of %(amount)s, %(source)s", amount=shown, source=_by_source(data))
 
 
+def _bank_word(entry: JournalEntry, data: Data) -> Told:
+    if data["status"] == refund_rules.ACCEPTED:
+        return ODD, _("The bank says now that it is accepted, %(source)s", source=_by_source(data))
+    return ODD, _("The bank says now that it is declined, %(source)s", source=_by_source(data))
+
+
 def _abandoned(entry: JournalEntry, data: Data) -> Told:
     return OFF, _("Closed as never made: two people decided so. The amount is free again")
 
@@ -267,6 +273,7 @@ TELLERS: dict[str, Callable[[JournalEntry, Data], Told]] = {
     "refund:review": _review,
     "refund:review_over": _review_over,
     "refund:bank_amount": _bank_amount,
+    "refund:bank_word": _bank_word,
     "refund:abandoned": _abandoned,
     "refund:merged": _merged,
     "refund:replaced": _replaced,
