@@ -274,16 +274,21 @@ def _difference(what: str, row: Any, told: Any) -> str:
 
 
 def _shown(value: object) -> str:
-    """A value as one word of a line; whoever edits a table must not be able to write lines of their own."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if value is None or value == "":
         return "nothing" if value is None else "empty"
-    return str(value) if str(value).isprintable() else repr(value)
+    return _word(value)
 
 
 def _name(key: object) -> str:
-    return " ".join(map(str, key)) if isinstance(key, tuple) else str(key)
+    return " ".join(map(_word, key)) if isinstance(key, tuple) else _word(key)
+
+
+def _word(value: object) -> str:
+    """As one word of a line: whoever edits a table must not be able to write words and lines of their own."""
+    text = str(value)
+    return text if text.isprintable() and text.split() == [text] else repr(text)
 
 
 def _refund_rows(session: Session) -> Iterator[tuple[str, RefundFacts]]:
