@@ -166,9 +166,14 @@ def request(desk: Desk, person: Person, session_id: str, token_text: str, order:
 
 
 def can_be_replaced(refund: Refund, of_session: Sequence[Refund]) -> bool:
-    """Whether a refund was abandoned and nothing has taken its place; what came to nothing has not."""
-    taken = any(one.replaces_id == refund.id and one.counts for one in of_session)
+    """Whether a refund was abandoned and nothing has taken its place."""
+    taken = replacement_of(refund, of_session) is not None
     return refund.state == refund_rules.ABANDONED and not taken
+
+
+def replacement_of(refund: Refund, of_session: Sequence[Refund]) -> Refund | None:
+    """The one that took its place; what came to nothing has not."""
+    return next((one for one in of_session if one.replaces_id == refund.id and one.counts), None)
 
 
 def _replaced(of_session: Sequence[Refund], reference: str | None, left_minor: int) -> Refund | None:

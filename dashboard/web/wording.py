@@ -153,9 +153,13 @@ _REFUSALS: Mapping[str, LazyString] = {
         "The database was put back from a backup, and refunds that were asked for before may still arrive at the bank. "
         "So that nobody is paid twice, none can be asked for before %(since)s. Nothing was sent."
     ),
+    "replaced_already": _l(
+        "The refund that this one was to replace has been asked for again already. Nothing was sent, or it would have "
+        "been paid twice. Only if something else is due as well, ask for that as an ordinary refund."
+    ),
     "cannot_replace": _l(
-        "The refund that this one was to replace is not closed as never made, or has a replacement already. "
-        "Nothing was sent. Look at it, and ask for a new refund if one is still due."
+        "The refund that this one was to replace is not closed as never made. Nothing was sent. Look at it, and ask "
+        "for an ordinary refund if one is still due."
     ),
 }
 
