@@ -154,7 +154,7 @@ _REFUSALS: Mapping[str, LazyString] = {
         "So that nobody is paid twice, none can be asked for before %(since)s. Nothing was sent."
     ),
     "replaced_already": _l(
-        "The refund that this one was to replace has been asked for again already. Nothing was sent, or it would have "
+        "The refund that this one was to replace has been asked for again already. Nothing was sent: it would have "
         "been paid twice. Only if something else is due as well, ask for that as an ordinary refund."
     ),
     "cannot_replace": _l(
