@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from dashboard import refund_rules
 from dashboard.journal import WriteSession, canonical
 from dashboard.models import Anomaly, Attempt, Payment, PaymentSession, Refund, Resolution
+from dashboard.models.resolutions import OUTDATED, PROPOSED
 from dashboard.refund_rules import AttemptFacts, HeldPart, PaidPart
 
 BANK = "bank"
@@ -96,7 +97,7 @@ def recount(tx: WriteSession, session: PaymentSession, refunds: Sequence[Refund]
     session.committed_minor = committed_minor(refunds)
     if session.confirmed_at and session.committed_minor > session.captured_minor:
         over = f"{session.committed_minor}>{session.captured_minor}"
-        note_anomaly(tx, session, None, "over_captured", over)
+        note_anomaly(tx, session, None, refund_rules.OVER_CAPTURED, over)
 
 
 # Changes of one refund
@@ -161,9 +162,9 @@ def end_review(tx: WriteSession, refund: Refund, actor: str, **evidence: Any) ->
 
 def _outdate_proposals(tx: WriteSession, refund: Refund) -> None:
     """What people were about to decide has been decided by the facts."""
-    query = select(Resolution).where(Resolution.refund_id == refund.id, Resolution.state == "proposed")
+    query = select(Resolution).where(Resolution.refund_id == refund.id, Resolution.state == PROPOSED)
     for proposal in tx.scalars(query.with_for_update()):
-        end_proposal(tx, refund, proposal, "outdated", WORKER)
+        end_proposal(tx, refund, proposal, OUTDATED, WORKER)
 
 
 def end_proposal(

@@ -256,6 +256,28 @@ def next_last_look(ended_at: datetime, last_read_at: datetime | None) -> datetim
     return next((moment for moment in moments if last_read_at is None or moment > last_read_at), None)
 
 
+# Facts that fit no rule
+
+AMOUNT_DIFFERS = "amount_differs"
+OVER_CAPTURED = "over_captured"
+CONTRADICTION = "contradiction"
+MADE_AFTER_END = "made_after_end"
+DUPLICATE = "duplicate"
+MAY_BE_OURS = "may_be_ours"
+MISSING = "missing"
+UNREADABLE = "unreadable"
+ANOMALIES = (
+    AMOUNT_DIFFERS,
+    OVER_CAPTURED,
+    CONTRADICTION,
+    MADE_AFTER_END,
+    DUPLICATE,
+    MAY_BE_OURS,
+    MISSING,
+    UNREADABLE,
+)
+
+
 # What people may decide
 
 RESTORED = "restored"
@@ -277,7 +299,7 @@ DOUBTS = frozenset(
         RESTORED,
     }
 )
-_ODD_FACTS = frozenset({"duplicate", "contradiction"})
+_ODD_FACTS = frozenset({DUPLICATE, CONTRADICTION})
 
 
 def may_undo(state: str, review: str) -> bool:

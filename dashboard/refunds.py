@@ -175,12 +175,17 @@ def request(desk: Desk, person: Person, session_id: str, token_text: str, order:
 
 
 def can_be_replaced(refund: Refund, of_session: Sequence[Refund]) -> bool:
-    """Whether a refund was abandoned and nothing has taken its place; what came to nothing has not.
-
-    Nor may anything have taken the place of what it stood for itself: of a whole family, one is paid.
-    """
-    taken = any(one.counts for one in ledger.family_of(refund, of_session))
+    """Whether a refund was abandoned and nothing has taken its place."""
+    taken = replacement_of(refund, of_session) is not None
     return refund.state == refund_rules.ABANDONED and not taken
+
+
+def replacement_of(refund: Refund, of_session: Sequence[Refund]) -> Refund | None:
+    """The one that took its place, or that of another it stands for: of a whole family one is paid.
+
+    What came to nothing has taken no place.
+    """
+    return next((one for one in ledger.family_of(refund, of_session) if one.counts), None)
 
 
 def _replaced(of_session: Sequence[Refund], reference: str | None, left_minor: int) -> Refund | None:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session, aliased
 from dashboard import refund_rules
 from dashboard.journal import canonical
 from dashboard.models import Anomaly, Attempt, Installation, JournalEntry, PaymentSession, Person, Refund, Resolution
+from dashboard.models.resolutions import OUTDATED, PROPOSED, RESOLUTION_STATES
 
 Data = dict[str, Any]
 
@@ -66,7 +67,7 @@ class ResolutionFacts:
     bank_id: str | None
     strangers: str
     proposed_by: str
-    state: str = "proposed"
+    state: str = PROPOSED
     decided_by: str | None = None
 
 
@@ -174,9 +175,9 @@ def _proposed(replay: Replay, reference: str, _action: str, data: Data) -> None:
 
 def _decided(replay: Replay, _reference: str, action: str, data: Data) -> None:
     facts, state = replay.resolutions[data["resolution"]], action.partition(":")[2]
-    if facts.state != "proposed":
+    if facts.state != PROPOSED:
         raise KeyError(f"resolution {data['resolution']} was decided before")
-    facts.state, facts.decided_by = state, None if state == "outdated" else data["actor"]
+    facts.state, facts.decided_by = state, None if state == OUTDATED else data["actor"]
 
 
 def _acknowledged(replay: Replay, subject: str, _action: str, data: Data) -> None:
@@ -193,9 +194,9 @@ def _captured(replay: Replay, session_id: str, _action: str, data: Data) -> None
 def _anomaly(replay: Replay, subject: str, action: str, data: Data) -> None:
     kind = action.partition(":")[2]
     replay.anomalies[subject, kind, data["detail"]] = False
-    if kind == "contradiction":
+    if kind == refund_rules.CONTRADICTION:
         replay.refunds[subject].contradicted = replay.refunds[subject].counts = True
-    if kind == "amount_differs" and subject not in replay.merged:
+    if kind == refund_rules.AMOUNT_DIFFERS and subject not in replay.merged:
         _told_by_anomaly(replay.refunds[subject], data["detail"])
 
 
@@ -210,16 +211,6 @@ def _paused(replay: Replay, _subject: str, action: str, _data: Data) -> None:
     replay.is_paused = action == "sending:paused"
 
 
-_ANOMALIES = (
-    "amount_differs",
-    "over_captured",
-    "contradiction",
-    "made_after_end",
-    "duplicate",
-    "may_be_ours",
-    "missing",
-    "unreadable",
-)
 _TELLERS = {
     "refund:requested": _made,
     "refund:found": _made,
@@ -228,16 +219,15 @@ _TELLERS = {
     "refund:review": _review,
     "refund:review_over": _review_over,
     "refund:merged": _merged,
-    "resolution:proposed": _proposed,
-    **dict.fromkeys(("resolution:confirmed", "resolution:rejected", "resolution:withdrawn"), _decided),
-    "resolution:outdated": _decided,
+    f"resolution:{PROPOSED}": _proposed,
+    **dict.fromkeys((f"resolution:{state}" for state in RESOLUTION_STATES if state != PROPOSED), _decided),
     "anomaly:acknowledged": _acknowledged,
     "attempt:ended": _attempt_ended,
     "session:captured": _captured,
     "sending:paused": _paused,
     "sending:resumed": _paused,
     **dict.fromkeys(_STATES, _state),
-    **{f"anomaly:{kind}": _anomaly for kind in _ANOMALIES},
+    **{f"anomaly:{kind}": _anomaly for kind in refund_rules.ANOMALIES},
 }
 
 
@@ -284,16 +274,21 @@ def _difference(what: str, row: Any, told: Any) -> str:
 
 
 def _shown(value: object) -> str:
-    """A value as one word of a line; whoever edits a table must not be able to write lines of their own."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if value is None or value == "":
         return "nothing" if value is None else "empty"
-    return str(value) if str(value).isprintable() else repr(value)
+    return _word(value)
 
 
 def _name(key: object) -> str:
-    return " ".join(map(str, key)) if isinstance(key, tuple) else str(key)
+    return " ".join(map(_word, key)) if isinstance(key, tuple) else _word(key)
+
+
+def _word(value: object) -> str:
+    """As one word of a line: whoever edits a table must not be able to write words and lines of their own."""
+    text = str(value)
+    return text if text.isprintable() and text.split() == [text] else repr(text)
 
 
 def _refund_rows(session: Session) -> Iterator[tuple[str, RefundFacts]]:

@@ -1,29 +1,24 @@
-"""Two people decide what became of a refund that the protocol hands to them, and look at facts that fit no rule.
+"""Two people decide what became of a refund that the protocol hands to them.
 
 Each decision rests on a fresh read, made outside any transaction and taken in under the session's lock: what the
 rules allow is looked at again there, for the one who proposes and for the one who confirms.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import select, update
 
-from dashboard import ledger, reads, refund_rules, restore, search, snapshots
+from dashboard import anomalies, ledger, reads, refund_rules, restore, search, snapshots
 from dashboard.bank131.client import BankError, Reading
 from dashboard.desk import Books, Desk
 from dashboard.journal import WriteSession, canonical
 from dashboard.models import Anomaly, Person, Refund, Resolution
+from dashboard.models.resolutions import CONFIRMED, OUTDATED, PROPOSED, REJECTED, WITHDRAWN
 from dashboard.snapshots import Merge
-
-PROPOSED = "proposed"
-CONFIRMED = "confirmed"
-REJECTED = "rejected"
-WITHDRAWN = "withdrawn"
-OUTDATED = "outdated"
 
 Outcome = TypeVar("Outcome")
 
@@ -89,6 +84,10 @@ class Look:
         if self.never_made_from is not None and self.read_at <= self.never_made_from:
             return ResolutionRefused("not_open_yet", self.never_made_from)
         return None
+
+    def came_up_since(self, choice: str, strangers: Iterable[str]) -> tuple[str, ...]:
+        """Bank ids that nobody knew of as a choice was proposed beside these strangers: one may be that in question."""
+        return () if choice == refund_rules.STANDS else tuple(sorted({*self.strangers} - {*strangers}))
 
 
 # Looking
@@ -242,7 +241,7 @@ def _propose(
     tx.flush()
     told = {"resolution": proposal.id, "choice": proposal.choice, "bank_id": proposal.bank_id, "comment": comment}
     evidence = {"strangers": sorted(seen.strangers), **merge.seen.evidence}
-    tx.record(person.email, "resolution:proposed", ledger.subject_of(refund), **told, **evidence)
+    tx.record(person.email, f"resolution:{PROPOSED}", ledger.subject_of(refund), **told, **evidence)
     return proposal.id
 
 
@@ -301,19 +300,12 @@ def _confirm(merge: Merge, person: Person, resolution_id: int, comment: str) -> 
     if objection is not None and objection.code in {"not_whole", "not_open_yet"}:
         return objection
     evidence: dict[str, str | list[str]] = {"strangers": sorted(seen.strangers), **merge.seen.evidence}
-    if objection is not None or _has_changed(proposal, seen):
+    if objection is not None or seen.came_up_since(proposal.choice, json.loads(proposal.strangers)):
         ledger.end_proposal(tx, refund, proposal, OUTDATED, ledger.WORKER, **evidence)
         return ResolutionRefused("outdated")
     _decide(tx, refund, proposal, CONFIRMED, person, comment, **evidence)
     _carry_out(merge, refund, proposal, person)
     return None
-
-
-def _has_changed(proposal: Resolution, seen: Look) -> bool:
-    """Something came up at the bank that nobody knew of as this was proposed: it may be the one in question."""
-    if proposal.choice == refund_rules.STANDS:
-        return False
-    return not set(seen.strangers) <= set(json.loads(proposal.strangers))
 
 
 def _locked(tx: WriteSession, resolution_id: int) -> Resolution:
@@ -389,37 +381,44 @@ def _take_place(merge: Merge, refund: Refund, elsewhere: Refund, proposal: Resol
     subject, adopted = ledger.subject_of(refund), {"bank_id": refund.bank_id, "resolution": proposal.id}
     tx.record(person.email, "refund:adopted", subject, known_by="people", **adopted, **evidence)
     ledger.end_review(tx, refund, person.email, **adopted)
-    if (refund.bank_amount_minor, refund.bank_currency) != (refund.amount_minor, refund.currency):
-        amount = {"amount_minor": refund.bank_amount_minor, "currency": refund.bank_currency}
-        tx.record(ledger.BANK, "refund:bank_amount", subject, **amount, **evidence)
-        ledger.note_anomaly(
-            tx, merge.session, refund, "amount_differs", f"{refund.bank_amount_minor} {refund.bank_currency}"
-        )
+    _compare_amounts(merge, refund)
     state = refund_rules.hear_bank(refund.state, elsewhere.state).state
     ledger.change_state(tx, refund, state, ledger.BANK, bank_id=refund.bank_id, **evidence)
-    for kind, detail in told_of_it:
-        ledger.note_anomaly(tx, merge.session, refund, kind, detail)
+    for fact in told_of_it:
+        anomalies.inherit(tx, merge.session, refund, fact, person, is_same=_is_same(fact, refund, elsewhere))
     if still_odd:
         ledger.flag_review(tx, refund, still_odd, bank_id=refund.bank_id)
     search.keep_terms(tx, refund.session_id, (refund.reference, refund.comment, refund.bank_id, refund.rrn), refund.id)
 
 
-def _remove(
-    merge: Merge, elsewhere: Refund, into: Refund, proposal: Resolution, person: Person
-) -> list[tuple[str, str]]:
-    """Take the row made elsewhere out; answers with the kind and detail of its anomalies that are now those of ours.
+def _compare_amounts(merge: Merge, refund: Refund) -> None:
+    theirs = refund.bank_amount_minor, refund.bank_currency
+    if theirs != (refund.amount_minor, refund.currency):
+        evidence = {"amount_minor": theirs[0], "currency": theirs[1], **merge.seen.evidence}
+        merge.tx.record(ledger.BANK, "refund:bank_amount", ledger.subject_of(refund), **evidence)
+        detail = f"{theirs[0]} {theirs[1]}"
+        ledger.note_anomaly(merge.tx, merge.session, refund, refund_rules.AMOUNT_DIFFERS, detail)
+
+
+def _is_same(fact: Anomaly, refund: Refund, elsewhere: Refund) -> bool:
+    """Whether what was told of the row made elsewhere says the same of ours: amounts are compared with its own."""
+    ours, its = (refund.amount_minor, refund.currency), (elsewhere.amount_minor, elsewhere.currency)
+    return fact.kind != refund_rules.AMOUNT_DIFFERS or ours == its
+
+
+def _remove(merge: Merge, elsewhere: Refund, into: Refund, proposal: Resolution, person: Person) -> list[Anomaly]:
+    """Take the row made elsewhere and its anomalies out; answers with those of them that are now those of ours.
 
     That the two may be the same has been answered.
     """
     tx = merge.tx
     ledger.end_review(tx, elsewhere, person.email, resolution=proposal.id)
-    of_it = _anomalies(tx, Anomaly.refund_id == elsewhere.id)
-    told = [(each.kind, each.detail) for each in of_it if each.kind != "may_be_ours"]
+    of_it = anomalies.locked(tx, Anomaly.refund_id == elsewhere.id)
     for anomaly in of_it:
         tx.delete(anomaly)
-    answered = (Anomaly.kind == "may_be_ours", Anomaly.detail == elsewhere.bank_id)
-    for anomaly in _anomalies(tx, Anomaly.session_id == into.session_id, *answered):
-        _note_acknowledged(tx, anomaly, person, proposal.decide_comment or "")
+    answered = (Anomaly.kind == refund_rules.MAY_BE_OURS, Anomaly.detail == elsewhere.bank_id)
+    for anomaly in anomalies.locked(tx, Anomaly.session_id == into.session_id, *answered):
+        anomalies.note_acknowledged(tx, anomaly, person, proposal.decide_comment or "")
     tx.execute(update(Resolution).where(Resolution.refund_id == elsewhere.id).values(refund_id=into.id))
     search.keep_terms(tx, elsewhere.session_id, (), elsewhere.id)
     evidence = {"into": into.reference, "bank_id": elsewhere.bank_id, "resolution": proposal.id}
@@ -427,40 +426,4 @@ def _remove(
     merge.refunds.remove(elsewhere)
     tx.delete(elsewhere)
     tx.flush()
-    return told
-
-
-# Anomalies
-
-
-def acknowledge(books: Books, person: Person, anomaly_id: int, comment: str) -> None:
-    """A person has looked at a fact that fits no rule, and says so. Raises ResolutionRefused, LookupError."""
-    comment = _needed(comment)
-    with books.write() as tx:
-        found = tx.get(Anomaly, anomaly_id)
-        if found is None:
-            raise LookupError(anomaly_id)
-        ledger.lock_session(tx, found.session_id)
-        anomaly = next(iter(_anomalies(tx, Anomaly.id == anomaly_id)), None)
-        if anomaly is None:
-            raise LookupError(anomaly_id)
-        if anomaly.acknowledged_at is None:
-            _note_acknowledged(tx, anomaly, person, comment)
-        elif anomaly.acknowledged_by_id != person.id:
-            raise ResolutionRefused("decided")
-
-
-def _anomalies(tx: WriteSession, *conditions: ColumnElement[bool]) -> list[Anomaly]:
-    query = select(Anomaly).where(*conditions).order_by(Anomaly.id).with_for_update()
-    return list(tx.scalars(query.execution_options(populate_existing=True)))
-
-
-def _note_acknowledged(tx: WriteSession, anomaly: Anomaly, person: Person, comment: str) -> None:
-    if anomaly.acknowledged_at is not None:
-        return
-    anomaly.acknowledged_at, anomaly.acknowledged_by_id = tx.clock.now(), person.id
-    anomaly.comment = comment
-    refund = tx.get(Refund, anomaly.refund_id) if anomaly.refund_id else None
-    subject = ledger.subject_of(refund) if refund else f"session:{anomaly.session_id}"
-    what = {"kind": anomaly.kind, "detail": anomaly.detail, "comment": comment}
-    tx.record(person.email, "anomaly:acknowledged", subject, **what)
+    return [one for one in of_it if one.kind != refund_rules.MAY_BE_OURS]

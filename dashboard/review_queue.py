@@ -3,25 +3,34 @@
 Lists are short and oldest first, and counting ends early, so that a page costs the same however much piles up.
 """
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, func, literal_column, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from dashboard import history
 from dashboard.history import MOST_COUNTED, Row
 from dashboard.models import Anomaly, Person, Refund, Resolution
 from dashboard.models.refunds import NEEDS_SOMEBODY, OPEN_ANOMALY
+from dashboard.models.resolutions import IS_PROPOSED
 
 MOST_SHOWN = 50
 
-_OPEN_PROPOSAL: ColumnElement[bool] = literal_column("state = 'proposed'")
+# The ids of what waits, in the words of the indexes that have them in their order.
+_IS_PROPOSED: ColumnElement[bool] = literal_column(IS_PROPOSED)
+_PROPOSED = select(Resolution.id).where(_IS_PROPOSED)
+_UNDER_REVIEW = select(Refund.id).where(literal_column(f"({NEEDS_SOMEBODY})"), Refund.review != "")
+_UNPROPOSED = _UNDER_REVIEW.where(Refund.id.not_in(select(Resolution.refund_id).where(_IS_PROPOSED)))
+_NOT_LOOKED_AT = select(Anomaly.id).where(literal_column(OPEN_ANOMALY))
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """What one person proposed for a refund, and nobody has decided on. `choice`: see `models.Resolution`."""
+    """What one person proposed for a refund, and nobody has decided on. Codes and ids: see `models.Resolution`."""
 
     id: int
     refund_id: int
@@ -31,6 +40,7 @@ class Proposal:
     by: str
     at: datetime
     comment: str
+    strangers: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -76,39 +86,26 @@ class Queue:
 
 def count(session: Session) -> int:
     """How many refunds are under review and facts not looked at; counting ends at MOST_COUNTED each."""
-    return _count(session, _under_review()) + _count(session, _open_anomalies())
+    return _count(session, _UNDER_REVIEW) + _count(session, _NOT_LOOKED_AT)
 
 
 def queue(session: Session) -> Queue:
     """The whole queue, each of its lists cut at MOST_SHOWN."""
-    query = _proposals_query().where(Resolution.id.in_(_open_proposals()))
-    proposals = _proposals(session, query.order_by(Resolution.id).limit(MOST_SHOWN))
-    proposed_for = select(Resolution.refund_id).where(_OPEN_PROPOSAL)
-    waiting = _under_review().where(Refund.id.not_in(proposed_for))
-    oldest = waiting.order_by(Refund.asked_at, Refund.id).limit(MOST_SHOWN)
-    facts = _open_anomalies().order_by(Anomaly.id).limit(MOST_SHOWN)
+    proposals = _proposals(session, Resolution.id.in_(_oldest(session, _PROPOSED, Resolution.id)))
     by_refund = {each.refund_id: each for each in proposals}
+    unproposed = _oldest(session, _UNPROPOSED, Refund.asked_at, Refund.id)
     return Queue(
         proposed=[Waiting(row, by_refund[row.id]) for row in history.rows_of(session, list(by_refund))],
-        proposed_count=_count(session, _open_proposals()),
-        waiting=[Waiting(row, None) for row in history.rows_of(session, session.scalars(oldest).all())],
-        waiting_count=_count(session, waiting),
-        anomalies=_odd_facts(session, Anomaly.id.in_(facts)),
-        anomalies_count=_count(session, _open_anomalies()),
+        proposed_count=_count(session, _PROPOSED),
+        waiting=[Waiting(row, None) for row in history.rows_of(session, unproposed)],
+        waiting_count=_count(session, _UNPROPOSED),
+        anomalies=_odd_facts(session, Anomaly.id.in_(_oldest(session, _NOT_LOOKED_AT, Anomaly.id))),
+        anomalies_count=_count(session, _NOT_LOOKED_AT),
     )
 
 
-def _under_review() -> Select[int]:
-    """In the words of the index that has them in the order of their asking."""
-    return select(Refund.id).where(literal_column(f"({NEEDS_SOMEBODY})"), Refund.review != "")
-
-
-def _open_proposals() -> Select[int]:
-    return select(Resolution.id).where(_OPEN_PROPOSAL)
-
-
-def _open_anomalies() -> Select[int]:
-    return select(Anomaly.id).where(literal_column(OPEN_ANOMALY))
+def _oldest(session: Session, ids: Select[int], *order: InstrumentedAttribute[Any]) -> Sequence[int]:
+    return session.scalars(ids.order_by(*order).limit(MOST_SHOWN)).all()
 
 
 def _count(session: Session, ids: Select[int]) -> int:
@@ -121,15 +118,11 @@ def _count(session: Session, ids: Select[int]) -> int:
 
 def open_proposal(session: Session, refund_id: int) -> Proposal | None:
     """The proposal for a refund that nobody has decided on yet."""
-    found = _proposals(session, _proposals_query().where(Resolution.refund_id == refund_id, _OPEN_PROPOSAL))
-    return found[0] if found else None
+    return next(iter(_proposals(session, Resolution.refund_id == refund_id, _IS_PROPOSED)), None)
 
 
-def _proposals_query() -> Select[Resolution, str]:
-    return select(Resolution, Person.email).join(Person, Person.id == Resolution.proposed_by_id)
-
-
-def _proposals(session: Session, query: Select[Resolution, str]) -> list[Proposal]:
+def _proposals(session: Session, *conditions: ColumnElement[bool]) -> list[Proposal]:
+    query = select(Resolution, Person.email).join(Person, Person.id == Resolution.proposed_by_id)
     return [
         Proposal(
             id=each.id,
@@ -140,8 +133,9 @@ def _proposals(session: Session, query: Select[Resolution, str]) -> list[Proposa
             by=email,
             at=each.proposed_at,
             comment=each.propose_comment,
+            strangers=tuple(json.loads(each.strangers)),
         )
-        for each, email in session.execute(query)
+        for each, email in session.execute(query.where(*conditions).order_by(Resolution.id))
     ]
 
 

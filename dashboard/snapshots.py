@@ -49,7 +49,10 @@ class Seen:
 
 @dataclass
 class Merge:
-    """One snapshot being merged. Afterwards: the session's rows and whether the snapshot can prove an absence."""
+    """One snapshot being merged. Afterwards: the session's rows and whether the snapshot can prove an absence.
+
+    `is_newest`: no later one has been seen, as far as dates can tell; it is for what is shown, never for a decision.
+    """
 
     tx: WriteSession
     desk: Desk
@@ -59,6 +62,7 @@ class Merge:
     refunds: list[Refund]
     attempts: dict[int, list[Attempt]]
     is_stale: bool = False
+    is_newest: bool = True
     touched: list[str] = field(default_factory=list)
 
     @property
@@ -123,6 +127,7 @@ def _describe(m: Merge) -> None:
     was_hearsay = session.confirmed_at is None and m.from_ourselves
     shown_last = (session.shown_updated_at or EPOCH, session.shown_at)
     if shown_last > (snapshot.updated_at or EPOCH, m.seen.at) and not was_hearsay:
+        m.is_newest = False
         return
     session.status = snapshot.status
     session.shown_updated_at, session.shown_at = snapshot.updated_at, m.seen.at
@@ -335,12 +340,12 @@ def _doubt_new_row(m: Merge, new: Refund, shown: bank.Refund, original: Refund |
     """A second refund under one of our references, or one that may be ours, is for people to look at."""
     if original is not None:
         for refund in (original, new):
-            ledger.note_anomaly(m.tx, m.session, refund, "duplicate", shown.id)
+            ledger.note_anomaly(m.tx, m.session, refund, refund_rules.DUPLICATE, shown.id)
             ledger.flag_review(m.tx, refund, "duplicate", bank_id=shown.id)
     elif shown.reference is None and not shown.is_chargeback:
         for refund in [one for one in m.refunds if _outside_any_baseline(m, one, shown)]:
-            ledger.note_anomaly(m.tx, m.session, refund, "may_be_ours", shown.id)
-            ledger.note_anomaly(m.tx, m.session, new, "may_be_ours", refund.reference)
+            ledger.note_anomaly(m.tx, m.session, refund, refund_rules.MAY_BE_OURS, shown.id)
+            ledger.note_anomaly(m.tx, m.session, new, refund_rules.MAY_BE_OURS, refund.reference)
 
 
 def _outside_any_baseline(m: Merge, refund: Refund, shown: bank.Refund) -> bool:
@@ -360,15 +365,26 @@ def _hear(m: Merge, refund: Refund, payment: bank.Payment, shown: bank.Refund) -
     refund.bank_finished_at = shown.finished_at or refund.bank_finished_at
     word = refund_rules.hear_bank(refund.state, shown.status)
     if word.after_end:
-        ledger.note_anomaly(m.tx, m.session, refund, "made_after_end", f"{refund.state}>{shown.status}")
-    if word.contradiction:
-        _contradict(m, refund, shown)
+        ledger.note_anomaly(m.tx, m.session, refund, refund_rules.MADE_AFTER_END, f"{refund.state}>{shown.status}")
     if word.state != refund.state:
         refund.bank_status = shown.status
         evidence = m.seen.evidence
         ledger.change_state(m.tx, refund, word.state, ledger.BANK, bank_id=shown.id, **evidence)
-    elif refund.bank_status is None:
-        refund.bank_status = shown.status
+    else:
+        _take_last_word(m, refund, shown)
+    if word.contradiction:
+        _contradict(m, refund, shown)
+
+
+def _take_last_word(m: Merge, refund: Refund, shown: bank.Refund) -> None:
+    """Keep what the bank says of a refund whose state stays; a word of lower rank is one that came late."""
+    before, now = refund.bank_status, shown.status
+    if before is None:
+        refund.bank_status = now
+    elif m.is_newest and now != before and refund_rules.RANK[now] >= refund_rules.RANK[before]:
+        refund.bank_status = now
+        if refund.contradicted:
+            m.tx.record(ledger.BANK, "refund:bank_word", ledger.subject_of(refund), status=now, **m.seen.evidence)
 
 
 def _keep_terms(m: Merge, refund: Refund) -> None:
@@ -386,15 +402,15 @@ def _take_amount(m: Merge, refund: Refund, shown: bank.Refund) -> None:
         evidence = {"amount_minor": theirs[0], "currency": theirs[1], **m.seen.evidence}
         m.tx.record(ledger.BANK, "refund:bank_amount", ledger.subject_of(refund), **evidence)
     if theirs != ours:
-        ledger.note_anomaly(m.tx, m.session, refund, "amount_differs", f"{theirs[0]} {theirs[1]}")
+        ledger.note_anomaly(m.tx, m.session, refund, refund_rules.AMOUNT_DIFFERS, f"{theirs[0]} {theirs[1]}")
 
 
 def _contradict(m: Merge, refund: Refund, shown: bank.Refund) -> None:
     """Accepted against declined: keep ours, show both, hold the money, let people look."""
     if not refund.contradicted:
         ledger.flag_review(m.tx, refund, "contradiction", bank_status=shown.status)
-    refund.contradicted, refund.counts, refund.bank_status = True, True, shown.status
-    ledger.note_anomaly(m.tx, m.session, refund, "contradiction", f"{refund.state}>{shown.status}")
+    refund.contradicted, refund.counts = True, True
+    ledger.note_anomaly(m.tx, m.session, refund, refund_rules.CONTRADICTION, f"{refund.state}>{shown.status}")
 
 
 def _look_for_missing(m: Merge) -> None:
@@ -404,12 +420,12 @@ def _look_for_missing(m: Merge) -> None:
     m.is_stale = bool(missing)
     for refund in missing if m.seen.source == READ else ():
         if m.seen.at - (refund.sent_at or refund.asked_at) > m.desk.config.quiet:
-            ledger.note_anomaly(m.tx, m.session, refund, "missing", refund.bank_id or "")
+            ledger.note_anomaly(m.tx, m.session, refund, refund_rules.MISSING, refund.bank_id or "")
 
 
 def _look_at_unreadable(m: Merge) -> None:
     for line in m.snapshot.unreadable:
-        ledger.note_anomaly(m.tx, m.session, None, "unreadable", line)
+        ledger.note_anomaly(m.tx, m.session, None, refund_rules.UNREADABLE, line)
 
 
 # When to read next

@@ -6,10 +6,17 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dashboard.db import Base, BigId
-from dashboard.refund_rules import CHOICES
+from dashboard.refund_rules import CHOICES, THAT_ONE
 
-_PROPOSED = "state = 'proposed'"
-RESOLUTION_STATES = ("proposed", "confirmed", "rejected", "withdrawn", "outdated")
+PROPOSED = "proposed"
+CONFIRMED = "confirmed"
+REJECTED = "rejected"
+WITHDRAWN = "withdrawn"
+OUTDATED = "outdated"
+RESOLUTION_STATES = (PROPOSED, CONFIRMED, REJECTED, WITHDRAWN, OUTDATED)
+
+# What the partial index holds. A query is served by it only if it says the same in the same words.
+IS_PROPOSED = f"state = '{PROPOSED}'"
 
 
 class Resolution(Base):
@@ -25,9 +32,9 @@ class Resolution(Base):
         CheckConstraint(f"choice IN ({', '.join(map(repr, CHOICES))})", name="choice"),
         CheckConstraint(f"state IN ({', '.join(map(repr, RESOLUTION_STATES))})", name="state"),
         CheckConstraint("propose_comment <> ''", name="explained"),
-        CheckConstraint("(choice = 'that_one') = (bank_id IS NOT NULL)", name="which_one"),
+        CheckConstraint(f"(choice = '{THAT_ONE}') = (bank_id IS NOT NULL)", name="which_one"),
         CheckConstraint(
-            "state <> 'confirmed' OR (decided_by_id IS NOT NULL AND decided_by_id <> proposed_by_id)",
+            f"state <> '{CONFIRMED}' OR (decided_by_id IS NOT NULL AND decided_by_id <> proposed_by_id)",
             name="two_people",
         ),
         Index(None, "refund_id"),
@@ -35,8 +42,8 @@ class Resolution(Base):
             "uq_resolutions_one_proposed",
             "refund_id",
             unique=True,
-            sqlite_where=text(_PROPOSED),
-            postgresql_where=text(_PROPOSED),
+            sqlite_where=text(IS_PROPOSED),
+            postgresql_where=text(IS_PROPOSED),
         ),
     )
 

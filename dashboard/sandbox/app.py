@@ -8,11 +8,12 @@ from werkzeug.exceptions import HTTPException
 
 from dashboard.clock import Clock
 from dashboard.sandbox import wire
-from dashboard.sandbox.bank import Answer, SandboxBank
+from dashboard.sandbox.bank import SandboxBank
 from dashboard.sandbox.control import ControlError
 from dashboard.sandbox.control_api import control_calls
 from dashboard.sandbox.courier import Gate
 from dashboard.sandbox.desk import EXTENSION, Desk, desk, the_bank
+from dashboard.sandbox.faults import Answer
 from dashboard.sandbox.keys import SandboxKeys
 from dashboard.sandbox.page import control_page
 

@@ -11,12 +11,12 @@ Errors follow the bank's documentation and its SDK. A business error (`session_n
 
 import random as random_module
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from dashboard.clock import Clock
-from dashboard.sandbox import control, limits, wire
+from dashboard.sandbox import control, faults, limits, wire
 from dashboard.sandbox.control import ControlError
+from dashboard.sandbox.faults import Answer
 from dashboard.sandbox.ledger import Delivery, Fault, JsonObject, Ledger, Payment, Refund, Session, Settings, Store
 from dashboard.sandbox.outbox import Outbox, OutgoingWebhook
 from dashboard.sandbox.wire import Refusal
@@ -24,19 +24,7 @@ from dashboard.sandbox.wire import Refusal
 PROJECT = "demo_project"
 FEE_PER_MILLE = 15
 
-_BAD_GATEWAY = b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>Bad Gateway</body>\r\n</html>\r\n"
 _FIRST_NUMBERS = {"ps": 3200, "pm": 1_237_000, "rf": 100, "wh": 0}
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What goes back after `delay_s`; `dropped` means that the connection ends without a single byte."""
-
-    status: int
-    body: bytes
-    delay_s: float = 0.0
-    dropped: bool = False
-    content_type: str = "application/json"
 
 
 class SandboxBank:
@@ -97,7 +85,7 @@ class SandboxBank:
         `drop_request` and `http_500`: nothing is carried out. `drop_response`, `html_502`, `truncate` and `slow`:
         it is carried out. `forget_key`: carried out as if it had come without its idempotency key.
         """
-        fault = self._take_fault(method, body)
+        fault = faults.take(self.ledger, method, body)
         kind = fault.kind if fault else ""
         if kind in {"drop_request", "http_500"}:
             answer = Answer(500, wire.error_answer("internal_error", "Something went wrong, try again later"))
@@ -105,17 +93,7 @@ class SandboxBank:
             named = {name.lower(): value for name, value in headers.items()}
             answer = self._answer(version, method, named, body, keyless=kind == "forget_key")
         self.ledger.flush()
-        return _spoilt(answer, fault) if fault else answer
-
-    def _take_fault(self, method: str, body: bytes) -> Fault | None:
-        for fault in self.ledger.faults:
-            if fault.method == method and fault.session in {None, wire.peek_session_id(body)}:
-                fault.times -= 1
-                if fault.times < 1:
-                    self.ledger.faults.remove(fault)
-                self.ledger.changed()
-                return fault
-        return None
+        return faults.spoilt(answer, fault) if fault else answer
 
     def _answer(self, version: int, method: str, headers: Mapping[str, str], body: bytes, *, keyless: bool) -> Answer:
         try:
@@ -159,14 +137,14 @@ class SandboxBank:
     # Payments
 
     def _create(self, request: JsonObject) -> Session:
-        draft = _read_draft(request)
+        draft = wire.read_draft(request)
         now = self.now()
         session = Session(self.new_id("ps"), "created", created_at=now, updated_at=now, draft=draft)
         self.ledger.sessions[session.id] = session
         return session
 
     def _init_payment(self, request: JsonObject) -> Session:
-        _require_complete(_read_draft(request))
+        wire.check_complete(wire.read_draft(request))
         session = self._create(request)
         self._start(session)
         return session
@@ -175,8 +153,8 @@ class SandboxBank:
         session = self._find(request)
         if session.status != "created":
             raise Refusal("session_already_started", "The session has been started before")
-        draft = {**session.draft, **_read_draft(request)}
-        _require_complete(draft)
+        draft = {**session.draft, **wire.read_draft(request)}
+        wire.check_complete(draft)
         session.draft = draft
         self._start(session)
         return session
@@ -466,35 +444,3 @@ class SandboxBank:
                 self._refunds[refund.id] = session, payment, refund
                 if refund.decide_at:
                     self._timers[refund.id] = refund.decide_at
-
-
-def _read_draft(request: JsonObject) -> JsonObject:
-    """What a request says of the payment, as plain JSON, so that the ledger gives back what it was given."""
-    amount, details = wire.read_amount(request), wire.read_details(request)
-    options = request.get("payment_options")
-    draft: JsonObject = {
-        "amount": amount and list(amount),
-        "customer": wire.read_customer(request),
-        "details": details and list(details),
-        "metadata": request.get("metadata"),
-        "options": options if isinstance(options, dict) else None,
-    }
-    return {name: value for name, value in draft.items() if value is not None}
-
-
-def _require_complete(draft: JsonObject) -> None:
-    names = {"amount": "amount_details", "customer": "customer", "details": "payment_details"}
-    missing = [field for name, field in names.items() if name not in draft]
-    if missing:
-        raise Refusal("validation_error", f"{', '.join(missing)} missing", 400)
-
-
-def _spoilt(answer: Answer, fault: Fault) -> Answer:
-    delayed = replace(answer, delay_s=fault.delay_ms / 1000)
-    if fault.kind in {"drop_request", "drop_response"}:
-        return replace(delayed, status=0, body=b"", dropped=True)
-    if fault.kind == "html_502":
-        return replace(delayed, status=502, body=_BAD_GATEWAY, content_type="text/html")
-    if fault.kind == "truncate":
-        return replace(delayed, body=answer.body[: len(answer.body) // 2])
-    return delayed

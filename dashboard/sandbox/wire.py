@@ -116,6 +116,28 @@ def _invalid(description: str) -> Refusal:
     return Refusal("validation_error", description, 400)
 
 
+def read_draft(request: JsonObject) -> JsonObject:
+    """What a request says of the payment, as plain JSON, so that the ledger gives back what it was given."""
+    amount, details = read_amount(request), read_details(request)
+    options = request.get("payment_options")
+    draft: JsonObject = {
+        "amount": amount and list(amount),
+        "customer": read_customer(request),
+        "details": details and list(details),
+        "metadata": request.get("metadata"),
+        "options": options if isinstance(options, dict) else None,
+    }
+    return {name: value for name, value in draft.items() if value is not None}
+
+
+def check_complete(draft: JsonObject) -> None:
+    """Whether a payment can start with what is known of it. Raises Refusal."""
+    names = {"amount": "amount_details", "customer": "customer", "details": "payment_details"}
+    missing = [field for name, field in names.items() if name not in draft]
+    if missing:
+        raise Refusal("validation_error", f"{', '.join(missing)} missing", 400)
+
+
 def moment(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 

@@ -58,7 +58,9 @@ def _is_confirmed() -> bool:
 def _answer_new_form(form: RefundForm, payment_session: PaymentSession, offer: Offer) -> ResponseReturnValue:
     _give_token(form, payment_session.id, offer)
     form.fill_in(request.args)
-    blocked = _why_blocked(offer) or _why_not_replaced(form, payment_session.id)
+    if answer := _answer_not_replaced(form, payment_session, offer):
+        return answer
+    blocked = _why_blocked(offer)
     return _show_form(form, payment_session, offer, blocked), 409 if blocked else 200
 
 
@@ -93,14 +95,28 @@ def _why_blocked(offer: Offer) -> str:
     return "" if offer.refundable_minor else wording.refusal("nothing_left")
 
 
-def _why_not_replaced(form: RefundForm, session_id: str) -> str:
-    """Why the refund that this one is to replace cannot be; the verb looks again."""
+def _answer_not_replaced(form: RefundForm, payment_session: PaymentSession, offer: Offer) -> tuple[str, int] | None:
+    """Where the refund that this one is to replace cannot be, that and what can be done; the verb looks again."""
     if not form.replaces.data:
-        return ""
-    of_session = db.session.scalars(select(Refund).where(Refund.session_id == session_id)).all()
+        return None
+    of_session = db.session.scalars(select(Refund).where(Refund.session_id == payment_session.id)).all()
     replaced = next((one for one in of_session if one.reference == form.replaces.data), None)
-    can_be = replaced is not None and refunds.can_be_replaced(replaced, of_session)
-    return "" if can_be else wording.refusal("cannot_replace")
+    if replaced is not None and refunds.can_be_replaced(replaced, of_session):
+        return None
+    successor = refunds.replacement_of(replaced, of_session) if replaced else None
+    why = wording.refusal("replaced_already" if successor else "cannot_replace")
+    more = {
+        "replaced": replaced and replaced.reference,
+        "replaced_by": successor and successor.reference,
+        "ordinary_url": None if _why_blocked(offer) else _ordinary_url(form, payment_session.id),
+    }
+    return _show_form(form, payment_session, offer, why, **more), 409
+
+
+def _ordinary_url(form: RefundForm, session_id: str) -> str:
+    """The form of a refund that replaces nothing, with all that was typed."""
+    typed = {name: form[name].data or None for name in ("kind", "amount", "reason", "comment")}
+    return url_for("refund_form.new", session_id=session_id, **typed)
 
 
 def _show_form(form: RefundForm, payment_session: PaymentSession, offer: Offer, blocked: str = "", **more: Any) -> str:
@@ -111,8 +127,8 @@ def _show_form(form: RefundForm, payment_session: PaymentSession, offer: Offer, 
         takes_full=offer.in_full,
         takes_amounts=money.exponent(offer.currency) is not None,
         blocked=blocked,
-        changes=more.get("changes", []),
         warnings=_warnings(payment_session.id),
+        **more,
     )
 
 
@@ -129,8 +145,8 @@ def _warnings(session_id: str) -> list[str]:
 def _take(form: RefundForm, payment_session: PaymentSession, offer: Offer) -> ResponseReturnValue:
     if not form.check(offer.currency, is_confirmed=_is_confirmed()):
         return _show_form(form, payment_session, offer), 422
-    if not _is_confirmed() and (blocked := _why_not_replaced(form, payment_session.id)):
-        return _show_form(form, payment_session, offer, blocked), 409
+    if not _is_confirmed() and (answer := _answer_not_replaced(form, payment_session, offer)):
+        return answer
     order = RefundOrder(
         form.kind.data, form.amount_minor, form.reason.data, form.comment.data or "", form.replaces.data or None
     )
@@ -161,6 +177,8 @@ def _answer_refused(form: RefundForm, session_id: str, refusal: RequestRefused) 
     db.session.rollback()
     payment_session = db.session.get_one(PaymentSession, session_id)
     offer = refunds.offer_of(db.session(), payment_session)
+    if answer := _answer_not_replaced(form, payment_session, offer):
+        return answer
     if refusal.code == "too_much":
         left = amount_with_currency(refusal.left_minor, offer.currency)
         form.blame_amount(_("That is more than can still be refunded: at most %(left)s. Nothing was sent.", left=left))

@@ -10,7 +10,8 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from sqlalchemy import select
 
-from dashboard import history, refund_rules, resolutions, review_queue, roles
+from dashboard import anomalies, history, refund_rules, resolutions, review_queue, roles
+from dashboard.anomalies import NotAcknowledged
 from dashboard.bank131.client import BankError
 from dashboard.db import db
 from dashboard.models import PaymentSession, Refund, Resolution
@@ -117,6 +118,7 @@ def _page(reference: str, look: Look | None, problem: BankError | None, form: _F
         proposal=proposal,
         proposed_effect=_effect_of(refund, proposal, look) if proposal else "",
         objection=_objection(look, proposal.choice, proposal.bank_id) if look and proposal else "",
+        came_up=look.came_up_since(proposal.choice, proposal.strangers) if look and proposal else (),
         is_decidable=bool(refund_rules.choices_of(refund.state, refund.review)),
         can_resolve=visitor().may(roles.RESOLVE),
         is_mine=proposal is not None and proposal.by_id == person().id,
@@ -285,7 +287,7 @@ def _number(text: str) -> int:
     return int(text)
 
 
-def _status_of(refusal: ResolutionRefused) -> HTTPStatus:
+def _status_of(refusal: ResolutionRefused | NotAcknowledged) -> HTTPStatus:
     return _STATUS_OF.get(refusal.code, HTTPStatus.CONFLICT)
 
 
@@ -306,11 +308,11 @@ def acknowledge(anomaly_id: str) -> ResponseReturnValue:
         return _anomaly_page(fact, form), HTTPStatus.UNPROCESSABLE_ENTITY
     db.session.rollback()
     try:
-        resolutions.acknowledge(desk(), person(), fact.id, form.comment.data or "")
+        anomalies.acknowledge(desk(), person(), fact.id, form.comment.data or "")
     except LookupError:
         _no_such_fact()
-    except ResolutionRefused as refusal:
-        blame = wording.not_acknowledged(refusal.code)
+    except NotAcknowledged as refusal:
+        blame = wording.not_acknowledged(refusal.code, refusal.by, moment_seconds(refusal.at) if refusal.at else "")
         return _anomaly_page(_odd_fact(anomaly_id), form, blame), _status_of(refusal)
     flash(_("Acknowledged. It stays here with your name and comment; nothing changed for the money."), "ok")
     return redirect(_place_of(fact), 303)

@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
-from dashboard import journal
+from dashboard import journal, refund_rules
 from dashboard.history import Row
 from dashboard.models import JournalEntry
 from dashboard.web import wording
@@ -24,7 +24,7 @@ Data = dict[str, Any]
 
 @dataclass(frozen=True)
 class Entry:
-    """One line: when, its mark (`queued`, `run`, `ok`, `bad`, `odd`, `off`), a sentence, and what it rests on.
+    """One line: when, its mark (`queued`, `run`, `ok`, `bad`, `odd`, `off`), a sentence, and what it rests on, by name.
 
     `reference` and `about`: the refund it tells of and that refund's amount, where there are several to tell apart.
     """
@@ -32,7 +32,7 @@ class Entry:
     at: datetime
     mark: str
     text: str
-    detail: str | None
+    details: list[tuple[str, str]]
     reference: str = ""
     about: str = ""
 
@@ -80,8 +80,8 @@ _EVIDENCE: Mapping[str, LazyString] = {
 }
 
 
-def _evidence(data: Data) -> str | None:
-    return "\n".join(f"{label}: {data[name]}" for name, label in _EVIDENCE.items() if data.get(name)) or None
+def _evidence(data: Data) -> list[tuple[str, str]]:
+    return [(str(label), str(data[name])) for name, label in _EVIDENCE.items() if data.get(name)]
 
 
 Told = tuple[str, str]
@@ -194,6 +194,12 @@ def _bank_amount(entry: JournalEntry, data: Data) -> Told:
     return ODD, _("The bank shows an amount of %(amount)s, %(source)s", amount=shown, source=_by_source(data))
 
 
+def _bank_word(entry: JournalEntry, data: Data) -> Told:
+    if data["status"] == refund_rules.ACCEPTED:
+        return ODD, _("The bank says now that it is accepted, %(source)s", source=_by_source(data))
+    return ODD, _("The bank says now that it is declined, %(source)s", source=_by_source(data))
+
+
 def _abandoned(entry: JournalEntry, data: Data) -> Told:
     return OFF, _("Closed as never made: two people decided so. The amount is free again")
 
@@ -230,6 +236,8 @@ def _outdated(entry: JournalEntry, data: Data) -> Told:
 
 def _acknowledged(entry: JournalEntry, data: Data) -> Told:
     odd = wording.anomaly(data["kind"], data["detail"])
+    if data.get("by"):
+        return OFF, _("%(person)s had looked at it before the two became one: %(odd)s", person=data["by"], odd=odd)
     return OFF, _("%(person)s has looked at it: %(odd)s", person=entry.actor, odd=odd)
 
 
@@ -265,6 +273,7 @@ TELLERS: dict[str, Callable[[JournalEntry, Data], Told]] = {
     "refund:review": _review,
     "refund:review_over": _review_over,
     "refund:bank_amount": _bank_amount,
+    "refund:bank_word": _bank_word,
     "refund:abandoned": _abandoned,
     "refund:merged": _merged,
     "refund:replaced": _replaced,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from flask_babel import LazyString, gettext, ngettext
 from flask_babel import lazy_gettext as _l
 
-from dashboard import money
+from dashboard import money, refund_rules
 
 REASONS: Mapping[str, LazyString] = {
     "goods_returned": _l("Goods returned"),
@@ -94,42 +94,42 @@ REVIEWS: Mapping[str, Words] = {
 }
 
 ANOMALIES: Mapping[str, Words] = {
-    "amount_differs": (
+    refund_rules.AMOUNT_DIFFERS: (
         _l("Another amount at the bank"),
         _l("The bank's amount is not the one that was asked for: %(detail)s."),
         _l("The larger of the two is held. Ask the bank why, and ask for the rest or get back what was too much."),
     ),
-    "over_captured": (
+    refund_rules.OVER_CAPTURED: (
         _l("More than was paid"),
         _l("More is refunded or on its way than was paid."),
         _l("Nothing more of this session can be refunded. Look at its refunds and chargebacks, and ask the bank."),
     ),
-    "contradiction": (
+    refund_rules.CONTRADICTION: (
         _l("Accepted and declined"),
         _l("The bank said both accepted and declined. Shown is what it said first."),
         _l("The amount counts as given back. Ask the bank which of the two is true."),
     ),
-    "made_after_end": (
+    refund_rules.MADE_AFTER_END: (
         _l("Made after it had ended"),
         _l("The bank made it after all, although it had ended here."),
         _l("The money is gone, and counts. If it was refunded again meanwhile, it went back twice: ask the bank."),
     ),
-    "duplicate": (
+    refund_rules.DUPLICATE: (
         _l("Made twice at the bank"),
         _l("A second refund of the bank's bears the same reference: %(detail)s."),
         _l("Both count as given back. Ask the bank to take one of them back."),
     ),
-    "may_be_ours": (
+    refund_rules.MAY_BE_OURS: (
         _l("May be the same refund"),
         _l("It came up without a reference after we had sent one; the two may be the same: %(detail)s."),
         _l("Both are held. Ask the bank whether they are one; if they are, two people can say so."),
     ),
-    "missing": (
+    refund_rules.MISSING: (
         _l("Gone from the bank"),
         _l("The bank does not show it any more: %(detail)s."),
         _l("It goes on counting, and nothing of this session is sent while it is missing. Ask the bank where it is."),
     ),
-    "unreadable": (
+    refund_rules.UNREADABLE: (
         _l("Could not be read"),
         _l("Part of what the bank shows could not be read: %(detail)s."),
         _l("No refund of this session is sent while it stays so. Tell whoever runs this desk, and ask the bank."),
@@ -156,9 +156,13 @@ _REFUSALS: Mapping[str, LazyString] = {
         "The database was put back from a backup, and refunds that were asked for before may still arrive at the bank. "
         "So that nobody is paid twice, none can be asked for before %(since)s. Nothing was sent."
     ),
+    "replaced_already": _l(
+        "The refund that this one was to replace has been asked for again already. Nothing was sent: it would have "
+        "been paid twice. Only if something else is due as well, ask for that as an ordinary refund."
+    ),
     "cannot_replace": _l(
-        "The refund that this one was to replace is not closed as never made, or has a replacement already. "
-        "Nothing was sent. Look at it, and ask for a new refund if one is still due."
+        "The refund that this one was to replace is not closed as never made. Nothing was sent. Look at it, and ask "
+        "for an ordinary refund if one is still due."
     ),
 }
 
@@ -194,7 +198,7 @@ def review_step(code: str) -> str:
 
 def anomaly(kind: str, detail: str) -> str:
     """A fact that fits no rule."""
-    if kind == "amount_differs":
+    if kind == refund_rules.AMOUNT_DIFFERS:
         amount_minor, _, currency = detail.partition(" ")
         detail = f"{money.major(int(amount_minor), currency)} {currency.upper()}"
     return _word(ANOMALIES, kind, 1) % {"detail": detail} if kind in ANOMALIES else f"{kind}: {detail}"
@@ -306,11 +310,14 @@ def not_decided(code: str, since: str = "") -> str:
     return str(_NOT_DECIDED[code]) % {"since": since} if code in _NOT_DECIDED else code
 
 
-def not_acknowledged(code: str) -> str:
-    """Why a fact that fits no rule was not acknowledged."""
-    if code == "decided":
+def not_acknowledged(code: str, by: str, at: str) -> str:
+    """Why a fact that fits no rule was not acknowledged. `by`, `at`: who had done so before, and when."""
+    if code == "acknowledged":
         return gettext(
-            "Nothing was changed: somebody has acknowledged it meanwhile; who, and with which comment, stands below."
+            "Nothing was changed: %(person)s has acknowledged it already, at %(time)s, with the comment below. "
+            "Only the first comment is kept, so yours was not added.",
+            person=by,
+            time=at,
         )
     return not_decided(code)
 

@@ -9,10 +9,11 @@ import pytest
 from sqlalchemy import select
 
 from dashboard import resolutions, sending
+from dashboard.anomalies import NotAcknowledged
 from dashboard.models import Anomaly, Person, Refund, Resolution
 from dashboard.resolutions import ResolutionRefused
 from tests.bench.refund_desk import RefundDesk
-from tests.bench.wire import REFUND, error, lose_request
+from tests.bench.wire import REFUND, STATUS, Json, edited, error, lose_request
 
 WHY = "the bank's support says so"
 NEVER_MADE, THAT_ONE, STANDS = "never_made", "that_one", "stands"
@@ -72,6 +73,16 @@ def contradicted(
     return refund_desk.refund(reference)
 
 
+def shows_another_amount(refund_desk: RefundDesk, session_id: str, amount_minor: int) -> None:
+    """One read shows another amount of the session's first refund than the bank's ledger has."""
+
+    def change(session: Json) -> None:
+        session["acquiring_payments"][0]["refunds"][0]["amount_details"]["amount"] = amount_minor
+
+    refund_desk.wire.next(STATUS, edited(change))
+    refund_desk.read(session_id)
+
+
 def odd_fact_of(refund_desk: RefundDesk, refund: Refund) -> Anomaly:
     """The one fact about a refund that fits no rule."""
     with refund_desk.desk.read() as session:
@@ -122,7 +133,7 @@ def at_once(*verbs: Callable[[], Any]) -> list[Any]:
         start.wait(10)
         try:
             return verb()
-        except ResolutionRefused as problem:
+        except (ResolutionRefused, NotAcknowledged) as problem:
             return problem.code
 
     with ThreadPoolExecutor(len(verbs)) as pool:

@@ -5,10 +5,11 @@ import json
 import pytest
 from sqlalchemy import select
 
-from dashboard import ledger, resolutions
+from dashboard import anomalies, ledger
+from dashboard.anomalies import NotAcknowledged
 from dashboard.models import Anomaly, Person
 from tests.bench.refund_desk import RefundDesk
-from tests.bench.reviews import at_once, first, refused, second, with_stranger
+from tests.bench.reviews import at_once, first, second, with_stranger
 
 
 def anomaly_of(refund_desk: RefundDesk, refund_id: int) -> Anomaly:
@@ -17,7 +18,13 @@ def anomaly_of(refund_desk: RefundDesk, refund_id: int) -> Anomaly:
 
 
 def acknowledge(refund_desk: RefundDesk, person: Person, anomaly_id: int, comment: str = "seen") -> None:
-    resolutions.acknowledge(refund_desk.desk, person, anomaly_id, comment)
+    anomalies.acknowledge(refund_desk.desk, person, anomaly_id, comment)
+
+
+def refused(refund_desk: RefundDesk, person: Person, anomaly_id: int, comment: str) -> NotAcknowledged:
+    with pytest.raises(NotAcknowledged) as caught:
+        acknowledge(refund_desk, person, anomaly_id, comment)
+    return caught.value
 
 
 def test_who_has_seen_it_when_and_what_they_say_is_kept(refund_desk: RefundDesk) -> None:
@@ -50,12 +57,16 @@ def test_one_of_the_session_itself(refund_desk: RefundDesk) -> None:
     assert anomaly_of(refund_desk, 0).acknowledged_at is not None, "the same fact is not told again"
 
 
-def test_once_is_enough(refund_desk: RefundDesk) -> None:
+def test_once_is_enough_and_nobody_s_second_comment_seems_kept(refund_desk: RefundDesk) -> None:
     refund, _ = with_stranger(refund_desk)
     anomaly = anomaly_of(refund_desk, refund.id)
     acknowledge(refund_desk, first(refund_desk), anomaly.id, "mine")
-    acknowledge(refund_desk, first(refund_desk), anomaly.id, "a second click")
-    assert refused(lambda: acknowledge(refund_desk, second(refund_desk), anomaly.id, "late")).code == "decided"
+    seen_at = refund_desk.clock.now()
+    refund_desk.clock.advance(60)
+    acknowledge(refund_desk, first(refund_desk), anomaly.id, " mine\n")
+    for person, comment in ((first(refund_desk), "a second thought"), (second(refund_desk), "mine")):
+        problem = refused(refund_desk, person, anomaly.id, comment)
+        assert (problem.code, problem.by, problem.at) == ("acknowledged", "first@desk.test", seen_at)
     assert anomaly_of(refund_desk, refund.id).comment == "mine"
     assert refund_desk.actions(refund.reference).count("anomaly:acknowledged") == 1
 
@@ -65,7 +76,7 @@ def test_of_two_at_once_one_has_seen_it(refund_desk: RefundDesk) -> None:
     anomaly = anomaly_of(refund_desk, refund.id)
     people = first(refund_desk), second(refund_desk)
     outcomes = at_once(*(lambda who=who: acknowledge(refund_desk, who, anomaly.id) for who in people))
-    assert sorted(outcomes, key=str) == [None, "decided"]
+    assert sorted(outcomes, key=str) == [None, "acknowledged"]
     assert refund_desk.actions(refund.reference).count("anomaly:acknowledged") == 1
 
 
@@ -73,8 +84,7 @@ def test_of_two_at_once_one_has_seen_it(refund_desk: RefundDesk) -> None:
 def test_it_takes_a_comment(refund_desk: RefundDesk, comment: str) -> None:
     refund, _ = with_stranger(refund_desk)
     anomaly = anomaly_of(refund_desk, refund.id)
-    verb = lambda: acknowledge(refund_desk, first(refund_desk), anomaly.id, comment)  # noqa: E731
-    assert refused(verb).code == "comment_missing"
+    assert refused(refund_desk, first(refund_desk), anomaly.id, comment).code == "comment_missing"
     assert anomaly_of(refund_desk, refund.id).acknowledged_at is None
 
 

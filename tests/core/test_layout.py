@@ -28,6 +28,7 @@ ORDER = (
     "keyset",
     "search",
     "ledger",
+    "anomalies",
     "replay",
     "restore",
     "snapshots",

@@ -157,6 +157,23 @@ def test_only_what_differs_is_named_and_always_in_one_line(refund_desk: RefundDe
     )
 
 
+@pytest.mark.parametrize("forged", ["is missing in the tables", "x\nrefund y", "x\x1b[2K", "\u202ex", ""])
+def test_a_name_that_was_changed_by_hand_passes_for_nothing_else(refund_desk: RefundDesk, forged: str) -> None:
+    refund_desk.is_tampered = True
+    session_id = refund_desk.paid_session(100_00)
+    refund_desk.bank.charge_back(session_id, 60_00)
+    refund_desk.bank.charge_back(session_id, 60_00)
+    refund_desk.read(session_id)
+    with refund_desk.desk.write() as tx:
+        tx.execute(text("UPDATE anomalies SET detail = :forged"), {"forged": forged})
+        tx.execute(text("UPDATE refunds SET reference = :forged WHERE bank_id = 'rf_101'"), {"forged": forged})
+    lines = differences(refund_desk)
+    assert f"refund {forged!r} is in the tables, the journal does not tell of it" in lines
+    name = f"anomaly {session_id} over_captured {forged!r}"
+    assert f"{name} is in the tables, the journal does not tell of it" in lines
+    assert all(line.isprintable() for line in lines)
+
+
 def test_an_entry_that_cannot_follow_is_named(refund_desk: RefundDesk) -> None:
     refund_desk.is_tampered = True
     reference = refund_desk.ask(refund_desk.paid_session(), 1_00)

@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from dashboard import ledger, resolutions
 from dashboard.bank131.client import BankError
 from dashboard.models import Refund, Resolution
+from dashboard.models.resolutions import WITHDRAWN
 from tests.bench.blocked import wait_until_blocked
 from tests.bench.databases import on_postgresql, on_sqlite
 from tests.bench.refund_desk import RefundDesk
@@ -336,7 +337,7 @@ def test_a_rejection_that_waited_sees_what_was_decided_meanwhile(refund_desk: Re
             late = pool.submit(refused, lambda: resolutions.reject(desk, other, resolution_id, "no"))
             wait_until_blocked(desk)
             row, proposal = tx.get_one(Refund, refund.id), tx.get_one(Resolution, resolution_id)
-            resolutions._decide(tx, row, proposal, resolutions.WITHDRAWN, person, "")
+            resolutions._decide(tx, row, proposal, WITHDRAWN, person, "")
         assert late.result(60).code == "decided"
     assert resolutions_of(refund_desk, refund) == ["withdrawn"]
 

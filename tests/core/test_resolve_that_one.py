@@ -6,9 +6,9 @@ from datetime import UTC
 import pytest
 from sqlalchemy import select
 
-from dashboard import history, resolutions, restore
+from dashboard import anomalies, history, resolutions, restore
 from dashboard.history import Filters
-from dashboard.journal import head_seq
+from dashboard.journal import head_seq, timestamp
 from dashboard.models import Anomaly, Refund, SearchTerm
 from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import RefundDesk
@@ -23,6 +23,7 @@ from tests.bench.reviews import (
     refused,
     resolution,
     second,
+    shows_another_amount,
     with_stranger,
 )
 from tests.bench.wire import STATUS, Json, edited, meanwhile
@@ -120,12 +121,7 @@ def test_what_was_contradicted_stays_so(refund_desk: RefundDesk) -> None:
 
 def test_what_was_odd_about_it_is_odd_about_ours(refund_desk: RefundDesk) -> None:
     refund, elsewhere = with_stranger(refund_desk)
-
-    def more(session: Json) -> None:
-        session["acquiring_payments"][0]["refunds"][0]["amount_details"]["amount"] = 11_00
-
-    refund_desk.wire.next(STATUS, edited(more))
-    refund_desk.read(refund.session_id)
+    shows_another_amount(refund_desk, refund.session_id, 11_00)
     assert (elsewhere.reference, "amount_differs") in refund_desk.anomalies(refund.session_id)
     that_one(refund_desk, refund, elsewhere)
     with refund_desk.desk.read() as session:
@@ -137,6 +133,40 @@ def test_what_was_odd_about_it_is_odd_about_ours(refund_desk: RefundDesk) -> Non
     }
     [answered] = [one for one in rows if one.acknowledged_at]
     assert answered.comment == "so do I", "in the words of the one who confirmed"
+
+
+def facts_of(refund_desk: RefundDesk, refund: Refund, kind: str) -> list[Anomaly]:
+    with refund_desk.desk.read() as session:
+        query = select(Anomaly).where(Anomaly.refund_id == refund.id, Anomaly.kind == kind)
+        return list(session.scalars(query.order_by(Anomaly.id)))
+
+
+def test_what_somebody_had_looked_at_there_stays_looked_at(refund_desk: RefundDesk) -> None:
+    refund, elsewhere = with_stranger(refund_desk)
+    shows_another_amount(refund_desk, refund.session_id, 11_00)
+    (fact,) = facts_of(refund_desk, elsewhere, "amount_differs")
+    anomalies.acknowledge(refund_desk.desk, first(refund_desk), fact.id, "a fee, says the bank")
+    seen_at = refund_desk.clock.now()
+    refund_desk.clock.advance(60)
+    that_one(refund_desk, refund, elsewhere)
+    (fact,) = facts_of(refund_desk, refund, "amount_differs")
+    assert (fact.acknowledged_at, fact.acknowledged_by_id) == (seen_at, first(refund_desk).id)
+    assert fact.comment == "a fee, says the bank"
+    entries = refund_desk.journal(f"refund:{refund.reference}")
+    entry = [one for one in entries if one.action == "anomaly:acknowledged"][-1]
+    told = json.loads(entry.data)
+    assert (entry.actor, told["by"], told["since"]) == ("second@desk.test", "first@desk.test", timestamp(seen_at))
+    assert (told["kind"], told["detail"], told["comment"]) == ("amount_differs", "1100 rub", "a fee, says the bank")
+
+
+def test_what_compares_with_another_amount_is_another_fact(refund_desk: RefundDesk) -> None:
+    refund, elsewhere = with_stranger(refund_desk, amount_minor=12_00)
+    shows_another_amount(refund_desk, refund.session_id, 11_00)
+    (fact,) = facts_of(refund_desk, elsewhere, "amount_differs")
+    anomalies.acknowledge(refund_desk.desk, first(refund_desk), fact.id, "one less than it was")
+    that_one(refund_desk, refund, elsewhere)
+    told = {fact.detail: fact.acknowledged_at for fact in facts_of(refund_desk, refund, "amount_differs")}
+    assert told == {"1100 rub": None, "1200 rub": None}
 
 
 def test_nobody_s_words_become_another_s(refund_desk: RefundDesk) -> None:

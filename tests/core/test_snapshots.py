@@ -389,12 +389,51 @@ def test_a_contradiction_is_told_once_and_counts_for_good(refund_desk: RefundDes
     assert events(refund_desk) == before
     with refund_desk.desk.write() as tx:
         ledger.end_review(tx, tx.get_one(Refund, refund.id), "people")
-    refund_desk.bank.decide_refund(refund.bank_id or "", "accepted", force=True)
-    refund_desk.read(refund.session_id)
-    refund_desk.bank.decide_refund(refund.bank_id or "", "declined", force=True)
+    for status in ("accepted", "declined"):
+        refund_desk.bank.decide_refund(refund.bank_id or "", status, force=True)
+        refund_desk.read(refund.session_id)
+        now = refund_desk.refund(refund.reference)
+        assert (now.state, now.counts, now.review) == ("accepted", True, "")
+
+
+def test_of_what_the_bank_contradicts_its_last_word_is_kept_and_told(refund_desk: RefundDesk) -> None:
+    refund = accepted(refund_desk)
+    told = []
+    for status in ("declined", "accepted", "declined"):
+        refund_desk.bank.decide_refund(refund.bank_id or "", status, force=True)
+        for _twice in range(2):
+            refund_desk.read(refund.session_id)
+        assert refund_desk.refund(refund.reference).bank_status == status
+        told.append(refund_desk.actions(refund.reference)[-1])
+    assert told == ["anomaly:contradiction", "refund:bank_word", "refund:bank_word"]
+    entry = refund_desk.journal(f"refund:{refund.reference}")[-1]
+    assert (entry.actor, json.loads(entry.data)["status"], json.loads(entry.data)["source"]) == (
+        "bank",
+        "declined",
+        "read",
+    )
+
+
+@pytest.mark.parametrize("late", ["in_progress", "error"])
+def test_a_word_of_lower_rank_that_comes_late_is_not_the_last(refund_desk: RefundDesk, late: str) -> None:
+    refund = accepted(refund_desk)
+    at_bank(refund_desk, refund).status = late
     refund_desk.read(refund.session_id)
     now = refund_desk.refund(refund.reference)
-    assert (now.state, now.counts, now.review) == ("accepted", True, "")
+    assert (now.state, now.bank_status) == ("accepted", "accepted")
+
+
+def test_a_word_from_an_older_snapshot_is_not_the_last(refund_desk: RefundDesk) -> None:
+    refund = accepted(refund_desk)
+    at_bank(refund_desk, refund).status = "declined"
+
+    def older(session: Json) -> None:
+        session["updated_at"] = "2020-01-01T00:00:00+00:00"
+
+    refund_desk.wire.next(STATUS, edited(older))
+    refund_desk.read(refund.session_id)
+    now = refund_desk.refund(refund.reference)
+    assert (now.state, now.bank_status, now.contradicted) == ("accepted", "accepted", True)
 
 
 @pytest.mark.parametrize("end", ["cancelled", "refused"])

@@ -153,8 +153,8 @@ _EVIDENCE = (
         "the refund turned up, and is closed as never made",
         Edit(
             RESOLUTIONS,
-            "if objection is not None or _has_changed(proposal, seen):",
-            "if _has_changed(proposal, seen):",
+            "if objection is not None or seen.came_up_since(proposal.choice, json.loads(proposal.strangers)):",
+            "if seen.came_up_since(proposal.choice, json.loads(proposal.strangers)):",
         ),
         f"{NEVER_MADE}::test_what_bears_our_reference_forbids_it_even_where_it_was_taken_for_another_s",
         f"{THAT_ONE}::test_one_that_turns_out_to_be_another_s_is_not_taken",
@@ -164,7 +164,7 @@ _EVIDENCE = (
         "the lost request was carried out late, and is closed as never made and paid again",
         Edit(
             RESOLUTIONS,
-            "if objection is not None or _has_changed(proposal, seen):",
+            "if objection is not None or seen.came_up_since(proposal.choice, json.loads(proposal.strangers)):",
             "if objection is not None:",
         ),
         f"{NEVER_MADE}::test_a_stranger_comes_up_before_the_second_agrees",

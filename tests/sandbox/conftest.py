@@ -16,7 +16,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from dashboard.bank131.signature import load_private_key, sign, verify
-from dashboard.sandbox.bank import PROJECT, Answer, SandboxBank
+from dashboard.sandbox.bank import PROJECT, SandboxBank
+from dashboard.sandbox.faults import Answer
 from dashboard.sandbox.ledger import Store
 from dashboard.sandbox.scenes import new_session
 from dashboard.sandbox.server import RunningSandbox, running_sandbox

@@ -27,5 +27,5 @@ def test_it_imports_nothing_else_of_ours():
 
 def test_the_bank_itself_needs_no_thread_no_wall_clock_and_no_network():
     forbidden = {"threading", "time", "os", "secrets", "socket", "requests", "flask"}
-    for name in ("bank.py", "outbox.py", "ledger.py", "limits.py", "wire.py", "control.py", "scenes.py"):
+    for name in ("bank.py", "faults.py", "outbox.py", "ledger.py", "limits.py", "wire.py", "control.py", "scenes.py"):
         assert not forbidden & set(imported(FOLDER / name)), name

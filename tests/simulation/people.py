@@ -6,7 +6,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dashboard import reads, refund_rules, refunds, resolutions
+from dashboard import anomalies, reads, refund_rules, refunds, resolutions
 from dashboard.desk import Desk
 from dashboard.models import PaymentSession, Person
 from dashboard.refunds import RefundOrder, RequestRefused
@@ -130,7 +130,7 @@ class Reviewers:
 
         def acknowledge(desk: Desk) -> None:
             with suppress(LookupError):  # gone meanwhile, with a row that was merged into another
-                resolutions.acknowledge(desk, person, number, "asked the bank")
+                anomalies.acknowledge(desk, person, number, "asked the bank")
 
         in_some_web(self._world, "acknowledge", acknowledge)
 

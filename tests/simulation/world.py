@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
 from dashboard import reads, restore, sending, worker
+from dashboard.anomalies import NotAcknowledged
 from dashboard.bank131.client import BankClient, BankError
 from dashboard.bank131.transport import HttpAnswer
 from dashboard.config import Config
@@ -46,7 +47,10 @@ EVER = datetime(1970, 1, 1, tzinfo=UTC)
 MOST_STEPS = 5000
 PROJECT = "simulated"
 # What a task may end with; anything else is a defect.
-EXPECTED = (Crash, BankError, OperationalError, RequestRefused, CannotCancel, ResolutionRefused, sending.CannotResume)
+EXPECTED = (
+    *(Crash, BankError, OperationalError, RequestRefused, CannotCancel),
+    *(ResolutionRefused, NotAcknowledged, sending.CannotResume),
+)
 ANOTHER_PROJECT = "another"
 
 Verb = Callable[[Desk], object]

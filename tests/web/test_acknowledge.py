@@ -1,6 +1,6 @@
 """Facts that fit no rule: shown where they belong, acknowledged with a comment, and never gone."""
 
-from dashboard import resolutions
+from dashboard import anomalies
 from dashboard.web import wording
 from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import RefundDesk
@@ -59,12 +59,26 @@ def test_without_a_comment_it_is_not(operator: Browser, refund_desk: RefundDesk)
 def test_somebody_else_was_first(operator: Browser, refund_desk: RefundDesk) -> None:
     refund, _ = with_stranger(refund_desk)
     fact = odd_fact_of(refund_desk, refund)
-    resolutions.acknowledge(refund_desk.desk, second(refund_desk), fact.id, "mine")
+    anomalies.acknowledge(refund_desk.desk, second(refund_desk), fact.id, "mine")
     answer = operator.post(f"/anomalies/{fact.id}", {"comment": "late"})
     assert answer.status == 409
-    assert "somebody has acknowledged it meanwhile" in answer.page.notices[0]
-    assert "second@desk.test" in answer.page.one("main").text
+    assert answer.page.notices[0] == (
+        "Nothing was changed: second@desk.test has acknowledged it already, at 1 Mar 09:00:05, with the comment below. "
+        "Only the first comment is kept, so yours was not added. You wrote: late"
+    )
+    assert answer.page.one("dl").one("bdi").text == "mine"
     assert odd_fact_of(refund_desk, refund).comment == "mine"
+
+
+@on_sqlite
+def test_a_second_press_is_one_and_a_second_thought_is_not_kept(operator: Browser, refund_desk: RefundDesk) -> None:
+    refund, _ = with_stranger(refund_desk)
+    path = f"/anomalies/{odd_fact_of(refund_desk, refund).id}"
+    assert [operator.post(path, {"comment": "mine"}).status for _press in range(2)] == [303, 303]
+    answer = operator.post(path, {"comment": "and by phone"})
+    assert answer.status == 409
+    assert "operator@desk.test has acknowledged it already" in answer.page.notices[-1]
+    assert answer.page.notices[-1].endswith("You wrote: and by phone")
 
 
 @on_sqlite

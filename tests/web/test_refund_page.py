@@ -154,6 +154,18 @@ def test_one_that_the_bank_contradicted_is_never_said_to_be_done(
 
 
 @on_sqlite
+def test_one_that_the_bank_contradicted_twice_shows_what_it_says_now(
+    operator: Browser, refund_desk: RefundDesk
+) -> None:
+    refund = contradicted(refund_desk, words=("accepted", "declined"))
+    refund_desk.bank.decide_refund(refund.bank_id or "", "accepted", force=True)
+    refund_desk.read(refund.session_id)
+    page = operator.page(f"/refunds/{refund.reference}")
+    assert facts(page.one(id="refund-detail"))["The bank's last word"] == "Accepted"
+    assert page.timeline[0] == "The bank says now that it is accepted, read from the bank"
+
+
+@on_sqlite
 def test_a_last_word_that_is_the_state_is_not_said_twice(operator: Browser, refund_desk: RefundDesk) -> None:
     reference = refund_desk.ask_and_send(refund_desk.paid_session(100_00), 10_00)
     refund_desk.run_for(minutes=5)

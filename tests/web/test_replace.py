@@ -85,12 +85,40 @@ def test_what_cannot_be_replaced_is_said_before_and_after(operator: Browser, ref
     address, answer = button(operator, old.reference), fill_in(operator, old)
     assert confirmed(operator, old, fill_in(operator, old)).status == 303
     refund_desk.run_for(minutes=5)
+    (new,) = [one.reference for one in refund_desk.refunds(old.session_id) if one.replaces_id]
     late = confirmed(operator, old, answer)
     assert late.status == 409
-    page = operator.page(address, 409)
-    assert "has a replacement already" in page.notices[0]
-    assert f"/refunds/{old.reference}" in [one["href"] for one in page.all("a")]
+    for page in (late.page, operator.page(address, 409)):
+        assert page.notices[0].startswith("It cannot be asked for in place of another The refund that this one was to")
+        assert "has been asked for again already. Nothing was sent" in page.notices[0]
+        assert page.all("form", action=f"/sessions/{old.session_id}/refund") == [], "it could only fail"
+        links = {one.text: one["href"] for one in page.one("main").all("a")}
+        assert links["The refund asked for in its place"] == f"/refunds/{new}"
+        assert links["The refund to replace"] == f"/refunds/{old.reference}"
     assert len(refund_desk.refunds(old.session_id)) == 2
+    form = operator.page(links["Ask for an ordinary refund"]).form(f"/sessions/{old.session_id}/refund")
+    assert "replaces" not in form.fields
+    assert (form.fields["kind"], form.fields["amount"]) == ("partial", "10.00")
+
+
+@on_sqlite
+def test_an_ordinary_one_is_not_offered_where_nothing_is_left(operator: Browser, refund_desk: RefundDesk) -> None:
+    old = abandoned(refund_desk)
+    address = button(operator, old.reference)
+    assert confirmed(operator, old, fill_in(operator, old)).status == 303
+    refund_desk.run_for(minutes=5)
+    refund_desk.ask_and_send(old.session_id, 90_00)
+    page = operator.page(address, 409)
+    assert "has been asked for again already" in page.notices[0]
+    assert "Ask for an ordinary refund" not in page.one("main").text
+
+
+@on_sqlite
+def test_one_that_is_no_refund_of_the_session_is_not_replaced(operator: Browser, refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    page = operator.page(f"/sessions/{session_id}/refund?replaces=no-such", 409)
+    assert "is not closed as never made. Nothing was sent." in page.notices[0]
+    assert "/refunds/no-such" not in [one["href"] for one in page.all("a")]
 
 
 @on_sqlite

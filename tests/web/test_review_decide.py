@@ -3,7 +3,17 @@
 from dashboard import refund_rules
 from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import RefundDesk
-from tests.bench.reviews import NEVER_MADE, THAT_ONE, not_found, propose, resolution, resolutions_of, with_stranger
+from tests.bench.reviews import (
+    NEVER_MADE,
+    STANDS,
+    THAT_ONE,
+    contradicted,
+    not_found,
+    propose,
+    resolution,
+    resolutions_of,
+    with_stranger,
+)
 from tests.bench.wire import STATUS, refuse_connection
 from tests.web.browser import Answer, Browser
 from tests.web.conftest import Auth
@@ -119,6 +129,32 @@ def test_facts_that_changed_close_the_proposal(operator: Browser, refund_desk: R
     assert answer.status == 409
     assert resolutions_of(refund_desk, refund) == ["outdated"]
     assert "what the proposal rested on has changed" in answer.page.notices[0]
+
+
+def test_what_came_up_since_is_said_instead_of_offering_to_confirm(
+    operator: Browser, auth: Auth, refund_desk: RefundDesk
+) -> None:
+    lost = not_found(refund_desk)
+    resolution_id = propose(refund_desk, lost, NEVER_MADE)
+    refund_desk.bank.refund_here(lost.session_id, 10_00)
+    (stranger,) = refund_desk.bank_refunds(lost.session_id)
+    shown = decision(operator, lost.reference)
+    assert f"It cannot be confirmed any more {stranger.id} came up at the bank after this was proposed" in shown.text
+    assert "Reject the proposal, or have it withdrawn; it has to be made anew" in shown.text
+    assert buttons(shown) == ["Reject"]
+    own = decision(auth.login("admin", "first@desk.test"), lost.reference)
+    assert "Withdraw the proposal and make it anew" in own.text
+    assert buttons(own) == ["Withdraw the proposal"]
+    assert decide(operator, resolution_id, "reject", "another one came up").status == 303
+    assert resolutions_of(refund_desk, lost) == ["rejected"]
+
+
+@on_sqlite
+def test_what_came_up_since_takes_nothing_from_facts_that_stand(operator: Browser, refund_desk: RefundDesk) -> None:
+    refund = contradicted(refund_desk)
+    propose(refund_desk, refund, STANDS)
+    refund_desk.bank.refund_here(refund.session_id, 10_00)
+    assert buttons(decision(operator, refund.reference)) == ["Confirm", "Reject"]
 
 
 @on_sqlite

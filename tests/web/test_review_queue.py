@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from dashboard import resolutions, review_queue
+from dashboard import anomalies, review_queue
 from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import RefundDesk
 from tests.bench.reviews import NEVER_MADE, decide, first, not_found, odd_fact_of, propose, with_stranger
@@ -49,7 +49,7 @@ def test_what_is_done_leaves_it(operator: Browser, refund_desk: RefundDesk) -> N
     assert in_navigation(operator.page("/")) == "Review 4"
     decide(refund_desk, lost, NEVER_MADE)
     for refund in (doubted, elsewhere):
-        resolutions.acknowledge(refund_desk.desk, first(refund_desk), odd_fact_of(refund_desk, refund).id, "seen")
+        anomalies.acknowledge(refund_desk.desk, first(refund_desk), odd_fact_of(refund_desk, refund).id, "seen")
     page = operator.page("/review/")
     assert in_navigation(page) == "Review 1"
     assert page.references == [doubted.reference]

@@ -89,12 +89,14 @@ def test_what_people_write_turns_nothing_around_it(operator: Browser, refund_des
     page = operator.post(path, {**form.fields, "reason": "other", "comment": turned}).page
     assert isolated(page) == ["client-1", turned]
     made = operator.post(path, {**page.form(path).fields, "confirm": "yes"})
-    assert turned in isolated(operator.page(made.location or ""))
+    page = operator.page(made.location or "")
+    assert turned in isolated(page.one(id="refund-detail"))
+    assert turned in isolated(page.one(id="timeline"))
     doubtful = contradicted(refund_desk)
     fact = odd_fact_of(refund_desk, doubtful)
     operator.post(f"/anomalies/{fact.id}", {"comment": turned})
     assert isolated(operator.page(f"/anomalies/{fact.id}")) == [turned]
-    assert isolated(operator.page(f"/refunds/{doubtful.reference}")) == [turned]
+    assert isolated(operator.page(f"/refunds/{doubtful.reference}").one(id="refund-detail")) == [turned]
     resolutions.propose(refund_desk.desk, first(refund_desk), doubtful.reference, STANDS, None, turned)
     assert turned in isolated(operator.page(f"/refunds/{doubtful.reference}/review").one(id="decision"))
 

@@ -5,23 +5,32 @@ import re
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 import dashboard
-from dashboard import refund_rules, resolutions, sending
+from dashboard import anomalies, refund_rules, replay, resolutions, sending
+from dashboard.models import Anomaly
 from dashboard.models.resolutions import RESOLUTION_STATES
 from dashboard.refunds import RefundOrder
 from dashboard.web import timeline, wording
 from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import RefundDesk
-from tests.bench.reviews import NEVER_MADE, THAT_ONE, decide, first, not_found, propose, second, with_stranger
+from tests.bench.reviews import (
+    NEVER_MADE,
+    THAT_ONE,
+    decide,
+    first,
+    not_found,
+    propose,
+    second,
+    shows_another_amount,
+    with_stranger,
+)
 from tests.bench.wire import (
     REFUND,
-    STATUS,
     Fault,
-    Json,
     answered,
     bad_gateway,
-    edited,
     error,
     lose_request,
     refuse_connection,
@@ -46,6 +55,20 @@ def literals_of(verb: str) -> set[str]:
     return found
 
 
+def kinds_noted() -> set[str]:
+    """Every kind of fact that `note_anomaly` is called with, wherever it stands by its name in the rules."""
+    calls = [
+        node
+        for source in SOURCES
+        for node in ast.walk(ast.parse(source.read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in {"note_anomaly", "ledger.note_anomaly"}
+    ]
+    kinds = [ast.unparse(call.args[3]) for call in calls]
+    named = [kind.removeprefix("refund_rules.") for kind in kinds if kind != "fact.kind"]
+    assert len(named) >= len(kinds) - 1, "all but the facts that a row passes on to another"
+    return {getattr(refund_rules, name) for name in named}
+
+
 def test_every_event_of_a_refund_or_a_session_has_words() -> None:
     events = {text for text in literals_of("record") if ":" in text and not NOT_OF_A_REFUND.match(text)}
     assert {"refund:requested", "attempt:ended", "session:captured"} <= events
@@ -58,8 +81,8 @@ def test_every_event_of_a_refund_or_a_session_has_words() -> None:
 
 
 def test_every_anomaly_and_every_review_has_words() -> None:
-    anomalies = literals_of("note_anomaly")
-    assert anomalies == set(wording.ANOMALIES)
+    assert kinds_noted() == set(refund_rules.ANOMALIES) == set(wording.ANOMALIES)
+    assert {f"anomaly:{kind}" for kind in refund_rules.ANOMALIES} <= set(replay._TELLERS)
     reviews = literals_of("flag_review") | {
         "other_bank",
         "no_longer_fits",
@@ -278,12 +301,7 @@ def test_accepted_and_declined(operator: Browser, refund_desk: RefundDesk) -> No
 @on_sqlite
 def test_another_amount(operator: Browser, refund_desk: RefundDesk) -> None:
     session_id, reference = ask_and(refund_desk)
-
-    def change(session: Json) -> None:
-        session["acquiring_payments"][0]["refunds"][0]["amount_details"]["amount"] = 20_00
-
-    refund_desk.wire.next(STATUS, edited(change))
-    refund_desk.read(session_id)
+    shows_another_amount(refund_desk, session_id, 20_00)
     assert timeline_of(operator, reference)[-1] == "The bank's amount is not the one that was asked for: 20.00 RUB."
 
 
@@ -344,6 +362,21 @@ def test_two_people_decide_that_it_is_that_one(operator: Browser, refund_desk: R
         "Does not need anybody any more: two people have decided",
         "Accepted by the bank, read from the bank",
     ]
+
+
+@on_sqlite
+def test_who_had_looked_at_a_fact_before_the_two_became_one(operator: Browser, refund_desk: RefundDesk) -> None:
+    refund, elsewhere = with_stranger(refund_desk)
+    shows_another_amount(refund_desk, refund.session_id, 11_00)
+    with refund_desk.desk.read() as session:
+        query = select(Anomaly.id).where(Anomaly.refund_id == elsewhere.id, Anomaly.kind == "amount_differs")
+        fact_id = session.scalars(query).one()
+    anomalies.acknowledge(refund_desk.desk, first(refund_desk), fact_id, "a fee")
+    decide(refund_desk, refund, THAT_ONE, elsewhere.bank_id)
+    assert timeline_of(operator, refund.reference)[-1] == (
+        "first@desk.test had looked at it before the two became one: "
+        "The bank's amount is not the one that was asked for: 11.00 RUB."
+    )
 
 
 @on_sqlite
