@@ -152,6 +152,17 @@ class Operator:
         if answer is not None and answer.status_code == 303 and "/refunds/" in answer.headers["Location"]:
             self._told.undone.add(reference)
 
+    def send(self, path: str, fields: Mapping[str, str]) -> int:
+        """Send any form until it is answered; the answer's status."""
+        ends_at_s = time.monotonic() + PRESSES_FOR_S
+        while time.monotonic() < ends_at_s:
+            if csrf_token := _CSRF.search(self._page("/refunds/")):
+                answer, _ = self._press(path, {"csrf_token": csrf_token[1], **fields})
+                if answer is not None:
+                    return answer.status_code
+            time.sleep(SHORTEST_PAUSE_S)
+        raise AssertionError(f"{path} was never answered")
+
     def _press(self, path: str, fields: Mapping[str, str]) -> tuple[requests.Response | None, int]:
         """Send a form until there is an answer that says what became of it; and how many answers were none."""
         lost, ends_at_s = 0, time.monotonic() + PRESSES_FOR_S
