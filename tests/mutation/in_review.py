@@ -13,6 +13,7 @@ SECOND_SHAPE = "dashboard/migrations/versions/0002_review.py"
 NEVER_MADE = "core/test_resolve_never_made.py"
 THAT_ONE = "core/test_resolve_that_one.py"
 RESTORED = "core/test_restored.py"
+TEST_DB = "core/test_db.py"
 
 _SAME_PERSON = Edit(
     RESOLUTIONS,
@@ -97,6 +98,42 @@ _TWO_PEOPLE = (
             "return tx.scalars(query).one()",
         ),
         f"{NEVER_MADE}::test_a_rejection_that_waited_sees_what_was_decided_meanwhile",
+        database=POSTGRESQL,
+    ),
+)
+
+_LOCKS = (
+    without(
+        "whoever ends a proposal locks its session",
+        "a proposal is taken back and carried out at once",
+        Edit(
+            RESOLUTIONS, "        ledger.lock_session(tx, found.session_id)\n        refunds = ", "        refunds = "
+        ),
+        f"{TEST_DB}::test_what_people_end_without_a_read_is_ended_with_the_session_locked",
+        database=POSTGRESQL,
+    ),
+    without(
+        "lock order: the session before its proposals",
+        "two wait for each other, and one of them fails",
+        Edit(
+            RESOLUTIONS,
+            "        ledger.lock_session(tx, found.session_id)\n        refunds = ",
+            "        _locked(tx, resolution_id)\n        ledger.lock_session(tx, found.session_id)\n        refunds = ",
+        ),
+        f"{TEST_DB}::test_what_people_decide_takes_its_locks_in_the_same_order",
+        database=POSTGRESQL,
+    ),
+    without(
+        "lock order: the session before its refunds, in ends",
+        "two wait for each other, and one of them fails",
+        Edit(
+            RESOLUTIONS,
+            "        ledger.lock_session(tx, found.session_id)\n        refunds = ",
+            "        ledger.refunds_of(tx, found.session_id)\n"
+            "        ledger.lock_session(tx, found.session_id)\n"
+            "        refunds = ",
+        ),
+        f"{TEST_DB}::test_what_people_decide_takes_its_locks_in_the_same_order",
         database=POSTGRESQL,
     ),
 )
@@ -261,4 +298,4 @@ _RESTORED = (
     ),
 )
 
-MUTANTS = (*_TWO_PEOPLE, *_EVIDENCE, *_RESTORED)
+MUTANTS = (*_TWO_PEOPLE, *_LOCKS, *_EVIDENCE, *_RESTORED)
