@@ -8,7 +8,7 @@ from sqlalchemy import select
 from dashboard import ledger, resolutions
 from dashboard.models import Anomaly, Person
 from tests.bench.refund_desk import RefundDesk
-from tests.bench.reviews import at_once, first, refused, second, with_stranger
+from tests.bench.reviews import THAT_ONE, at_once, decide, first, refused, second, with_stranger
 
 
 def anomaly_of(refund_desk: RefundDesk, refund_id: int) -> Anomaly:
@@ -57,6 +57,29 @@ def test_once_is_enough(refund_desk: RefundDesk) -> None:
     acknowledge(refund_desk, first(refund_desk), anomaly.id, "a second click")
     assert refused(lambda: acknowledge(refund_desk, second(refund_desk), anomaly.id, "late")).code == "decided"
     assert anomaly_of(refund_desk, refund.id).comment == "mine"
+    assert refund_desk.actions(refund.reference).count("anomaly:acknowledged") == 1
+
+
+def test_a_second_one_changes_nothing(refund_desk: RefundDesk) -> None:
+    refund, _ = with_stranger(refund_desk)
+    anomaly = anomaly_of(refund_desk, refund.id)
+    acknowledge(refund_desk, first(refund_desk), anomaly.id, "mine")
+    seen_at = refund_desk.clock.now()
+    refund_desk.clock.advance(60)
+    assert refused(lambda: acknowledge(refund_desk, second(refund_desk), anomaly.id, "late")).code == "decided"
+    seen = anomaly_of(refund_desk, refund.id)
+    assert (seen.acknowledged_at, seen.acknowledged_by_id, seen.comment) == (seen_at, first(refund_desk).id, "mine")
+    assert refund_desk.actions(refund.reference).count("anomaly:acknowledged") == 1
+
+
+def test_a_decision_leaves_what_somebody_had_said(refund_desk: RefundDesk) -> None:
+    """Whether the two may be the same is answered by the decision; here a third person had spoken before."""
+    refund, elsewhere = with_stranger(refund_desk)
+    third = refund_desk.person(email="third@desk.test")
+    acknowledge(refund_desk, third, anomaly_of(refund_desk, refund.id).id, "the shop made it")
+    decide(refund_desk, refund, THAT_ONE, elsewhere.bank_id)
+    seen = anomaly_of(refund_desk, refund.id)
+    assert (seen.acknowledged_by_id, seen.comment) == (third.id, "the shop made it")
     assert refund_desk.actions(refund.reference).count("anomaly:acknowledged") == 1
 
 
