@@ -13,7 +13,7 @@ from tests.bench.refund_desk import check_session
 from tests.journeys.waiting import eventually
 from tests.processes.dying import BEFORE, MET_WITHIN_S, Life, life_of
 from tests.processes.installation import Installation, running_bank
-from tests.processes.operators import Operator, Told, add_operator
+from tests.processes.operators import SHORTEST_PAUSE_S, Operator, Told, add_operator
 from tests.processes.points import RESTORE_POINTS, REVIEW_POINTS
 
 FIRST, SECOND, BY_HAND = "first@points.test", "second@points.test", "command line"
@@ -68,7 +68,7 @@ def case_of(installation: Installation) -> Case:
     people = []
     for number, email in enumerate((FIRST, SECOND)):
         add_operator(installation.books, email)
-        people.append(Operator(email, installation.urls, Told(), Random(number)))
+        people.append(Operator(email, installation.urls, Told(), Random(number), SHORTEST_PAUSE_S))
     session_id = installation.bank.paid_session("points", 100_00)
     reference = people[0].refund(session_id, 10_00)
     installation.bank.call(f"sessions/{session_id}/refund", amount=10_00)
