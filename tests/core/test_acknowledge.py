@@ -9,7 +9,7 @@ from dashboard import anomalies, ledger
 from dashboard.anomalies import NotAcknowledged
 from dashboard.models import Anomaly, Person
 from tests.bench.refund_desk import RefundDesk
-from tests.bench.reviews import at_once, first, second, with_stranger
+from tests.bench.reviews import THAT_ONE, at_once, decide, first, second, with_stranger
 
 
 def anomaly_of(refund_desk: RefundDesk, refund_id: int) -> Anomaly:
@@ -68,6 +68,17 @@ def test_once_is_enough_and_nobody_s_second_comment_seems_kept(refund_desk: Refu
         problem = refused(refund_desk, person, anomaly.id, comment)
         assert (problem.code, problem.by, problem.at) == ("acknowledged", "first@desk.test", seen_at)
     assert anomaly_of(refund_desk, refund.id).comment == "mine"
+    assert refund_desk.actions(refund.reference).count("anomaly:acknowledged") == 1
+
+
+def test_a_decision_leaves_what_somebody_had_said(refund_desk: RefundDesk) -> None:
+    """Whether the two may be the same is answered by the decision; here a third person had spoken before."""
+    refund, elsewhere = with_stranger(refund_desk)
+    third = refund_desk.person(email="third@desk.test")
+    acknowledge(refund_desk, third, anomaly_of(refund_desk, refund.id).id, "the shop made it")
+    decide(refund_desk, refund, THAT_ONE, elsewhere.bank_id)
+    seen = anomaly_of(refund_desk, refund.id)
+    assert (seen.acknowledged_by_id, seen.comment) == (third.id, "the shop made it")
     assert refund_desk.actions(refund.reference).count("anomaly:acknowledged") == 1
 
 

@@ -13,13 +13,15 @@ from sqlalchemy import Engine, delete, insert, select, text, update
 from sqlalchemy.exc import DatabaseError, OperationalError, StatementError
 from sqlalchemy.orm import Session
 
-from dashboard import db, ledger, reads, refunds, resolutions, sending, webhook_inbox
+from dashboard import anomalies, db, ledger, reads, refunds, resolutions, sending, webhook_inbox
 from dashboard.db import LOCK_WAIT_MS, insert_unless_there, open_engine, writing_engine
 from dashboard.desk import Desk
-from dashboard.models import Attempt, PaymentSession, Refund, WebhookDelivery, WorkerBeat
+from dashboard.journal import WriteSession
+from dashboard.models import Anomaly, Attempt, PaymentSession, Refund, Resolution, WebhookDelivery, WorkerBeat
 from tests.bench.blocked import wait_until_blocked
 from tests.bench.databases import on_postgresql, on_sqlite
 from tests.bench.refund_desk import RefundDesk, order
+from tests.bench.reviews import THAT_ONE, first, odd_fact_of, propose, second, with_stranger
 
 NOW = datetime(2026, 3, 1, 9, 0, 0, 123456, tzinfo=UTC)
 
@@ -197,6 +199,63 @@ def test_whoever_decides_about_a_session_has_it_locked(
         verb()
         assert held, name
         assert all(held), name
+
+
+@on_postgresql
+@pytest.mark.parametrize("verb", ["reject", "withdraw", "acknowledge"])
+def test_what_people_end_without_a_read_is_ended_with_the_session_locked(
+    refund_desk: RefundDesk, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    """They write nothing to the session's row: only a lock of its own is seen here."""
+    refund, _ = with_stranger(refund_desk)
+    decide = deciding(refund_desk, refund, verb)
+    held: list[bool] = []
+    record = WriteSession.record
+
+    def look_and_record(tx: WriteSession, *what: str, **data: Any) -> None:
+        held.append(is_locked(refund_desk.desk, refund.session_id))
+        record(tx, *what, **data)
+
+    monkeypatch.setattr(WriteSession, "record", look_and_record)
+    decide()
+    assert held == [True]
+
+
+def deciding(refund_desk: RefundDesk, refund: Refund, verb: str) -> Callable[[], object]:
+    """What a person is about to do about a refund under review, with whatever has to be there before."""
+    desk, proposer, other = refund_desk.desk, first(refund_desk), second(refund_desk)
+    stranger = refund_desk.refunds(refund.session_id)[-1].bank_id
+    if verb == "propose":
+        return lambda: propose(refund_desk, refund, THAT_ONE, stranger)
+    if verb == "acknowledge":
+        fact = odd_fact_of(refund_desk, refund)
+        return lambda: anomalies.acknowledge(desk, other, fact.id, "known")
+    proposal_id = propose(refund_desk, refund, THAT_ONE, stranger)
+    verbs: dict[str, Callable[[], object]] = {
+        "confirm": lambda: resolutions.confirm(desk, other, proposal_id),
+        "reject": lambda: resolutions.reject(desk, other, proposal_id, "no"),
+        "withdraw": lambda: resolutions.withdraw(desk, proposer, proposal_id),
+    }
+    return verbs[verb]
+
+
+@on_postgresql
+@pytest.mark.parametrize("verb", ["propose", "confirm", "reject", "withdraw", "acknowledge"])
+def test_what_people_decide_takes_its_locks_in_the_same_order(refund_desk: RefundDesk, verb: str) -> None:
+    """The holder of the session locks all that a merge may: refunds, attempts, what was proposed, odd facts."""
+    refund, _ = with_stranger(refund_desk)
+    decide = deciding(refund_desk, refund, verb)
+    desk = refund_desk.desk
+    with ThreadPoolExecutor(1) as pool:
+        with desk.write() as tx:
+            ledger.lock_session(tx, refund.session_id)
+            waits = pool.submit(decide)
+            wait_until_blocked(desk)
+            assert len(ledger.refunds_of(tx, refund.session_id)) == 2
+            ledger.attempts_of(tx, refund.session_id)
+            for table in (Resolution, Anomaly):
+                tx.scalars(select(table).where(table.session_id == refund.session_id).with_for_update()).all()
+        waits.result(60)
 
 
 @on_postgresql

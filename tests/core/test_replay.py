@@ -64,6 +64,17 @@ def test_what_people_decide_is_told_too(decided_desk: RefundDesk) -> None:
             "UPDATE resolutions SET state = 'withdrawn' WHERE state = 'proposed'",
             ": state is withdrawn in the tables, proposed by the journal",
         ),
+        (
+            "UPDATE resolutions SET choice = 'stands' WHERE state = 'rejected'",
+            ": choice is stands in the tables, never_made by the journal",
+        ),
+        (
+            (
+                "UPDATE resolutions SET refund_id = (SELECT id FROM refunds WHERE replaces_id IS NOT NULL)"
+                " WHERE state = 'rejected'"
+            ),
+            ": reference is ",
+        ),
         ("UPDATE resolutions SET bank_id = 'rf_9' WHERE choice = 'that_one'", "bank_id is rf_9 in the tables"),
         ("UPDATE resolutions SET strangers = '[\"rf_9\"]' WHERE state = 'proposed'", "rf_9"),
         ("DELETE FROM resolutions WHERE state = 'rejected'", "is missing in the tables"),
@@ -101,6 +112,22 @@ def test_the_tables_are_what_the_journal_tells_of(busy_desk: RefundDesk) -> None
             ": amount_minor is 1 in the tables, 1000 by the journal",
         ),
         ("UPDATE refunds SET bank_amount_minor = 7 WHERE origin = 'bank'", "bank_amount_minor is 7 in the tables"),
+        (
+            "UPDATE refunds SET bank_currency = 'usd' WHERE origin = 'bank'",
+            ": bank_currency is usd in the tables, rub by the journal",
+        ),
+        (
+            "UPDATE refunds SET origin = 'chargeback' WHERE origin = 'bank'",
+            ": origin is chargeback in the tables, bank by the journal",
+        ),
+        (
+            "UPDATE refunds SET session_id = 'ps_3202' WHERE origin = 'bank'",
+            ": session_id is ps_3202 in the tables, ps_3201 by the journal",
+        ),
+        (
+            "UPDATE refunds SET reason = 'fraud' WHERE state = 'unknown'",
+            ": reason is fraud in the tables, ",
+        ),
         ("UPDATE refunds SET bank_id = 'rf_9' WHERE origin = 'bank'", "bank_id is rf_9 in the tables"),
         (
             "UPDATE refunds SET review = 'stranger' WHERE state = 'unknown'",

@@ -534,6 +534,16 @@ def test_what_stays_missing_is_an_anomaly(refund_desk: RefundDesk) -> None:
     assert refund_desk.refund(reference).state == "accepted"
 
 
+def test_a_webhook_that_comes_late_makes_nothing_missing(refund_desk: RefundDesk) -> None:
+    """What it does not show may have been made after it was written."""
+    session_id = refund_desk.paid_session(100_00)
+    early = refund_desk.wire.webhook_now(session_id)
+    refund_desk.ask_and_send(session_id, 10_00)
+    refund_desk.run_for(hours=1)
+    refund_desk.deliver(early)
+    assert refund_desk.anomalies(session_id) == set()
+
+
 # The reading schedule
 
 

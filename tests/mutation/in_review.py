@@ -2,17 +2,21 @@
 
 from tests.mutation.mutant import POSTGRESQL, Edit, without, without_both
 
+ANOMALIES = "dashboard/anomalies.py"
 LEDGER = "dashboard/ledger.py"
 RESOLUTIONS = "dashboard/resolutions.py"
 REFUNDS = "dashboard/refunds.py"
 RESTORE = "dashboard/restore.py"
 SENDING = "dashboard/sending.py"
+VIEWS = "dashboard/web/review.py"
 TABLE = "dashboard/models/resolutions.py"
 SECOND_SHAPE = "dashboard/migrations/versions/0002_review.py"
 
 NEVER_MADE = "core/test_resolve_never_made.py"
 THAT_ONE = "core/test_resolve_that_one.py"
 RESTORED = "core/test_restored.py"
+ACKNOWLEDGE = "core/test_acknowledge.py"
+TEST_DB = "core/test_db.py"
 
 _SAME_PERSON = Edit(
     RESOLUTIONS,
@@ -101,6 +105,93 @@ _TWO_PEOPLE = (
     ),
 )
 
+_RIGHTS = tuple(
+    without(
+        f"a right is needed to {view}",
+        "whoever may look decides what becomes of the money",
+        Edit(VIEWS, f"@needs(roles.RESOLVE)\ndef {view}(", f"@needs(roles.SEE)\ndef {view}("),
+        test,
+    )
+    for view, test in (
+        ("propose", "web/test_review_propose.py::test_a_viewer_looks_and_chooses_nothing"),
+        ("confirm", "web/test_review_decide.py::test_a_viewer_decides_nothing"),
+        ("reject", "web/test_review_decide.py::test_a_viewer_decides_nothing"),
+        ("withdraw", "web/test_review_decide.py::test_whoever_proposed_and_has_become_a_viewer_takes_nothing_back"),
+        ("acknowledge", "web/test_acknowledge.py::test_a_viewer_reads_what_it_means_and_acknowledges_nothing"),
+    )
+)
+
+_ACKNOWLEDGED = (
+    without(
+        "whoever comes second is told so",
+        "somebody thinks that their comment is kept, and it is not",
+        Edit(
+            ANOMALIES,
+            'raise NotAcknowledged("acknowledged", by, anomaly.acknowledged_at)',
+            "pass",
+        ),
+        f"{ACKNOWLEDGE}::test_once_is_enough_and_nobody_s_second_comment_seems_kept",
+    ),
+    without_both(
+        "a fact is acknowledged once",
+        "the second comment wipes out the first (looked at by the verb, and where it is written)",
+        (
+            Edit(ANOMALIES, "        if anomaly.acknowledged_at is None:\n", "        if True:\n"),
+            Edit(ANOMALIES, "    if anomaly.acknowledged_at is not None:\n        return\n", ""),
+        ),
+        f"{ACKNOWLEDGE}::test_once_is_enough_and_nobody_s_second_comment_seems_kept",
+    ),
+    without(
+        "a decision leaves what somebody had said",
+        "what one person said about a fact is gone, and another seems to have said something else",
+        Edit(ANOMALIES, "    if anomaly.acknowledged_at is not None:\n        return\n", ""),
+        f"{ACKNOWLEDGE}::test_a_decision_leaves_what_somebody_had_said",
+    ),
+    without(
+        "whoever acknowledges locks the session",
+        "two acknowledge at once, and each thinks to be the first",
+        Edit(ANOMALIES, "        ledger.lock_session(tx, found.session_id)\n        anomaly = ", "        anomaly = "),
+        f"{TEST_DB}::test_what_people_end_without_a_read_is_ended_with_the_session_locked",
+        database=POSTGRESQL,
+    ),
+)
+
+_LOCKS = (
+    without(
+        "whoever ends a proposal locks its session",
+        "a proposal is taken back and carried out at once",
+        Edit(
+            RESOLUTIONS, "        ledger.lock_session(tx, found.session_id)\n        refunds = ", "        refunds = "
+        ),
+        f"{TEST_DB}::test_what_people_end_without_a_read_is_ended_with_the_session_locked",
+        database=POSTGRESQL,
+    ),
+    without(
+        "lock order: the session before its proposals",
+        "two wait for each other, and one of them fails",
+        Edit(
+            RESOLUTIONS,
+            "        ledger.lock_session(tx, found.session_id)\n        refunds = ",
+            "        _locked(tx, resolution_id)\n        ledger.lock_session(tx, found.session_id)\n        refunds = ",
+        ),
+        f"{TEST_DB}::test_what_people_decide_takes_its_locks_in_the_same_order",
+        database=POSTGRESQL,
+    ),
+    without(
+        "lock order: the session before its refunds, in ends",
+        "two wait for each other, and one of them fails",
+        Edit(
+            RESOLUTIONS,
+            "        ledger.lock_session(tx, found.session_id)\n        refunds = ",
+            "        ledger.refunds_of(tx, found.session_id)\n"
+            "        ledger.lock_session(tx, found.session_id)\n"
+            "        refunds = ",
+        ),
+        f"{TEST_DB}::test_what_people_decide_takes_its_locks_in_the_same_order",
+        database=POSTGRESQL,
+    ),
+)
+
 _EVIDENCE = (
     without(
         "never made only when absence could be proved",
@@ -147,6 +238,29 @@ _EVIDENCE = (
         "a refund that is under way is closed",
         Edit(RESOLUTIONS, "        if not self.choices:\n", "        if False:\n"),
         f"{NEVER_MADE}::test_a_refund_that_needs_nobody_is_not_decided_on",
+    ),
+    without_both(
+        "who confirms asks the bank anew",
+        "the refund turned up since the proposal, and is closed as never made",
+        (
+            Edit(RESOLUTIONS, 'Outcome = TypeVar("Outcome")\n', 'Outcome = TypeVar("Outcome")\n_READ = {}\n'),
+            Edit(
+                RESOLUTIONS,
+                "    reading = _ask_bank(desk, session_id, timeout_s)\n",
+                "    reading = _READ[session_id] = _READ.get(session_id) or _ask_bank(desk, session_id, timeout_s)\n",
+            ),
+        ),
+        f"{NEVER_MADE}::test_each_of_the_two_rests_on_a_fresh_read",
+    ),
+    without(
+        "a look counts from when it set out",
+        "an answer that was old when the quiet period ended proves that nothing came after it",
+        Edit(
+            RESOLUTIONS,
+            "    started_at = desk.clock.now()\n    reading = _ask_bank(desk, session_id, timeout_s)\n",
+            "    reading = _ask_bank(desk, session_id, timeout_s)\n    started_at = desk.clock.now()\n",
+        ),
+        f"{NEVER_MADE}::test_the_read_has_to_start_after_that_moment",
     ),
     without(
         "what a proposal rests on is looked at again",
@@ -261,4 +375,4 @@ _RESTORED = (
     ),
 )
 
-MUTANTS = (*_TWO_PEOPLE, *_EVIDENCE, *_RESTORED)
+MUTANTS = (*_TWO_PEOPLE, *_RIGHTS, *_LOCKS, *_EVIDENCE, *_ACKNOWLEDGED, *_RESTORED)

@@ -5,6 +5,7 @@ from tests.mutation import (
     in_asking,
     in_books,
     in_merging,
+    in_replay,
     in_review,
     in_rules,
     in_sending,
@@ -21,4 +22,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *in_webhooks.MUTANTS,
     *in_review.MUTANTS,
     *in_books.MUTANTS,
+    *in_replay.MUTANTS,
 )

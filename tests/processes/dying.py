@@ -22,20 +22,22 @@ from dashboard import cli
 from dashboard.bank131.transport import HttpAnswer, RequestsTransport
 from dashboard.journal import WriteSession
 from tests.journeys.commands import environ_with
+from tests.journeys.waiting import answers, eventually
 from tests.processes.forked import forkserver
-from tests.processes.installation import kill_group
+from tests.processes.installation import Installation, kill_group
 
 BEFORE = "before"
 AFTER = "after"
 COMMIT = "commit"
 STATUS = "session/status"
 REFUND = "session/refund"
-VERBS = ("sending", "reads", "refunds", "webhook_inbox", "worker")
+VERBS = ("sending", "reads", "refunds", "webhook_inbox", "worker", "resolutions", "anomalies", "restore")
+MET_WITHIN_S = 30.0
 
 
 @dataclass(frozen=True)
 class Point:
-    """`command`: `worker` or `web`. `what`: COMMIT or the bank's method. `place`, `under`: `module.function`."""
+    """`command`: `worker`, `web` or `db`. `what`: COMMIT or the bank's method. `place`, `under`: `module.function`."""
 
     command: str
     when: str
@@ -147,3 +149,14 @@ class Life:
     @property
     def was_killed(self) -> bool:
         return self.process.exitcode == -signal.SIGKILL
+
+
+@contextmanager
+def life_of(installation: Installation, command: str, points: Sequence[Point] = ()) -> Iterator[Life]:
+    """A web server answers when this begins. `db` says that the database was put back."""
+    url = installation.urls[0]
+    arguments = {"web": ["--bind", url.rpartition("/")[2]], "db": ["restored"]}.get(command, [])
+    with Life.begun(installation.settings, installation.folder, command, arguments, points) as life:
+        if command == "web":
+            eventually(lambda: answers(f"{url}/healthz"), MET_WITHIN_S, "a web server")
+        yield life

@@ -17,6 +17,7 @@ from tests.journeys.commands import PASSWORD
 ANSWER_WITHIN_S = 4.0
 PRESSES_FOR_S = 90.0
 SHORTEST_PAUSE_S = 0.05
+LONGEST_PAUSE_S = 0.5
 SESSIONS_AT_ONCE = 8
 CAPTURED_MINOR = 100_000
 _FORMS_OF_A_SESSION = (4, 10)
@@ -81,13 +82,24 @@ class _Form:
 
 
 class Operator:
-    """One person, who asks whichever web server comes to hand. `told` gathers what the answers say."""
+    """One person, who asks whichever web server comes to hand. `told` gathers what the answers say.
 
-    def __init__(self, email: str, urls: Sequence[str], told: Told, chance: random.Random) -> None:
+    `longest_pause_s`: before pressing again, when no answer came.
+    """
+
+    def __init__(
+        self,
+        email: str,
+        urls: Sequence[str],
+        told: Told,
+        chance: random.Random,
+        longest_pause_s: float = LONGEST_PAUSE_S,
+    ) -> None:
         self._email = email
         self._urls = urls
         self._told = told
         self._chance = chance
+        self._longest_pause_s = longest_pause_s
         self._csrf_token = ""
         self._http = requests.Session()
         self._http.trust_env = False
@@ -152,6 +164,17 @@ class Operator:
         if answer is not None and answer.status_code == 303 and "/refunds/" in answer.headers["Location"]:
             self._told.undone.add(reference)
 
+    def send(self, path: str, fields: Mapping[str, str]) -> int:
+        """Send any form until it is answered; the answer's status."""
+        ends_at_s = time.monotonic() + PRESSES_FOR_S
+        while time.monotonic() < ends_at_s:
+            if csrf_token := _CSRF.search(self._page("/refunds/")):
+                answer, _ = self._press(path, {"csrf_token": csrf_token[1], **fields})
+                if answer is not None:
+                    return answer.status_code
+            time.sleep(SHORTEST_PAUSE_S)
+        raise AssertionError(f"{path} was never answered")
+
     def _press(self, path: str, fields: Mapping[str, str]) -> tuple[requests.Response | None, int]:
         """Send a form until there is an answer that says what became of it; and how many answers were none."""
         lost, ends_at_s = 0, time.monotonic() + PRESSES_FOR_S
@@ -161,7 +184,7 @@ class Operator:
                 return answer, lost
             lost += 1
             self._told.lost_answers += 1
-            time.sleep(self._chance.uniform(SHORTEST_PAUSE_S, 10 * SHORTEST_PAUSE_S))
+            time.sleep(self._chance.uniform(SHORTEST_PAUSE_S, self._longest_pause_s))
         return None, lost
 
     def _page(self, path: str) -> str:

@@ -178,6 +178,14 @@ def test_a_viewer_decides_nothing(viewer: Browser, refund_desk: RefundDesk) -> N
 
 
 @on_sqlite
+def test_whoever_proposed_and_has_become_a_viewer_takes_nothing_back(viewer: Browser, refund_desk: RefundDesk) -> None:
+    lost = not_found(refund_desk)
+    resolution_id = propose(refund_desk, lost, NEVER_MADE, None, refund_desk.person("viewer"))
+    assert decide(viewer, resolution_id, "withdraw").status == 403
+    assert resolutions_of(refund_desk, lost) == ["proposed"]
+
+
+@on_sqlite
 def test_proposals_that_do_not_exist_are_not_found(operator: Browser) -> None:
     for number in ("1", "0", "-1", "x", "²", "9" * 30):
         assert operator.post(f"/resolutions/{number}/confirm").status == 404
