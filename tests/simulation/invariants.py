@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from dashboard import journal, refund_rules, replay
+from dashboard.resolutions import Look
 from dashboard.sandbox.bank import SandboxBank
 from dashboard.sandbox.ledger import Payment as BankPayment
 from dashboard.sandbox.ledger import Refund as BankRefund
@@ -264,6 +265,16 @@ class Invariants:
         """Every refund as the bank holds it."""
         for session, payment, refund in self._bank.ledger.refunds():
             yield AtBank(session.id, payment, refund)
+
+    def truth_of(self, reference: str, look: Look) -> tuple[str, str | None] | None:
+        """What people decide who know from the bank what it has; None where ours is there and turns up by itself."""
+        if refund_rules.STANDS in look.choices:
+            return refund_rules.STANDS, None
+        made = {each.refund.id for each in self.at_bank() if each.reference == reference}
+        bank_id = next((one.bank_id for one in look.candidates if one.bank_id in made), None)
+        if bank_id is not None:
+            return refund_rules.THAT_ONE, bank_id
+        return None if made else (refund_rules.NEVER_MADE, None)
 
     def _check_journal(self, refunds: list[RefundRow]) -> None:
         """It replays to exactly the tables, ranks only rise in it, and every change rests on something."""

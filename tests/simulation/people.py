@@ -149,8 +149,9 @@ class Reviewers:
                 return  # merged into another one meanwhile
             look = resolutions.look(desk, reference)
             if look.choices:
-                choice, bank_id = self._judge(reference, look)
-                proposed.append(resolutions.propose(desk, first, reference, choice, bank_id, "asked the bank"))
+                choice = self._judge(reference, look)
+                if choice is not None:
+                    proposed.append(resolutions.propose(desk, first, reference, *choice, "asked the bank"))
             else:
                 refunds.cancel(desk, first, reference)
 
@@ -173,28 +174,18 @@ class Reviewers:
     def _other_than(self, first: Person) -> Person:
         return self._world.chance.choice([person for person in self._people if person is not first])
 
-    def _judge(self, reference: str, look: resolutions.Look) -> tuple[str, str | None]:
+    def _judge(self, reference: str, look: resolutions.Look) -> tuple[str, str | None] | None:
         """What somebody proposes; noted where it is not true."""
-        if refund_rules.STANDS in look.choices:
-            return refund_rules.STANDS, None
-        go_by = self._world.plan.reviewers_go_by
-        if go_by == BANK:
-            return self._truth(reference, look)
+        truth, go_by = self._world.invariants.truth_of(reference, look), self._world.plan.reviewers_go_by
+        if go_by == BANK or refund_rules.STANDS in look.choices:
+            return truth
         shown = [candidate.bank_id for candidate in look.candidates]
         likely = shown[0] if shown else None
         bank_id = self._world.chance.choice([None, *shown]) if go_by == GUESS else likely
-        made = {each.refund.id for each in self._world.invariants.at_bank() if each.reference == reference}
-        if made != {bank_id} - {None}:
+        judged = (refund_rules.THAT_ONE, bank_id) if bank_id else (refund_rules.NEVER_MADE, None)
+        if judged != truth:
             self._world.invariants.misjudged.add(reference)
-        return (refund_rules.THAT_ONE, bank_id) if bank_id else (refund_rules.NEVER_MADE, None)
-
-    def _truth(self, reference: str, look: resolutions.Look) -> tuple[str, str | None]:
-        made = [each.refund.id for each in self._world.invariants.at_bank() if each.reference == reference]
-        candidates = {candidate.bank_id for candidate in look.candidates}
-        bank_id = next((one for one in made if one in candidates), None)
-        if made and bank_id is None:
-            raise RequestRefused("it will turn up by itself")
-        return (refund_rules.THAT_ONE, bank_id) if made else (refund_rules.NEVER_MADE, None)
+        return judged
 
     def _confirm(self, number: int, first: Person, second: Person, reference: str, session_id: str) -> None:
         def confirm(desk: Desk) -> None:

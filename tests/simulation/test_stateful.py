@@ -16,7 +16,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from dashboard import refund_rules, refunds, resolutions, sending, worker
+from dashboard import refunds, resolutions, sending, worker
 from dashboard.bank131.client import BankClient, BankError
 from dashboard.desk import Desk, journal_key
 from dashboard.refunds import CannotCancel, RequestRefused
@@ -153,18 +153,13 @@ class RefundLife(RuleBasedStateMachine):
             if not look.choices:
                 self.desk.cancel(reference, self.person)
                 return
-            choice, bank_id = self._truth(reference, look)
-            number = resolutions.propose(self.desk.desk, self.person, reference, choice, bank_id, "asked the bank")
+            truth = self.judge.truth_of(reference, look)
+            if truth is None:
+                return
+            number = resolutions.propose(self.desk.desk, self.person, reference, *truth, "asked the bank")
             resolutions.confirm(self.desk.desk, self.other, number)
         except (BankError, ResolutionRefused, CannotCancel):
             return
-
-    def _truth(self, reference: str, look: resolutions.Look) -> tuple[str, str | None]:
-        if refund_rules.STANDS in look.choices:
-            return refund_rules.STANDS, None
-        made = {each.refund.id for each in self.judge.at_bank() if each.reference == reference}
-        bank_id = next((one.bank_id for one in look.candidates if one.bank_id in made), None)
-        return (refund_rules.THAT_ONE, bank_id) if bank_id else (refund_rules.NEVER_MADE, None)
 
     # What goes wrong, and what happens elsewhere
 
