@@ -4,7 +4,7 @@ Everything here runs inside a write transaction that holds the session's lock. O
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -414,13 +414,24 @@ def _contradict(m: Merge, refund: Refund, shown: bank.Refund) -> None:
 
 
 def _look_for_missing(m: Merge) -> None:
-    """A snapshot without a refund that the bank has shown before is an old one, or the bank has dropped it."""
-    shown = {refund.id for _, refund in m.snapshot.refunds}
-    missing = [refund for refund in m.refunds if refund.bank_id and refund.bank_id not in shown]
+    """A snapshot without what the bank has shown before is an old one, or the bank has dropped it."""
+    missing = list(_missing(m))
     m.is_stale = bool(missing)
-    for refund in missing if m.seen.source == READ else ():
-        if m.seen.at - (refund.sent_at or refund.asked_at) > m.desk.config.quiet:
-            ledger.note_anomaly(m.tx, m.session, refund, refund_rules.MISSING, refund.bank_id or "")
+    for refund, bank_id, known_since in missing if m.seen.source == READ else ():
+        if m.seen.at - known_since > m.desk.config.quiet:
+            ledger.note_anomaly(m.tx, m.session, refund, refund_rules.MISSING, bank_id)
+
+
+def _missing(m: Merge) -> Iterator[tuple[Refund | None, str, datetime]]:
+    """The captured payments (without a refund) and the refunds that are not shown: their ids, and since when known."""
+    payments = {payment.id for payment in m.snapshot.payments}
+    for part in ledger.paid_parts(m.tx, m.session.id):
+        if part.payment_id not in payments:
+            yield None, part.payment_id, m.session.confirmed_at or m.seen.at
+    refunds = {refund.id for _, refund in m.snapshot.refunds}
+    for refund in m.refunds:
+        if refund.bank_id and refund.bank_id not in refunds:
+            yield refund, refund.bank_id, refund.sent_at or refund.asked_at
 
 
 def _look_at_unreadable(m: Merge) -> None:

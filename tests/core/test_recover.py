@@ -1,6 +1,7 @@
 """Recovering an unknown outcome: absence proved twice, one more send at most, review, and what turns up late."""
 
 import json
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
@@ -191,6 +192,41 @@ def test_only_a_good_whole_read_proves_absence(refund_desk: RefundDesk, flaw: st
     assert absences(refund_desk, refund) == (None, None)
     reads.read_session(refund_desk.desk, session_id)
     assert absences(refund_desk, refund) == (refund_desk.clock.now(), None)
+
+
+def without_key(session: Json) -> None:
+    del session["acquiring_payments"]
+
+
+def with_null(session: Json) -> None:
+    session["acquiring_payments"] = None
+
+
+def with_none(session: Json) -> None:
+    session["acquiring_payments"] = []
+
+
+def without_the_first(session: Json) -> None:
+    del session["acquiring_payments"][0]
+
+
+@pytest.mark.parametrize("strip", [without_key, with_null, with_none, without_the_first])
+def test_a_read_that_lacks_a_known_payment_proves_no_absence(
+    refund_desk: RefundDesk, strip: Callable[[Json], None]
+) -> None:
+    """What such a bank hides may be the refund itself, and it may have forgotten its key."""
+    session_id = refund_desk.paid_session(100_00, 5_00)
+    reference = refund_desk.ask(session_id, 10_00)
+    refund_desk.clock.advance(5)
+    refund_desk.wire.next(REFUND, lose_answer)
+    sending.send(refund_desk.desk, reference)
+    refund_desk.wire.next(STATUS, *[edited(strip)] * 40)
+    refund_desk.bank.ledger.used_keys.clear()
+    refund_desk.run_for(minutes=40)
+    assert absences(refund_desk, refund_desk.refund(reference)) == (None, None)
+    refund_desk.wire.forget_faults()
+    refund_desk.run_for(hours=3)
+    assert (refund_desk.refund(reference).state, len(refund_desk.bank_refunds(session_id))) == ("accepted", 1)
 
 
 def test_a_session_that_stays_in_part_unreadable_leaves_it_to_people_in_the_end(refund_desk: RefundDesk) -> None:

@@ -176,6 +176,18 @@ def test_a_read_that_is_not_whole_bears_nothing_out(refund_desk: RefundDesk) -> 
     assert refund_desk.refund(refund.reference).state == "abandoned"
 
 
+def test_a_read_that_lacks_the_payment_decides_nothing(refund_desk: RefundDesk) -> None:
+    refund = not_found(refund_desk)
+    refund_desk.bank.refund_here(refund.session_id, 10_00, {"reference": refund.reference})
+
+    def strip(session: Json) -> None:
+        session["acquiring_payments"] = []
+
+    refund_desk.wire.next(STATUS, edited(strip), edited(strip))
+    assert refused(lambda: propose(refund_desk, refund, NEVER_MADE)).code == "not_whole"
+    assert refund_desk.refund(refund.reference).state == "unknown"
+
+
 def test_a_stranger_does_not_forbid_it_and_is_named(refund_desk: RefundDesk) -> None:
     refund, elsewhere = with_stranger(refund_desk)
     refund_desk.clock.advance(hours=1)

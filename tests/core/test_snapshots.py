@@ -544,6 +544,35 @@ def test_a_webhook_that_comes_late_makes_nothing_missing(refund_desk: RefundDesk
     assert refund_desk.anomalies(session_id) == set()
 
 
+def test_a_captured_payment_that_stays_missing_is_an_anomaly(refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00, 50_00)
+    gone = refund_desk.bank_payments(session_id)[0]
+    refund_desk.read(session_id)
+    refund_desk.bank_payments(session_id).remove(gone)
+    refund_desk.clock.advance(900)
+    assert not reads.read_session(refund_desk.desk, session_id)
+    assert refund_desk.anomalies(session_id) == set(), "an answer may lag behind"
+    refund_desk.clock.advance(1)
+    refund_desk.read(session_id)
+    refund_desk.read(session_id)
+    assert refund_desk.anomalies(session_id) == {(None, "missing")}
+    [told] = [entry for entry in refund_desk.journal() if entry.action == "anomaly:missing"]
+    assert json.loads(told.data)["detail"] == gone.id
+    assert refund_desk.session(session_id).captured_minor == 150_00
+
+
+@pytest.mark.parametrize("status", ["pending", "failed"])
+def test_a_payment_that_was_never_captured_may_go_again(refund_desk: RefundDesk, status: str) -> None:
+    session_id = refund_desk.paid_session(100_00, 50_00)
+    failed = refund_desk.bank_payments(session_id)[0]
+    failed.status = status
+    refund_desk.read(session_id)
+    refund_desk.bank_payments(session_id).remove(failed)
+    refund_desk.clock.advance(hours=1)
+    assert reads.read_session(refund_desk.desk, session_id)
+    assert refund_desk.anomalies(session_id) == set()
+
+
 # The reading schedule
 
 

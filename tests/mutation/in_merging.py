@@ -243,7 +243,7 @@ _ODD_FACTS = (
     without(
         "what the bank does not show any more is told",
         "a refund vanishes at the bank, in silence",
-        Edit(SNAPSHOTS_PY, "if m.seen.at - (refund.sent_at or refund.asked_at) > m.desk.config.quiet:", "if False:"),
+        Edit(SNAPSHOTS_PY, "if m.seen.at - known_since > m.desk.config.quiet:", "if False:"),
         f"{SNAPSHOTS}::test_what_stays_missing_is_an_anomaly",
     ),
     without(
@@ -276,6 +276,13 @@ _ABSENCE = (
             "return not self.snapshot.unreadable",
         ),
         f"{RECOVER}::test_only_a_good_whole_read_proves_absence",
+    ),
+    without(
+        "absence only from what shows every known payment",
+        "a bank that shows no payments proves that there are no refunds, and pays twice",
+        Edit(SNAPSHOTS_PY, "if part.payment_id not in payments:", "if False:"),
+        f"{RECOVER}::test_a_read_that_lacks_a_known_payment_proves_no_absence",
+        "core/test_resolve_never_made.py::test_a_read_that_lacks_the_payment_decides_nothing",
     ),
     without_both(
         "proof of absence",
