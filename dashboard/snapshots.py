@@ -418,12 +418,12 @@ def _look_for_missing(m: Merge) -> None:
     missing = list(_missing(m))
     m.is_stale = bool(missing)
     for refund, bank_id, known_since in missing if m.seen.source == READ else ():
-        if m.seen.at - known_since > m.desk.config.quiet:
+        if bank_id not in m.snapshot.named and m.seen.at - known_since > m.desk.config.quiet:
             ledger.note_anomaly(m.tx, m.session, refund, refund_rules.MISSING, bank_id)
 
 
 def _missing(m: Merge) -> Iterator[tuple[Refund | None, str, datetime]]:
-    """The captured payments (without a refund) and the refunds that are not shown: their ids, and since when known."""
+    """What was known before and cannot be read here: a refund, or a captured payment (None), its id, since when."""
     payments = {payment.id for payment in m.snapshot.payments}
     for part in ledger.paid_parts(m.tx, m.session.id):
         if part.payment_id not in payments:

@@ -8,7 +8,7 @@ Source: the bank's documentation, "Objects" and "Webhooks", and the tests of its
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeGuard, TypeVar
@@ -105,7 +105,8 @@ class PaymentSession:
     """A payment session as the bank showed it at one moment.
 
     `unreadable` holds one line for each payment or refund that is there but could not be read. While it is
-    not empty the session proves nothing about what is *not* in it.
+    not empty the session proves nothing about what is *not* in it. `named`: the ids of all payments and refunds that
+    are there, readable or not.
     """
 
     id: str
@@ -118,6 +119,7 @@ class PaymentSession:
     error_code: str | None
     error_description: str | None
     unreadable: tuple[str, ...]
+    named: frozenset[str]
 
     @property
     def refunds(self) -> tuple[tuple[Payment, Refund], ...]:
@@ -177,6 +179,7 @@ def parse_session(data: object) -> PaymentSession:
         error_code=_text(error.get("code")),
         error_description=_text(error.get("description")),
         unreadable=tuple(unreadable),
+        named=frozenset(_names(fields)),
     )
 
 
@@ -190,6 +193,20 @@ def one_line(text: str) -> str:
     printable = "".join(character if character.isprintable() else " " for character in text)
     line = mask_card_numbers(" ".join(printable.split()))
     return line if len(line) <= MAX_TEXT else line[: MAX_TEXT - 1] + "…"
+
+
+def _names(session: Fields) -> Iterator[str]:
+    """The ids of a session's payments and of their refunds, whatever else can be read of them."""
+    for payment in _list_of(session, "acquiring_payments") + _list_of(session, "payment_list"):
+        for operation in (payment, *_list_of(_object_or_nothing(payment), "refunds")):
+            identifier = _identifier_or_none(operation)
+            if identifier is not None:
+                yield identifier
+
+
+def _list_of(fields: Fields, name: str) -> list[object]:
+    items = fields.get(name)
+    return items if isinstance(items, list) else []
 
 
 def _payments(session: Fields, unreadable: list[str]) -> tuple[Payment, ...]:
@@ -286,11 +303,9 @@ def _without_shared_refunds(payments: tuple[Payment, ...], unreadable: list[str]
 
 def _items(fields: Fields, name: str, unreadable: list[str]) -> list[object]:
     """The list under this name, empty when it is absent; anything but a list is named in `unreadable`."""
-    items = fields.get(name)
-    if items is None or isinstance(items, list):
-        return items or []
-    unreadable.append(f"{name}: not a list")
-    return []
+    if not isinstance(fields.get(name), list | None):
+        unreadable.append(f"{name}: not a list")
+    return _list_of(fields, name)
 
 
 def _identifier(fields: Fields) -> str:

@@ -78,6 +78,7 @@ def test_the_documented_example(session_json: Json) -> None:
         error_code=None,
         error_description=None,
         unreadable=(),
+        named=frozenset({"pm_9001", "rf_301"}),
     )
     assert session.refunds == ((payment, refund),)
 
@@ -223,6 +224,24 @@ def test_an_unreadable_payment_is_named_and_the_others_are_read(session_json: Js
         "payment without id: the payment is not a JSON object",
         "payment pm_1: unknown status: 'authorized'",
     )
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"status": "reversed"}, {"pm_9001", "rf_301"}),
+        ({"id": None}, {"rf_301"}),
+        ({"refunds": [{"id": "rf_1"}, {"id": 7}, None, {}]}, {"pm_9001", "rf_1"}),
+        ({"refunds": {"id": "rf_1"}}, {"pm_9001"}),
+    ],
+)
+def test_ids_are_kept_of_what_cannot_be_read_too(with_payment: Changed, change: Json, named: set[str]) -> None:
+    assert parse_session(with_payment(**change)).named == named
+
+
+def test_ids_of_version_two_are_kept_too() -> None:
+    session = parse_session({"id": "ps_1", "status": "created", "payment_list": [{"id": "pm_1"}, "pm_2"]})
+    assert session.named == {"pm_1"}
 
 
 @pytest.mark.parametrize("odd", [{}, "none", 0, False, {"0": {}}])

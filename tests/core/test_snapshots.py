@@ -561,6 +561,16 @@ def test_a_captured_payment_that_stays_missing_is_an_anomaly(refund_desk: Refund
     assert refund_desk.session(session_id).captured_minor == 150_00
 
 
+@pytest.mark.parametrize("what", ["refund", "payment"])
+def test_what_is_shown_but_cannot_be_read_is_not_gone(refund_desk: RefundDesk, what: str) -> None:
+    refund = accepted(refund_desk)
+    [payment] = refund_desk.bank_payments(refund.session_id)
+    (at_bank(refund_desk, refund) if what == "refund" else payment).status = "reversed"
+    refund_desk.clock.advance(hours=1)
+    assert not reads.read_session(refund_desk.desk, refund.session_id)
+    assert refund_desk.anomalies(refund.session_id) == {(None, "unreadable")}
+
+
 @pytest.mark.parametrize("status", ["pending", "failed"])
 def test_a_payment_that_was_never_captured_may_go_again(refund_desk: RefundDesk, status: str) -> None:
     session_id = refund_desk.paid_session(100_00, 50_00)
