@@ -2,7 +2,8 @@
 
 Both names of API versions 1 and 2 are read (`acquiring_payments` and `payment_list`); unknown fields and
 payouts are ignored. An unknown status or an amount that cannot be read is never guessed at: the object is
-left out and named in the session's `unreadable`. Text and metadata have their card numbers masked.
+left out and named in the session's `unreadable`. A time that cannot be read is none, like one that is not of the
+years 2000 to 2099: no screen or file has to write it. Text and metadata have their card numbers masked.
 Source: the bank's documentation, "Objects" and "Webhooks", and the tests of its PHP SDK.
 """
 
@@ -41,6 +42,7 @@ PAYMENT_STATUSES = frozenset({"succeeded", "in_progress", "pending", "failed"})
 REFUND_STATUSES = frozenset({"in_progress", "accepted", "declined", "error"})
 
 MAX_TEXT = 255
+PLAUSIBLE_YEARS = range(2000, 2100)
 
 _IDENTIFIER = re.compile(r"[\x21-\x7e]{1,100}")
 _CURRENCY = re.compile(r"[A-Za-z0-9]{3,10}")
@@ -340,12 +342,13 @@ def _amount(fields: Fields) -> Amount:
 
 
 def _time(value: object) -> datetime | None:
-    """An ISO 8601 time with `Z` or an offset, in UTC; None when there is none or it cannot be read."""
+    """An ISO 8601 time with `Z` or an offset, in UTC; None: there is none, it cannot be read, or its year cannot be."""
     try:
         time = datetime.fromisoformat(value) if isinstance(value, str) else None
-        return time.astimezone(UTC) if time and time.tzinfo else None
+        in_utc = time.astimezone(UTC) if time and time.tzinfo else None
     except (ValueError, OverflowError):
         return None
+    return in_utc if in_utc and in_utc.year in PLAUSIBLE_YEARS else None
 
 
 def _text(value: object) -> str | None:

@@ -3,6 +3,7 @@
 from tests.mutation.mutant import Edit, without, without_both
 
 LEDGER = "dashboard/ledger.py"
+OBJECTS = "dashboard/bank131/objects.py"
 READS = "dashboard/reads.py"
 SNAPSHOTS_PY = "dashboard/snapshots.py"
 TABLE = "dashboard/models/refunds.py"
@@ -267,6 +268,13 @@ _ODD_FACTS = (
         "a status of a new kind blocks a session, and nobody knows why",
         Edit(SNAPSHOTS_PY, "for line in m.snapshot.unreadable:", "for line in ():"),
         f"{SNAPSHOTS}::test_what_cannot_be_read_is_flagged_once",
+    ),
+    without(
+        "a time of a year that nobody can show is none",
+        "one odd date from the bank, and nobody can open the history",
+        Edit(OBJECTS, "return in_utc if in_utc and in_utc.year in PLAUSIBLE_YEARS else None", "return in_utc"),
+        "bank131/test_objects.py::test_times",
+        "web/test_history_filters.py::test_a_date_that_no_zone_can_show_breaks_no_page",
     ),
 )
 

@@ -10,6 +10,7 @@ from dashboard import refund_rules
 from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import RefundDesk
 from tests.bench.simulated import START
+from tests.bench.wire import STATUS, Json, edited, refunds_in
 from tests.web.browser import Browser
 from tests.web.made_up import MadeUp
 
@@ -226,6 +227,26 @@ def test_moments_are_shown_in_the_dashboards_zone(in_berlin: None, operator: Bro
     assert [one.text for one in shown] == ["29 Mar 03:00", "29 Mar 01:59", "31 Dec 2025 23:59"]
     assert shown[0]["title"] == "2026-03-29 01:00:00 UTC"
     assert shown[0]["datetime"] == "2026-03-29T01:00:00+00:00"
+
+
+@on_sqlite
+@pytest.mark.parametrize("made", ["9999-12-31T23:59:59.000000Z", "0001-01-01T00:00:00.000000Z"])
+def test_a_date_that_no_zone_can_show_breaks_no_page(
+    in_berlin: None, operator: Browser, refund_desk: RefundDesk, made: str
+) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    refund_desk.bank.refund_here(session_id, 10_00)
+
+    def change(session: Json) -> None:
+        refunds_in(session)[0].update(created_at=made, finished_at=made)
+
+    refund_desk.wire.next(STATUS, edited(change), edited(change))
+    refund_desk.read(session_id)
+    [refund] = refund_desk.refunds(session_id)
+    assert (refund.asked_at, refund.bank_finished_at) == (refund_desk.clock.now(), None)
+    pages = ("/refunds/", f"/sessions/{session_id}", f"/refunds/{refund.reference}")
+    assert [operator.get(url).status for url in pages] == [200, 200, 200]
+    assert operator.get("/refunds/").references == [refund.reference]
 
 
 # What cannot be used
