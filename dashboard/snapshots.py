@@ -25,6 +25,9 @@ ANSWER = "answer"
 READ_AGAIN = timedelta(seconds=1)
 # Of metadata, so many characters can be searched for.
 LONGEST_METADATA = 2000
+# Of what cannot be read, so many parts are told of one by one.
+MOST_UNREADABLE = 50
+MORE_UNREADABLE = f"more than {MOST_UNREADABLE} parts"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -435,8 +438,11 @@ def _missing(m: Merge) -> Iterator[tuple[Refund | None, str, datetime]]:
 
 
 def _look_at_unreadable(m: Merge) -> None:
-    for line in m.snapshot.unreadable:
+    lines = list(dict.fromkeys(m.snapshot.unreadable))
+    for line in lines[:MOST_UNREADABLE]:
         ledger.note_anomaly(m.tx, m.session, None, refund_rules.UNREADABLE, line)
+    if len(lines) > MOST_UNREADABLE:
+        ledger.note_anomaly(m.tx, m.session, None, refund_rules.UNREADABLE, MORE_UNREADABLE)
 
 
 # When to read next

@@ -282,7 +282,7 @@ def _one_per_id(operations: list[_Operation], what: str, unreadable: list[str]) 
     by_id: dict[str, list[_Operation]] = {}
     for operation in operations:
         twins = by_id.setdefault(operation.id, [])
-        if operation not in twins:
+        if len(twins) < 2 and operation not in twins:
             twins.append(operation)
     unreadable += [
         f"{what} {one_id}: comes more than once with different content"

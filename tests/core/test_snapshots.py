@@ -498,6 +498,27 @@ def test_what_cannot_be_read_is_flagged_once(refund_desk: RefundDesk) -> None:
     assert len(refund_desk.refunds(refund.session_id)) == 1
 
 
+@pytest.mark.parametrize(
+    ("parts", "told"),
+    [
+        ([{}] * 60, ["refund without id: no usable id: missing"]),
+        ([{"id": f"rf_{n}"} for n in range(60)], [f"refund rf_{n}: unknown status: missing" for n in range(50)]),
+    ],
+)
+def test_of_many_that_cannot_be_read_each_is_told_once_and_no_more_than_fifty(
+    refund_desk: RefundDesk, parts: list[Json], told: list[str]
+) -> None:
+    """Each takes a look into the books while everybody else waits."""
+    session_id = refund_desk.paid_session(100_00)
+    refund_desk.read(session_id)
+    webhook = json.loads(refund_desk.wire.webhook_now(session_id))
+    webhook["session"]["acquiring_payments"][0]["refunds"] = parts
+    refund_desk.deliver(json.dumps(webhook).encode())
+    flagged = [entry for entry in refund_desk.journal() if entry.action == "anomaly:unreadable"]
+    more = ["more than 50 parts"] if len(told) > 1 else []
+    assert [json.loads(entry.data)["detail"] for entry in flagged] == told + more
+
+
 def test_the_rest_of_a_snapshot_counts_though_a_part_cannot_be_read(refund_desk: RefundDesk) -> None:
     reference = refund_desk.ask_and_send(refund_desk.paid_session(100_00), 10_00)
 
