@@ -138,9 +138,14 @@ def change_state(tx: WriteSession, refund: Refund, state: str, actor: str, **evi
 
 
 def own_move(tx: WriteSession, refund: Refund, state: str, actor: str, **evidence: Any) -> None:
-    """A change of state that we make by ourselves. Raises ForbiddenMove where the rules do not know it."""
+    """A change of state that we make by ourselves; with an end nobody has to look at the refund any more.
+
+    Raises ForbiddenMove where the rules do not know it.
+    """
     refund_rules.check_own_move(refund.state, state)
     change_state(tx, refund, state, actor, **evidence)
+    if state in refund_rules.ENDS:
+        end_review(tx, refund, actor)
 
 
 def flag_review(tx: WriteSession, refund: Refund, why: str, **evidence: Any) -> None:

@@ -15,7 +15,17 @@ from dashboard.refunds import CannotCancel, RequestRefused
 from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import RefundDesk, order
 from tests.bench.reviews import NEVER_MADE, THAT_ONE, decide, not_found, propose, refused
-from tests.bench.wire import REFUND, STATUS, Crash, crash_after, lose_answer, lose_request, refuse_connection
+from tests.bench.wire import (
+    REFUND,
+    STATUS,
+    Crash,
+    crash_after,
+    error,
+    lose_answer,
+    lose_request,
+    meanwhile,
+    refuse_connection,
+)
 
 ACTOR = "command line"
 LEASE_S = 35
@@ -116,6 +126,19 @@ def test_one_that_was_being_sent_and_is_not_found_waits_for_people(refund_desk: 
     refund = refund_desk.refund(reference)
     assert (refund.state, refund.review, refund.absence_1_at) == ("unknown", "restored", None)
     assert decide(refund_desk, refund, NEVER_MADE).state == "abandoned"
+
+
+def test_one_that_is_refused_meanwhile_needs_nobody(refund_desk: RefundDesk) -> None:
+    """Nobody could decide on it, and nothing more of its session would ever be sent."""
+    session_id = refund_desk.paid_session(100_00)
+    reference = refund_desk.ask(session_id, 10_00)
+    refund_desk.clock.advance(5)
+    restored = meanwhile(lambda: restore.after_restore(refund_desk.desk, ACTOR), error("authentication_error", 401))
+    refund_desk.wire.next(REFUND, restored)
+    sending.send(refund_desk.desk, reference)
+    refund = refund_desk.refund(reference)
+    assert (refund.state, refund.review) == ("refused", "")
+    assert refund_desk.actions(reference)[-2:] == ["refund:refused", "refund:review_over"]
 
 
 # A backup from before the send

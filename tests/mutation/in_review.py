@@ -59,6 +59,12 @@ _TWO_PEOPLE = (
         f"{NEVER_MADE}::test_whoever_proposed_takes_it_back",
     ),
     without(
+        "with an end of ours nobody has to look any more",
+        "a refused refund waits for people who cannot decide on it, and blocks its session for ever",
+        Edit(LEDGER, "    if state in refund_rules.ENDS:\n        end_review(tx, refund, actor)\n", ""),
+        f"{RESTORED}::test_one_that_is_refused_meanwhile_needs_nobody",
+    ),
+    without(
         "what is decided is decided once",
         "what was taken back is carried out all the same",
         Edit(
