@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from dashboard import anomalies, ledger, reads, refund_rules, restore, search, snapshots
 from dashboard.bank131.client import BankError, Reading
@@ -361,12 +361,31 @@ def _carry_out(merge: Merge, refund: Refund, proposal: Resolution, person: Perso
         elsewhere = next(one for one in merge.refunds if one.bank_id == proposal.bank_id)
         _take_place(merge, refund, elsewhere, proposal, person)
     else:
+        why = refund.review
         ledger.end_review(merge.tx, refund, person.email, resolution=proposal.id)
+        if why != refund_rules.CONTRADICTION and _is_contradiction_open(merge.tx, refund, proposal):
+            ledger.flag_review(merge.tx, refund, refund_rules.CONTRADICTION, bank_status=refund.bank_status)
     if proposal.choice == refund_rules.NEVER_MADE:
         evidence = {"resolution": proposal.id, **merge.seen.evidence}
         ledger.own_move(merge.tx, refund, refund_rules.ABANDONED, person.email, **evidence)
     ledger.recount(merge.tx, merge.session, merge.refunds)
     snapshots.schedule(merge)
+
+
+def _is_contradiction_open(tx: WriteSession, refund: Refund, proposal: Resolution) -> bool:
+    """The bank contradicted itself while people looked at something else, and has not been let stand since then.
+
+    What was decided just now was about the other thing.
+    """
+    told = select(func.min(Anomaly.found_at)).where(Anomaly.refund_id == refund.id, Anomaly.kind == refund_rules.CONTRADICTION)
+    stands = select(Resolution.id).where(
+        Resolution.refund_id == refund.id,
+        Resolution.id != proposal.id,
+        Resolution.choice == refund_rules.STANDS,
+        Resolution.state == CONFIRMED,
+        Resolution.decided_at >= told.scalar_subquery(),
+    )
+    return refund.contradicted and tx.scalars(stands).first() is None
 
 
 def _take_place(merge: Merge, refund: Refund, elsewhere: Refund, proposal: Resolution, person: Person) -> None:

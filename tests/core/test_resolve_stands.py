@@ -3,7 +3,7 @@
 import pytest
 
 from tests.bench.refund_desk import RefundDesk
-from tests.bench.reviews import NEVER_MADE, STANDS, decide, propose, refused
+from tests.bench.reviews import NEVER_MADE, STANDS, confirm, decide, propose, refused
 from tests.bench.wire import Json, edited
 
 
@@ -57,6 +57,26 @@ def test_until_then_its_session_waits_and_then_goes_on(refund_desk: RefundDesk, 
     refund_desk.run_for(hours=30)
     assert refund_desk.refund(behind).state == "accepted"
     assert [refund.review for refund in refund_desk.refunds(session_id) if refund.review] == []
+
+
+def test_a_contradiction_behind_another_review_is_looked_at_next_and_once(refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    reference = doubled(refund_desk, session_id)
+    ours = refund_desk.refund(reference)
+    refund_desk.bank.decide_refund(ours.bank_id or "", "accepted", force=True)
+    refund_desk.read(session_id)
+    proposed = propose(refund_desk, ours, STANDS)
+    refund_desk.bank.decide_refund(ours.bank_id or "", "declined", force=True)
+    confirm(refund_desk, proposed)
+    ours = refund_desk.refund(reference)
+    assert (ours.contradicted, ours.review) == (True, "contradiction")
+    assert refund_desk.actions(reference)[-2:] == ["refund:review_over", "refund:review"]
+    assert decide(refund_desk, ours, STANDS).review == ""
+    refund_desk.bank.refund_here(session_id, 10_00, {"reference": reference})
+    refund_desk.read(session_id)
+    assert refund_desk.refund(reference).review == "duplicate"
+    refund_desk.clock.advance(60)
+    assert decide(refund_desk, ours, STANDS).review == "", "that was let stand before"
 
 
 def test_it_can_be_decided_while_part_of_the_session_cannot_be_read(refund_desk: RefundDesk) -> None:

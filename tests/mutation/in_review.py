@@ -17,6 +17,7 @@ THAT_ONE = "core/test_resolve_that_one.py"
 RESTORED = "core/test_restored.py"
 ACKNOWLEDGE = "core/test_acknowledge.py"
 TEST_DB = "core/test_db.py"
+STANDS = "core/test_resolve_stands.py"
 
 _SAME_PERSON = Edit(
     RESOLUTIONS,
@@ -63,6 +64,26 @@ _TWO_PEOPLE = (
         "a refused refund waits for people who cannot decide on it, and blocks its session for ever",
         Edit(LEDGER, "    if state in refund_rules.ENDS:\n        end_review(tx, refund, actor)\n", ""),
         f"{RESTORED}::test_one_that_is_refused_meanwhile_needs_nobody",
+    ),
+    without(
+        "a contradiction behind another review is looked at next",
+        "the bank took its word back, and nobody is ever asked",
+        Edit(
+            RESOLUTIONS,
+            'if why != refund_rules.CONTRADICTION and _is_contradiction_open(merge.tx, refund, proposal):',
+            "if False:",
+        ),
+        f"{STANDS}::test_a_contradiction_behind_another_review_is_looked_at_next_and_once",
+    ),
+    without(
+        "what was let stand is not looked at again",
+        "people decide the same thing over and over",
+        Edit(
+            RESOLUTIONS,
+            "return refund.contradicted and tx.scalars(stands).first() is None",
+            "return refund.contradicted",
+        ),
+        f"{STANDS}::test_a_contradiction_behind_another_review_is_looked_at_next_and_once",
     ),
     without(
         "what is decided is decided once",
