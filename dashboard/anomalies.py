@@ -68,6 +68,7 @@ def inherit(
     """
     ledger.note_anomaly(tx, session, refund, fact.kind, fact.detail)
     (ours,) = locked(tx, Anomaly.refund_id == refund.id, Anomaly.kind == fact.kind, Anomaly.detail == fact.detail)
+    ours.over_at = fact.over_at
     if not is_same or fact.acknowledged_at is None or ours.acknowledged_at is not None:
         return
     ours.acknowledged_at, ours.acknowledged_by_id = fact.acknowledged_at, fact.acknowledged_by_id

@@ -4,7 +4,7 @@ Callers hold the session's lock: `lock_session` first, then `refunds_of`, then `
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -188,7 +188,7 @@ def settle_review(tx: WriteSession, refund: Refund) -> None:
 
 
 def note_anomaly(tx: WriteSession, session: PaymentSession, refund: Refund | None, kind: str, detail: str) -> None:
-    """Record a fact that fits no rule, once. `detail` tells it from others of its kind."""
+    """Record a fact that fits no rule, once, and again where it was over. `detail` tells it from others of its kind."""
     refund_id = refund.id if refund else 0
     same = (
         Anomaly.session_id == session.id,
@@ -196,13 +196,32 @@ def note_anomaly(tx: WriteSession, session: PaymentSession, refund: Refund | Non
         Anomaly.kind == kind,
         Anomaly.detail == detail,
     )
-    if tx.scalars(select(Anomaly.id).where(*same)).first() is not None:
+    known = tx.scalars(select(Anomaly).where(*same)).one_or_none()
+    if known is not None and not _holds_again(known):
         return
-    now = tx.clock.now()
-    tx.add(Anomaly(session_id=session.id, refund_id=refund_id, kind=kind, detail=detail, found_at=now))
+    found = known or Anomaly(session_id=session.id, refund_id=refund_id, kind=kind, detail=detail)
+    found.found_at = tx.clock.now()
+    tx.add(found)
     tx.flush()
     subject = subject_of(refund) if refund else f"session:{session.id}"
     tx.record(WORKER, f"anomaly:{kind}", subject, detail=detail)
+
+
+def _holds_again(anomaly: Anomaly) -> bool:
+    """Open a fact that was over for people again; False: it never was, or nobody had looked at it yet."""
+    was_over, anomaly.over_at = anomaly.over_at is not None, None
+    if not was_over or anomaly.acknowledged_at is None:
+        return False
+    anomaly.acknowledged_at = anomaly.acknowledged_by_id = anomaly.comment = None
+    return True
+
+
+def end_anomalies(tx: WriteSession, session: PaymentSession, kind: str, holding: Collection[str]) -> None:
+    """Of the session's facts of this kind only those with these details still hold."""
+    of_kind = (Anomaly.session_id == session.id, Anomaly.kind == kind, Anomaly.over_at.is_(None))
+    for anomaly in tx.scalars(select(Anomaly).where(*of_kind)):
+        if anomaly.detail not in holding:
+            anomaly.over_at = tx.clock.now()
 
 
 def subject_of(refund: Refund) -> str:

@@ -377,7 +377,8 @@ def _is_contradiction_open(tx: WriteSession, refund: Refund, proposal: Resolutio
 
     What was decided just now was about the other thing.
     """
-    told = select(func.min(Anomaly.found_at)).where(Anomaly.refund_id == refund.id, Anomaly.kind == refund_rules.CONTRADICTION)
+    of_it = (Anomaly.refund_id == refund.id, Anomaly.kind == refund_rules.CONTRADICTION)
+    told = select(func.min(Anomaly.found_at)).where(*of_it)
     stands = select(Resolution.id).where(
         Resolution.refund_id == refund.id,
         Resolution.id != proposal.id,

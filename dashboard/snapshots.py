@@ -420,8 +420,12 @@ def _look_for_missing(m: Merge) -> None:
     """A snapshot without what the bank has shown before is an old one, or the bank has dropped it."""
     missing = list(_missing(m))
     m.is_stale = bool(missing)
-    for refund, bank_id, known_since in missing if m.seen.source == READ else ():
-        if bank_id not in m.snapshot.named and m.seen.at - known_since > m.desk.config.quiet:
+    if m.seen.source != READ:
+        return
+    gone = {bank_id for _, bank_id, _ in missing} - m.snapshot.named
+    ledger.end_anomalies(m.tx, m.session, refund_rules.MISSING, gone)
+    for refund, bank_id, known_since in missing:
+        if bank_id in gone and m.seen.at - known_since > m.desk.config.quiet:
             ledger.note_anomaly(m.tx, m.session, refund, refund_rules.MISSING, bank_id)
 
 
@@ -439,10 +443,11 @@ def _missing(m: Merge) -> Iterator[tuple[Refund | None, str, datetime]]:
 
 def _look_at_unreadable(m: Merge) -> None:
     lines = list(dict.fromkeys(m.snapshot.unreadable))
-    for line in lines[:MOST_UNREADABLE]:
+    told = lines[:MOST_UNREADABLE] + ([MORE_UNREADABLE] if len(lines) > MOST_UNREADABLE else [])
+    if m.seen.source == READ and not m.is_stale:
+        ledger.end_anomalies(m.tx, m.session, refund_rules.UNREADABLE, {*lines, *told})
+    for line in told:
         ledger.note_anomaly(m.tx, m.session, None, refund_rules.UNREADABLE, line)
-    if len(lines) > MOST_UNREADABLE:
-        ledger.note_anomaly(m.tx, m.session, None, refund_rules.UNREADABLE, MORE_UNREADABLE)
 
 
 # When to read next

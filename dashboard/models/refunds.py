@@ -132,6 +132,7 @@ class Anomaly(Base):
     """A fact that fits no rule, told once. `kind` is a code, `detail` what tells it from others of its kind.
 
     `refund_id` 0: of the session itself. `acknowledged_at`: somebody has looked at it, and said so in `comment`.
+    `over_at`: a read has shown since that it does not hold any more; should it hold again, it is told again.
     """
 
     __tablename__ = "anomalies"
@@ -150,3 +151,4 @@ class Anomaly(Base):
     acknowledged_at: Mapped[datetime | None]
     acknowledged_by_id: Mapped[str | None] = mapped_column(ForeignKey("people.id"))
     comment: Mapped[str | None]
+    over_at: Mapped[datetime | None]

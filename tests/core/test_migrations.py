@@ -156,7 +156,7 @@ def test_a_database_of_the_first_shape_keeps_all_that_is_in_it(empty_database_ur
             assert verify(session, KEY).problem is None
     assert (refund.reference, refund.state, refund.review, refund.replaces_id) == ("r-1", "unknown", "not_found", None)
     assert (anomaly.refund_id, anomaly.kind, anomaly.acknowledged_at, anomaly.comment) == (1, "may_be_ours", None, None)
-    assert installation.restored_at is None
+    assert (anomaly.over_at, installation.restored_at) == (None, None)
 
 
 PROPOSAL = """

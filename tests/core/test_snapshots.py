@@ -4,11 +4,11 @@ import json
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
-from dashboard import ledger, reads
-from dashboard.models import Payment, PaymentSession, Refund
+from dashboard import anomalies, ledger, reads
+from dashboard.models import Anomaly, Payment, PaymentSession, Refund
 from dashboard.sandbox.ledger import Refund as BankRefund
 from tests.bench.refund_desk import RefundDesk
 from tests.bench.wire import (
@@ -602,6 +602,102 @@ def test_a_payment_that_was_never_captured_may_go_again(refund_desk: RefundDesk,
     refund_desk.clock.advance(hours=1)
     assert reads.read_session(refund_desk.desk, session_id)
     assert refund_desk.anomalies(session_id) == set()
+
+
+# What was told before, and is over
+
+
+def acknowledge(refund_desk: RefundDesk, session_id: str) -> None:
+    """Somebody looks at the one fact about the session or its refunds."""
+    anomalies.acknowledge(refund_desk.desk, refund_desk.person(), told(refund_desk, session_id).id, "seen")
+
+
+def told(refund_desk: RefundDesk, session_id: str) -> Anomaly:
+    with refund_desk.desk.read() as session:
+        return session.scalars(select(Anomaly).where(Anomaly.session_id == session_id)).one()
+
+
+def times_told(refund_desk: RefundDesk) -> int:
+    return sum(entry.action in {"anomaly:missing", "anomaly:unreadable"} for entry in refund_desk.journal())
+
+
+@pytest.mark.parametrize("what", ["refund", "payment"])
+@pytest.mark.parametrize("seen", ["while it is gone", "when it is back"])
+def test_what_goes_a_second_time_is_told_again(refund_desk: RefundDesk, what: str, seen: str) -> None:
+    session_id = accepted(refund_desk).session_id if what == "refund" else refund_desk.paid_session(100_00)
+    payments = refund_desk.bank_payments(session_id)
+    there = payments[0].refunds if what == "refund" else payments
+    refund_desk.read(session_id)
+    refund_desk.clock.advance(hours=1)
+    [kept] = there
+    there.clear()
+    refund_desk.read(session_id)
+    if seen == "while it is gone":
+        acknowledge(refund_desk, session_id)
+        refund_desk.read(session_id)
+        assert told(refund_desk, session_id).acknowledged_at is not None, "it simply goes on"
+    there.append(kept)
+    refund_desk.read(session_id)
+    if seen == "when it is back":
+        acknowledge(refund_desk, session_id)
+        refund_desk.read(session_id)
+    fact = told(refund_desk, session_id)
+    assert fact.acknowledged_at is not None
+    assert times_told(refund_desk) == 1
+    refund_desk.clock.advance(60)
+    there.clear()
+    refund_desk.read(session_id)
+    refund_desk.read(session_id)
+    again = told(refund_desk, session_id)
+    assert (again.id, again.found_at) == (fact.id, refund_desk.clock.now())
+    assert (again.acknowledged_at, again.acknowledged_by_id, again.comment) == (None, None, None)
+    assert times_told(refund_desk) == 2
+    acknowledge(refund_desk, session_id)
+    refund_desk.read(session_id)
+    assert told(refund_desk, session_id).acknowledged_at is not None
+
+
+def test_what_goes_a_second_time_before_anybody_looked_is_one_fact(refund_desk: RefundDesk) -> None:
+    session_id = accepted(refund_desk).session_id
+    refund_desk.clock.advance(hours=1)
+    [payment] = refund_desk.bank_payments(session_id)
+    [kept] = payment.refunds
+    for _ in range(2):
+        payment.refunds.clear()
+        refund_desk.read(session_id)
+        payment.refunds.append(kept)
+        refund_desk.read(session_id)
+    assert times_told(refund_desk) == 1
+
+
+def on_hold(session: Json) -> None:
+    session["acquiring_payments"][0]["refunds"].append({"id": "rf_new", "status": "on_hold"})
+
+
+def test_what_cannot_be_read_a_second_time_is_told_again(refund_desk: RefundDesk) -> None:
+    session_id = accepted(refund_desk).session_id
+    refund_desk.wire.next(STATUS, edited(on_hold), edited(on_hold))
+    refund_desk.read(session_id)
+    acknowledge(refund_desk, session_id)
+    refund_desk.read(session_id)
+    assert told(refund_desk, session_id).acknowledged_at is not None, "it simply goes on"
+    refund_desk.read(session_id)
+    refund_desk.wire.next(STATUS, edited(on_hold))
+    refund_desk.read(session_id)
+    assert told(refund_desk, session_id).acknowledged_at is None
+    assert times_told(refund_desk) == 2
+
+
+def test_what_an_old_copy_does_not_have_is_not_readable_again(refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    old = refund_desk.wire.answer_now(session_id)
+    refund_desk.ask_and_send(session_id, 10_00)
+    refund_desk.wire.next(STATUS, edited(on_hold), replay(old), edited(on_hold))
+    refund_desk.read(session_id)
+    acknowledge(refund_desk, session_id)
+    refund_desk.read(session_id)
+    refund_desk.read(session_id)
+    assert told(refund_desk, session_id).acknowledged_at is not None
 
 
 # The reading schedule

@@ -18,6 +18,7 @@ def upgrade() -> None:
     _add_reference("anomalies", "acknowledged_by_id", "VARCHAR", "people")
     op.add_column("anomalies", sa.Column("acknowledged_at", UtcDateTime(), nullable=True))
     op.add_column("anomalies", sa.Column("comment", sa.String(), nullable=True))
+    op.add_column("anomalies", sa.Column("over_at", UtcDateTime(), nullable=True))
     op.add_column("installation", sa.Column("restored_at", UtcDateTime(), nullable=True))
     _create_resolutions()
     _create_indexes()
