@@ -405,7 +405,8 @@ def _take_place(merge: Merge, refund: Refund, elsewhere: Refund, proposal: Resol
     state = refund_rules.hear_bank(refund.state, elsewhere.state).state
     ledger.change_state(tx, refund, state, ledger.BANK, bank_id=refund.bank_id, **evidence)
     for fact in told_of_it:
-        anomalies.inherit(tx, merge.session, refund, fact, person, is_same=_is_same(fact, refund, elsewhere))
+        if not _is_our_amount(fact, refund):
+            anomalies.inherit(tx, merge.session, refund, fact, person, is_same=_is_same(fact, refund, elsewhere))
     if still_odd:
         ledger.flag_review(tx, refund, still_odd, bank_id=refund.bank_id)
     search.keep_terms(tx, refund.session_id, (refund.reference, refund.comment, refund.bank_id, refund.rrn), refund.id)
@@ -418,6 +419,11 @@ def _compare_amounts(merge: Merge, refund: Refund) -> None:
         merge.tx.record(ledger.BANK, "refund:bank_amount", ledger.subject_of(refund), **evidence)
         detail = f"{theirs[0]} {theirs[1]}"
         ledger.note_anomaly(merge.tx, merge.session, refund, refund_rules.AMOUNT_DIFFERS, detail)
+
+
+def _is_our_amount(fact: Anomaly, refund: Refund) -> bool:
+    """Whether all that is odd about it is that the row made elsewhere had another amount than the bank, and we."""
+    return fact.kind == refund_rules.AMOUNT_DIFFERS and fact.detail == f"{refund.amount_minor} {refund.currency}"
 
 
 def _is_same(fact: Anomaly, refund: Refund, elsewhere: Refund) -> bool:

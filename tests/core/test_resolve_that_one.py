@@ -279,6 +279,36 @@ def test_one_that_the_bank_no_longer_shows_is_not_taken(refund_desk: RefundDesk)
     assert refund_desk.refund(refund.reference).bank_id is None
 
 
+def test_what_was_over_of_the_other_row_is_told_again_of_ours_when_it_comes_back(refund_desk: RefundDesk) -> None:
+    refund, elsewhere = with_stranger(refund_desk)
+    [payment] = refund_desk.bank_payments(refund.session_id)
+    kept = list(payment.refunds)
+    refund_desk.clock.advance(hours=1)
+    payment.refunds.clear()
+    refund_desk.read(refund.session_id)
+    with refund_desk.desk.read() as session:
+        of_it = select(Anomaly.id).where(Anomaly.refund_id == elsewhere.id, Anomaly.kind == "missing")
+        anomaly_id = session.scalars(of_it).one()
+    anomalies.acknowledge(refund_desk.desk, second(refund_desk), anomaly_id, "the bank is looking for it")
+    payment.refunds.extend(kept)
+    decide(refund_desk, refund, THAT_ONE, elsewhere.bank_id)
+    payment.refunds.clear()
+    refund_desk.read(refund.session_id)
+    with refund_desk.desk.read() as session:
+        of_ours = select(Anomaly.acknowledged_at).where(Anomaly.refund_id == refund.id, Anomaly.kind == "missing")
+        assert session.scalars(of_ours).all() == [None]
+
+
+def test_an_amount_that_differed_from_the_other_row_alone_is_not_told_of_ours(refund_desk: RefundDesk) -> None:
+    refund, elsewhere = with_stranger(refund_desk, amount_minor=9_00)
+    refund_desk.bank_refunds(refund.session_id)[-1].amount_minor = 10_00
+    refund_desk.read(refund.session_id)
+    assert (elsewhere.reference, "amount_differs") in refund_desk.anomalies(refund.session_id)
+    after = decide(refund_desk, refund, THAT_ONE, elsewhere.bank_id)
+    assert (after.amount_minor, after.bank_amount_minor) == (10_00, 10_00)
+    assert (refund.reference, "amount_differs") not in refund_desk.anomalies(refund.session_id)
+
+
 def test_one_that_turns_out_to_be_another_s_is_not_taken(refund_desk: RefundDesk) -> None:
     refund, elsewhere = with_stranger(refund_desk)
     resolution_id = propose(refund_desk, refund, THAT_ONE, elsewhere.bank_id)

@@ -70,10 +70,22 @@ _TWO_PEOPLE = (
         "the bank took its word back, and nobody is ever asked",
         Edit(
             RESOLUTIONS,
-            'if why != refund_rules.CONTRADICTION and _is_contradiction_open(merge.tx, refund, proposal):',
+            "if why != refund_rules.CONTRADICTION and _is_contradiction_open(merge.tx, refund, proposal):",
             "if False:",
         ),
         f"{STANDS}::test_a_contradiction_behind_another_review_is_looked_at_next_and_once",
+    ),
+    without(
+        "what was over of the other row is over of ours",
+        "what somebody saw come back vanishes for good, in silence",
+        Edit("dashboard/anomalies.py", "    ours.over_at = fact.over_at\n", ""),
+        f"{THAT_ONE}::test_what_was_over_of_the_other_row_is_told_again_of_ours_when_it_comes_back",
+    ),
+    without(
+        "what is true of the other row alone is not told of ours",
+        "people look for money that is not missing",
+        Edit(RESOLUTIONS, "        if not _is_our_amount(fact, refund):\n    ", ""),
+        f"{THAT_ONE}::test_an_amount_that_differed_from_the_other_row_alone_is_not_told_of_ours",
     ),
     without(
         "what was let stand is not looked at again",
