@@ -254,7 +254,7 @@ _ODD_FACTS = (
     without(
         "only a read of ours tells what is missing",
         "a webhook that comes late cries wolf over every refund made since",
-        Edit(SNAPSHOTS_PY, "known_since in missing if m.seen.source == READ else ():", "known_since in missing:"),
+        Edit(SNAPSHOTS_PY, "    if m.seen.source != READ:\n        return\n    gone", "    gone"),
         f"{SNAPSHOTS}::test_a_webhook_that_comes_late_makes_nothing_missing",
     ),
     without(
