@@ -25,7 +25,7 @@ Outcome = TypeVar("Outcome")
 
 class ResolutionRefused(Exception):
     """Nothing was decided. `code`: `not_in_review`, `choice_not_open`, `not_whole`, `not_open_yet` (it is after
-    `since`), `proposal_open`, `same_person`, `not_yours`, `outdated`, `decided`, `comment_missing`.
+    `since`), `other_bank`, `proposal_open`, `same_person`, `not_yours`, `outdated`, `decided`, `comment_missing`.
     """
 
     def __init__(self, code: str, since: datetime | None = None) -> None:
@@ -74,6 +74,8 @@ class Look:
             return ResolutionRefused("choice_not_open")
         if choice == refund_rules.STANDS:
             return None
+        if self.is_other_bank:
+            return ResolutionRefused("other_bank")
         if not self.is_whole:
             return ResolutionRefused("not_whole")
         if choice == refund_rules.THAT_ONE:
@@ -297,7 +299,7 @@ def _confirm(merge: Merge, person: Person, resolution_id: int, comment: str) -> 
     refund = next(one for one in merge.refunds if one.id == proposal.refund_id)
     seen = _look_at(merge, refund)
     objection = seen.objection(proposal.choice, proposal.bank_id)
-    if objection is not None and objection.code in {"not_whole", "not_open_yet"}:
+    if objection is not None and objection.code in {"other_bank", "not_whole", "not_open_yet"}:
         return objection
     evidence: dict[str, str | list[str]] = {"strangers": sorted(seen.strangers), **merge.seen.evidence}
     if objection is not None or seen.came_up_since(proposal.choice, json.loads(proposal.strangers)):

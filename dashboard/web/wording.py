@@ -279,6 +279,11 @@ _NOT_DECIDED: Mapping[str, LazyString] = {
         "Nothing was decided: until %(since)s the bank may still carry this refund out, so nobody can know yet that it "
         "never will. The amount stays held. Come back after that."
     ),
+    "other_bank": _l(
+        "Nothing was decided: this refund was asked for with another bank server or project, and what is read from "
+        "here says nothing about it. The amount stays held. Have BANK131_URL, BANK131_PROJECT and the keys set to that "
+        "one again, then decide on what it shows."
+    ),
     "proposal_open": _l(
         "Nothing was added: there is another proposal for this refund, and it has to be decided first. "
         "The amount stays held. Confirm or reject that one, or have it withdrawn."
@@ -326,6 +331,9 @@ _CLOSED: Mapping[str, LazyString] = {
     "not_in_review": _l("It does not need a decision any more."),
     "choice_not_open": _l("What the bank shows now does not allow it."),
     "not_whole": _l("Part of what the bank shows could not be read or is out of date. Try again in a minute."),
+    "other_bank": _l(
+        "It was asked for with another bank server or project. The desk has to be set to that one again first."
+    ),
     "not_open_yet": _l("Not before %(since)s: until then the bank may still carry it out."),
 }
 

@@ -23,6 +23,7 @@ from tests.bench.reviews import (
     WHY,
     at_once,
     confirm,
+    contradicted,
     decide,
     first,
     not_found,
@@ -267,12 +268,40 @@ def test_one_that_no_longer_fits_and_may_have_been_sent_is_decided_on(refund_des
     assert refund_desk.session(session_id).committed_minor == 95_00
 
 
+def set_to_another_project(refund_desk: RefundDesk, refund: Refund, project: str = "another project") -> None:
+    """As seen from the refund, the desk is."""
+    with refund_desk.desk.write() as tx:
+        tx.get_one(Refund, refund.id).project = project
+
+
+@on_sqlite
+def test_nothing_is_decided_on_what_another_bank_shows(refund_desk: RefundDesk) -> None:
+    refund, elsewhere = with_stranger(refund_desk)
+    refund_desk.run_for(hours=1)
+    set_to_another_project(refund_desk, refund)
+    for choice, bank_id in ((NEVER_MADE, None), (THAT_ONE, elsewhere.bank_id)):
+        assert refused(lambda what=(choice, bank_id): propose(refund_desk, refund, *what)).code == "other_bank"
+    set_to_another_project(refund_desk, refund, refund_desk.desk.bank.project)
+    resolution_id = propose(refund_desk, refund, NEVER_MADE)
+    set_to_another_project(refund_desk, refund)
+    assert refused(lambda: confirm(refund_desk, resolution_id)).code == "other_bank"
+    set_to_another_project(refund_desk, refund, refund_desk.desk.bank.project)
+    confirm(refund_desk, resolution_id)
+    assert refund_desk.refund(refund.reference).state == "abandoned"
+
+
+@on_sqlite
+def test_that_the_facts_stand_can_be_said_of_another_bank_s_refund_too(refund_desk: RefundDesk) -> None:
+    refund = contradicted(refund_desk)
+    set_to_another_project(refund_desk, refund)
+    assert decide(refund_desk, refund, STANDS).review == ""
+
+
 @on_sqlite
 def test_a_read_of_another_bank_says_that_it_is_one(refund_desk: RefundDesk) -> None:
     refund = not_found(refund_desk)
     assert not resolutions.look(refund_desk.desk, refund.reference).is_other_bank
-    with refund_desk.desk.write() as tx:
-        tx.get_one(Refund, refund.id).project = "another project"
+    set_to_another_project(refund_desk, refund)
     assert resolutions.look(refund_desk.desk, refund.reference).is_other_bank
 
 

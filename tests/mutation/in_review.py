@@ -251,6 +251,12 @@ _EVIDENCE = (
         f"{NEVER_MADE}::test_what_bears_our_reference_forbids_it_even_where_it_was_taken_for_another_s",
     ),
     without(
+        "nothing is decided on another bank's word",
+        "people close a refund because a bank that never had it does not show it",
+        Edit(RESOLUTIONS, "        if self.is_other_bank:\n", "        if False:\n"),
+        f"{NEVER_MADE}::test_nothing_is_decided_on_what_another_bank_shows",
+    ),
+    without(
         "that one is only a candidate",
         "a chargeback, or what was there before, is taken for ours",
         Edit(RESOLUTIONS, 'return None if bank_id in known else ResolutionRefused("choice_not_open")', "return None"),

@@ -293,8 +293,14 @@ def test_a_read_of_another_bank_says_that_it_proves_nothing(operator: Browser, r
     lost = not_found(refund_desk)
     with refund_desk.desk.write() as tx:
         tx.get_one(Refund, lost.id).project = "another project"
-    (notice,) = operator.page(path_of(lost.reference)).notices
+    page = operator.page(path_of(lost.reference))
+    (notice,) = page.notices
     assert notice.startswith("This is another bank server or project The refund was asked for with another one")
+    closed = "The desk has to be set to that one again first."
+    assert closed in page.one(id="decision").text
+    answer = send(operator, lost.reference, NEVER_MADE, "not there")
+    assert answer.status == 409
+    assert "Have BANK131_URL, BANK131_PROJECT and the keys set to that one again" in answer.page.notices[0]
 
 
 @on_sqlite
