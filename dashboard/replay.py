@@ -79,7 +79,7 @@ class Replay:
     attempts: dict[tuple[str, int], str | None] = field(default_factory=dict)
     captured_minor: dict[str, int] = field(default_factory=dict)
     anomalies: dict[tuple[str, str, str], bool] = field(default_factory=dict)
-    resolutions: dict[int, ResolutionFacts] = field(default_factory=dict)
+    resolutions: dict[str, ResolutionFacts] = field(default_factory=dict)
     is_paused: bool = False
     merged: set[str] = field(default_factory=set)
 
@@ -341,7 +341,7 @@ def _anomaly_rows(session: Session) -> Iterator[tuple[tuple[str, str, str], bool
         yield (reference or session_id, kind, detail), seen_at is not None
 
 
-def _resolution_rows(session: Session) -> Iterator[tuple[int, ResolutionFacts]]:
+def _resolution_rows(session: Session) -> Iterator[tuple[str, ResolutionFacts]]:
     proposer, decider = aliased(Person), aliased(Person)
     columns: tuple[Any, ...] = (
         Refund.reference,

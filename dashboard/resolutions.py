@@ -189,7 +189,7 @@ def _never_made_from(merge: Merge, refund: Refund) -> datetime | None:
 # Proposing
 
 
-def propose(desk: Desk, person: Person, reference: str, choice: str, bank_id: str | None, comment: str) -> int:
+def propose(desk: Desk, person: Person, reference: str, choice: str, bank_id: str | None, comment: str) -> str:
     """One person says what became of a refund; answers with the proposal's id, which a second person decides on.
 
     The same proposal made twice by one person is one. Raises ResolutionRefused, LookupError, BankError.
@@ -218,7 +218,7 @@ def _or_refused(outcome: Outcome | ResolutionRefused) -> Outcome:
 
 def _propose(
     merge: Merge, person: Person, reference: str, what: tuple[str, str | None], comment: str
-) -> int | ResolutionRefused:
+) -> str | ResolutionRefused:
     tx, refund = merge.tx, _find(merge, reference)
     seen = _look_at(merge, refund)
     open_one = _open_proposal(tx, refund)
@@ -229,6 +229,7 @@ def _propose(
     if objection is not None:
         return objection
     proposal = Resolution(
+        id=merge.desk.new_id(),
         refund_id=refund.id,
         session_id=refund.session_id,
         choice=what[0],
@@ -255,7 +256,7 @@ def _open_proposal(tx: WriteSession, refund: Refund) -> Resolution | None:
 # Deciding
 
 
-def confirm(desk: Desk, person: Person, resolution_id: int, comment: str = "") -> None:
+def confirm(desk: Desk, person: Person, resolution_id: str, comment: str = "") -> None:
     """A second person agrees, and what was proposed is done. Confirming twice is confirming once.
 
     Raises ResolutionRefused (`outdated`: what the proposal rests on has changed), LookupError, BankError.
@@ -290,7 +291,7 @@ def _is_done_by(problem: ResolutionRefused, person: Person) -> bool:
     return isinstance(problem, _Decided) and problem.what == (CONFIRMED, person.id)
 
 
-def _confirm(merge: Merge, person: Person, resolution_id: int, comment: str) -> ResolutionRefused | None:
+def _confirm(merge: Merge, person: Person, resolution_id: str, comment: str) -> ResolutionRefused | None:
     tx = merge.tx
     proposal = _locked(tx, resolution_id)
     problem = _not_to_be_confirmed(proposal, person)
@@ -310,7 +311,7 @@ def _confirm(merge: Merge, person: Person, resolution_id: int, comment: str) -> 
     return None
 
 
-def _locked(tx: WriteSession, resolution_id: int) -> Resolution:
+def _locked(tx: WriteSession, resolution_id: str) -> Resolution:
     query = select(Resolution).where(Resolution.id == resolution_id).with_for_update()
     return tx.scalars(query.execution_options(populate_existing=True)).one()
 
@@ -329,17 +330,17 @@ def _decide(
     tx.flush()
 
 
-def reject(books: Books, person: Person, resolution_id: int, comment: str) -> None:
+def reject(books: Books, person: Person, resolution_id: str, comment: str) -> None:
     """A second person disagrees: nothing is done, and the refund stays under review. Raises as `confirm` does."""
     _end_undone(books, person, resolution_id, REJECTED, _needed(comment))
 
 
-def withdraw(books: Books, person: Person, resolution_id: int, comment: str = "") -> None:
+def withdraw(books: Books, person: Person, resolution_id: str, comment: str = "") -> None:
     """Whoever proposed takes it back. Raises as `confirm` does, and `not_yours`."""
     _end_undone(books, person, resolution_id, WITHDRAWN, comment)
 
 
-def _end_undone(books: Books, person: Person, resolution_id: int, state: str, comment: str) -> None:
+def _end_undone(books: Books, person: Person, resolution_id: str, state: str, comment: str) -> None:
     with books.write() as tx:
         found = tx.get(Resolution, resolution_id)
         if found is None:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Select, func, literal_column, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
@@ -19,6 +19,8 @@ from dashboard.models.refunds import NEEDS_SOMEBODY, OPEN_ANOMALY
 from dashboard.models.resolutions import IS_PROPOSED
 
 MOST_SHOWN = 50
+
+Id = TypeVar("Id", int, str)
 
 # The ids of what waits, in the words of the indexes that have them in their order.
 _IS_PROPOSED: ColumnElement[bool] = literal_column(IS_PROPOSED)
@@ -32,7 +34,7 @@ _NOT_LOOKED_AT = select(Anomaly.id).where(literal_column(OPEN_ANOMALY))
 class Proposal:
     """What one person proposed for a refund, and nobody has decided on. Codes and ids: see `models.Resolution`."""
 
-    id: int
+    id: str
     refund_id: int
     choice: str
     bank_id: str | None
@@ -91,7 +93,8 @@ def count(session: Session) -> int:
 
 def queue(session: Session) -> Queue:
     """The whole queue, each of its lists cut at MOST_SHOWN."""
-    proposals = _proposals(session, Resolution.id.in_(_oldest(session, _PROPOSED, Resolution.id)))
+    oldest = _oldest(session, _PROPOSED, Resolution.proposed_at, Resolution.id)
+    proposals = _proposals(session, Resolution.id.in_(oldest))
     by_refund = {each.refund_id: each for each in proposals}
     unproposed = _oldest(session, _UNPROPOSED, Refund.asked_at, Refund.id)
     return Queue(
@@ -104,11 +107,11 @@ def queue(session: Session) -> Queue:
     )
 
 
-def _oldest(session: Session, ids: Select[int], *order: InstrumentedAttribute[Any]) -> Sequence[int]:
+def _oldest(session: Session, ids: Select[Id], *order: InstrumentedAttribute[Any]) -> Sequence[Id]:
     return session.scalars(ids.order_by(*order).limit(MOST_SHOWN)).all()
 
 
-def _count(session: Session, ids: Select[int]) -> int:
+def _count(session: Session, ids: Select[Id]) -> int:
     some = ids.limit(MOST_COUNTED).subquery()
     return session.scalars(select(func.count()).select_from(some)).one()
 
@@ -135,7 +138,7 @@ def _proposals(session: Session, *conditions: ColumnElement[bool]) -> list[Propo
             comment=each.propose_comment,
             strangers=tuple(json.loads(each.strangers)),
         )
-        for each, email in session.execute(query.where(*conditions).order_by(Resolution.id))
+        for each, email in session.execute(query.where(*conditions).order_by(Resolution.proposed_at, Resolution.id))
     ]
 
 

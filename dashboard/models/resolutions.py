@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from dashboard.db import Base, BigId
+from dashboard.db import Base
 from dashboard.refund_rules import CHOICES, THAT_ONE
 
 PROPOSED = "proposed"
@@ -22,6 +22,7 @@ IS_PROPOSED = f"state = '{PROPOSED}'"
 class Resolution(Base):
     """One person's proposal of what became of a refund under review, and what a second person said to it.
 
+    `id`: a UUID. A number would be given again after a restore, and a page kept open since would mean another proposal.
     `choice`: `never_made`, `that_one` (it is the bank's refund `bank_id`) or `stands` (the facts stay as they are).
     `strangers`: JSON list of the bank ids that the proposal's read showed as strangers (see `resolutions.Look`).
     `outdated`: what it rested on changed before anybody decided. A confirmed one has two different people in it.
@@ -47,7 +48,7 @@ class Resolution(Base):
         ),
     )
 
-    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
     refund_id: Mapped[int] = mapped_column(ForeignKey("refunds.id"))
     session_id: Mapped[str] = mapped_column(ForeignKey("payment_sessions.id"))
     choice: Mapped[str]

@@ -235,7 +235,7 @@ def _try(reference: str, form: _Form, verb: Callable[[], object]) -> ResponseRet
 @needs(roles.RESOLVE)
 def confirm(resolution_id: str) -> ResponseReturnValue:
     def agree(comment: str) -> None:
-        resolutions.confirm(desk(), person(), int(resolution_id), comment)
+        resolutions.confirm(desk(), person(), resolution_id, comment)
 
     done = _("Decided: two people agree. What it means for the money stands below.")
     return _decide(resolution_id, DecisionForm(), agree, done, "refunds.show")
@@ -245,7 +245,7 @@ def confirm(resolution_id: str) -> ResponseReturnValue:
 @needs(roles.RESOLVE)
 def reject(resolution_id: str) -> ResponseReturnValue:
     def disagree(comment: str) -> None:
-        resolutions.reject(desk(), person(), int(resolution_id), comment)
+        resolutions.reject(desk(), person(), resolution_id, comment)
 
     done = _("Rejected: nothing was decided. The refund stays under review and its amount stays held.")
     return _decide(resolution_id, ReasonedForm(), disagree, done, "review.show")
@@ -255,7 +255,7 @@ def reject(resolution_id: str) -> ResponseReturnValue:
 @needs(roles.RESOLVE)
 def withdraw(resolution_id: str) -> ResponseReturnValue:
     def take_back(comment: str) -> None:
-        resolutions.withdraw(desk(), person(), int(resolution_id), comment)
+        resolutions.withdraw(desk(), person(), resolution_id, comment)
 
     done = _("Withdrawn: nothing was decided. The refund stays under review and its amount stays held.")
     return _decide(resolution_id, DecisionForm(), take_back, done, "review.show")
@@ -274,7 +274,7 @@ def _decide(resolution_id: str, form: _Form, verb: Callable[[str], None], done: 
 
 def _reference_of(resolution_id: str) -> str:
     query = select(Refund.reference).join(Resolution, Resolution.refund_id == Refund.id)
-    found = db.session.scalars(query.where(Resolution.id == _number(resolution_id))).one_or_none()
+    found = db.session.scalars(query.where(Resolution.id == resolution_id)).one_or_none()
     if found is None:
         abort(404, _("There is no such proposal."))
     return found

@@ -91,12 +91,12 @@ def odd_fact_of(refund_desk: RefundDesk, refund: Refund) -> Anomaly:
 
 def propose(
     refund_desk: RefundDesk, refund: Refund, choice: str, bank_id: str | None = None, person: Person | None = None
-) -> int:
+) -> str:
     who = person or first(refund_desk)
     return resolutions.propose(refund_desk.desk, who, refund.reference, choice, bank_id, WHY)
 
 
-def confirm(refund_desk: RefundDesk, resolution_id: int, person: Person | None = None) -> None:
+def confirm(refund_desk: RefundDesk, resolution_id: str, person: Person | None = None) -> None:
     resolutions.confirm(refund_desk.desk, person or second(refund_desk), resolution_id, "so do I")
 
 
@@ -106,14 +106,14 @@ def decide(refund_desk: RefundDesk, refund: Refund, choice: str, bank_id: str | 
     return refund_desk.refund(refund.reference)
 
 
-def resolution(refund_desk: RefundDesk, resolution_id: int) -> Resolution:
+def resolution(refund_desk: RefundDesk, resolution_id: str) -> Resolution:
     with refund_desk.desk.read() as session:
         return session.get_one(Resolution, resolution_id)
 
 
 def resolutions_of(refund_desk: RefundDesk, refund: Refund) -> list[str]:
     """The states of a refund's resolutions, oldest first."""
-    query = select(Resolution.state).where(Resolution.refund_id == refund.id).order_by(Resolution.id)
+    query = select(Resolution.state).where(Resolution.refund_id == refund.id).order_by(Resolution.proposed_at)
     with refund_desk.desk.read() as session:
         return list(session.scalars(query))
 

@@ -161,14 +161,21 @@ def test_a_database_of_the_first_shape_keeps_all_that_is_in_it(empty_database_ur
 
 PROPOSAL = """
     INSERT INTO resolutions (
-        refund_id, session_id, choice, bank_id, strangers, proposed_by_id, proposed_at, propose_comment, state,
+        id, refund_id, session_id, choice, bank_id, strangers, proposed_by_id, proposed_at, propose_comment, state,
         decided_by_id
-    ) VALUES (1, 'ps_1', {choice}, {bank_id}, '[]', 'p', CURRENT_TIMESTAMP, {why}, {state}, {by})
+    ) VALUES ({id}, 1, 'ps_1', {choice}, {bank_id}, '[]', 'p', CURRENT_TIMESTAMP, {why}, {state}, {by})
 """
 
 
 def proposal(**other: str) -> str:
-    values = {"choice": "'never_made'", "bank_id": "NULL", "why": "'because'", "state": "'proposed'", "by": "NULL"}
+    values = {
+        "id": "'3'",
+        "choice": "'never_made'",
+        "bank_id": "NULL",
+        "why": "'because'",
+        "state": "'proposed'",
+        "by": "NULL",
+    }
     return PROPOSAL.format(**{**values, **other})
 
 
@@ -191,8 +198,8 @@ def test_the_database_itself_refuses_a_decision_that_is_none(empty_database_url:
         migrations.upgrade(engine, KEY)
         with writing_engine(engine).begin() as connection:
             filled(connection)
-            connection.execute(text(proposal(state="'withdrawn'", by="'p'")))
-            connection.execute(text(proposal()))
+            connection.execute(text(proposal(id="'1'", state="'withdrawn'", by="'p'")))
+            connection.execute(text(proposal(id="'2'")))
         with pytest.raises(IntegrityError), writing_engine(engine).begin() as connection:
             connection.execute(text(proposal(**{"state": "'withdrawn'", **wrong})))
 

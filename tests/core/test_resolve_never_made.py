@@ -132,7 +132,7 @@ def test_what_people_know_of_nothing_is_no_refund(refund_desk: RefundDesk) -> No
     with pytest.raises(LookupError):
         resolutions.propose(desk, person, "no-such-reference", NEVER_MADE, None, WHY)
     with pytest.raises(LookupError):
-        resolutions.confirm(desk, person, 131)
+        resolutions.confirm(desk, person, "131")
 
 
 # When it is open
@@ -326,8 +326,7 @@ def test_of_two_proposals_at_once_one_stands(refund_desk: RefundDesk) -> None:
     refund = not_found(refund_desk)
     people = first(refund_desk), second(refund_desk)
     outcomes = at_once(*(lambda who=who: propose(refund_desk, refund, NEVER_MADE, None, who) for who in people))
-    assert sorted(map(type, outcomes), key=str) == [int, str]
-    assert "proposal_open" in outcomes
+    assert outcomes.count("proposal_open") == 1
     assert resolutions_of(refund_desk, refund) == ["proposed"]
 
 

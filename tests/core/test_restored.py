@@ -201,6 +201,20 @@ def test_two_that_were_sent_are_told_apart_by_people_and_none_is_taken_twice(ref
 # What people may do
 
 
+@on_sqlite
+def test_what_was_proposed_after_the_backup_names_nothing_any_more(refund_desk: RefundDesk) -> None:
+    """A page with that proposal may still be open; confirming there must not decide another one."""
+    first, other = not_found(refund_desk), not_found(refund_desk, amount_minor=77_00)
+    forgotten: list[str] = []
+    roll_back(refund_desk, lambda: forgotten.append(propose(refund_desk, first, NEVER_MADE)))
+    refund_desk.run_for(minutes=30)
+    propose(refund_desk, other, NEVER_MADE)
+    for verb in (resolutions.reject, resolutions.withdraw, resolutions.confirm):
+        with pytest.raises(LookupError):
+            verb(refund_desk.desk, refund_desk.person(), forgotten[0], "I agree")
+    assert [refund_desk.refund(each.reference).state for each in (first, other)] == ["unknown", "unknown"]
+
+
 def test_it_cannot_be_undone_by_one_person(refund_desk: RefundDesk) -> None:
     reference = refund_desk.ask(refund_desk.paid_session(100_00), 10_00)
     restore.after_restore(refund_desk.desk, ACTOR)

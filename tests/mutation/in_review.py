@@ -132,6 +132,12 @@ _TWO_PEOPLE = (
         "core/test_migrations.py::test_the_database_itself_refuses_a_decision_that_is_none",
     ),
     without(
+        "a proposal's name is never given again",
+        "after a restore a page that was open confirms what its reader never saw",
+        Edit(RESOLUTIONS, "id=merge.desk.new_id(),", "id=str(sum(1 for _ in tx.scalars(select(Resolution.id)))),"),
+        f"{RESTORED}::test_what_was_proposed_after_the_backup_names_nothing_any_more",
+    ),
+    without(
         "a proposal that was waited for is read again",
         "what was decided while somebody waited is decided again",
         Edit(

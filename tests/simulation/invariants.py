@@ -146,8 +146,8 @@ class Books:
         """
         return self._connection.execute(query).fetchall()
 
-    def open_proposals(self) -> dict[str, tuple[int, str]]:
-        """By the refund's reference: the proposal's number, and the id of the person who made it."""
+    def open_proposals(self) -> dict[str, tuple[str, str]]:
+        """By the refund's reference: the proposal's id, and the id of the person who made it."""
         query = """
             SELECT reference, resolutions.id, proposed_by_id
             FROM resolutions JOIN refunds ON refunds.id = refund_id WHERE resolutions.state = 'proposed'

@@ -20,7 +20,7 @@ from tests.web.conftest import Auth
 from tests.web.page import Element
 
 
-def decide(browser: Browser, resolution_id: int, verb: str, comment: str = "") -> Answer:
+def decide(browser: Browser, resolution_id: str, verb: str, comment: str = "") -> Answer:
     return browser.post(f"/resolutions/{resolution_id}/{verb}", {"comment": comment})
 
 

@@ -36,7 +36,7 @@ def _add_reference(table: str, column: str, kind: str, target: str) -> None:
 def _create_resolutions() -> None:
     op.create_table(
         "resolutions",
-        sa.Column("id", BigId, nullable=False),
+        sa.Column("id", sa.String(), nullable=False),
         sa.Column("refund_id", BigId, nullable=False),
         sa.Column("session_id", sa.String(), nullable=False),
         sa.Column("choice", sa.String(), nullable=False),
