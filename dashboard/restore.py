@@ -14,7 +14,7 @@ from dashboard import ledger, refund_rules
 from dashboard.config import Config
 from dashboard.desk import Books
 from dashboard.journal import WriteSession
-from dashboard.models import Installation, PaymentSession, Refund
+from dashboard.models import Installation, PaymentSession, Refund, Resolution
 
 # Of these nobody can know what was sent of them after the backup was made.
 _MAY_HAVE_BEEN_SENT = frozenset(
@@ -25,7 +25,7 @@ _IS_OPEN = or_(Refund.state.in_(refund_rules.OPEN), Refund.review != "")
 
 @dataclass(frozen=True)
 class Restored:
-    """What was done: refunds put under review, and sessions of which a read was asked for.
+    """What was done: refunds put under review, sessions of which a read was asked for, open proposals ended.
 
     `not_before`: no refund is asked for or sent until then.
     """
@@ -34,6 +34,7 @@ class Restored:
     not_before: datetime
     under_review: int
     to_read: int
+    outdated: int
 
 
 def after_restore(books: Books, actor: str) -> Restored:
@@ -46,9 +47,11 @@ def after_restore(books: Books, actor: str) -> Restored:
             ledger.flag_review(tx, refund, "restored")
         for session in sessions:
             ledger.ask_read(session, now)
+        outdated = _outdate_proposals(tx, actor)
         _pause(tx, actor, now)
-        done = Restored(now, now + books.config.lease + books.config.quiet, len(doubtful), len(sessions))
-        counts = {"under_review": done.under_review, "to_read": done.to_read}
+        not_before = now + books.config.lease + books.config.quiet
+        done = Restored(now, not_before, len(doubtful), len(sessions), outdated)
+        counts = {"under_review": done.under_review, "to_read": done.to_read, "outdated": done.outdated}
         tx.record(actor, "installation:restored", "installation", **counts)
     return done
 
@@ -60,6 +63,16 @@ def _lock_open(tx: WriteSession) -> tuple[Sequence[PaymentSession], Sequence[Ref
     sessions = tx.scalars(query.with_for_update(key_share=True)).all()
     doubtful = select(Refund).where(Refund.state.in_(_MAY_HAVE_BEEN_SENT)).order_by(Refund.id)
     return sessions, tx.scalars(doubtful.with_for_update()).all()
+
+
+def _outdate_proposals(tx: WriteSession, actor: str) -> int:
+    """End every open proposal: it may have been taken back, or decided on otherwise, since the backup."""
+    query = select(Resolution, Refund).join(Refund, Refund.id == Resolution.refund_id)
+    query = query.where(Resolution.state == "proposed").order_by(Resolution.refund_id)
+    proposals = tx.execute(query.with_for_update(of=Resolution)).all()
+    for proposal, refund in proposals:
+        ledger.end_proposal(tx, refund, proposal, "outdated", actor)
+    return len(proposals)
 
 
 def _pause(tx: WriteSession, actor: str, now: datetime) -> None:

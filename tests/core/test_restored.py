@@ -77,7 +77,7 @@ def test_what_it_does(refund_desk: RefundDesk) -> None:
         assert session.next_read_at is None or session.next_read_at > now
     told = [entry for entry in refund_desk.journal("installation") if entry.actor == ACTOR]
     assert [entry.action for entry in told] == ["sending:paused", "installation:restored"]
-    assert json.loads(told[-1].data) == {"under_review": 3, "to_read": 4}
+    assert json.loads(told[-1].data) == {"under_review": 3, "to_read": 4, "outdated": 0}
     for reference in states.values():
         review = [one for one in refund_desk.journal(f"refund:{reference}") if one.action == "refund:review"]
         assert [json.loads(one.data)["why"] for one in review] == ["restored"]
@@ -199,6 +199,19 @@ def test_two_that_were_sent_are_told_apart_by_people_and_none_is_taken_twice(ref
 
 
 # What people may do
+
+
+def test_what_was_proposed_in_the_backup_is_decided_by_nobody(refund_desk: RefundDesk) -> None:
+    """It may have been taken back since."""
+    refund = not_found(refund_desk)
+    resolution_id = propose(refund_desk, refund, NEVER_MADE)
+    assert restore.after_restore(refund_desk.desk, ACTOR).outdated == 1
+    refund_desk.run_for(minutes=30)
+    verb = lambda: resolutions.confirm(refund_desk.desk, refund_desk.person(), resolution_id)  # noqa: E731
+    assert refused(verb).code == "outdated"
+    [told] = [one for one in refund_desk.journal(f"refund:{refund.reference}") if one.action == "resolution:outdated"]
+    assert (told.actor, json.loads(told.data)["resolution"]) == (ACTOR, resolution_id)
+    assert decide(refund_desk, refund_desk.refund(refund.reference), NEVER_MADE).state == "abandoned"
 
 
 @on_sqlite
@@ -405,6 +418,7 @@ def test_the_command_says_what_it_did(refund_desk: RefundDesk, monkeypatch: pyte
         "Sending is paused.",
         "Refunds that may have been sent since the backup, now to be decided on by people: 1",
         "Sessions that the worker reads again: 1",
+        "Proposals that were open in the backup, now to be made anew: 0",
         f"Nothing more is asked for or sent before {not_before(refund_desk):%Y-%m-%d %H:%M:%S} UTC.",
         "Start everything; `dashboard sending resume` works then, once all of these sessions have been read.",
     ]

@@ -385,6 +385,12 @@ _RESTORED = (
         f"{RESTORED}::test_what_it_does",
     ),
     without(
+        "after a restore no proposal is open",
+        "what was taken back after the backup is confirmed all the same",
+        Edit(RESTORE, "        outdated = _outdate_proposals(tx, actor)\n", "        outdated = 0\n"),
+        f"{RESTORED}::test_what_was_proposed_in_the_backup_is_decided_by_nobody",
+    ),
+    without(
         "after a restore open sessions are read again",
         "what happened after the backup stays unknown for hours",
         Edit(RESTORE, "            ledger.ask_read(session, now)\n", "            pass\n"),
