@@ -14,7 +14,7 @@ from dashboard import ledger, refund_rules
 from dashboard.config import Config
 from dashboard.desk import Books
 from dashboard.journal import WriteSession
-from dashboard.models import Installation, PaymentSession, Refund, Resolution
+from dashboard.models import Installation, PaymentSession, Refund, Resolution, SignIn
 
 # Of these nobody can know what was sent of them after the backup was made.
 _MAY_HAVE_BEEN_SENT = frozenset(
@@ -38,7 +38,10 @@ class Restored:
 
 
 def after_restore(books: Books, actor: str) -> Restored:
-    """Pause sending, let people look at every refund that may have been sent since, have open sessions read."""
+    """Pause sending, let people look at every refund that may have been sent since, have open sessions read.
+
+    Whatever was ended since then and is not ended in the backup, ends: proposals, and everybody's sign-ins.
+    """
     with books.write() as tx:
         now = tx.clock.now()
         sessions, refunds = _lock_open(tx)
@@ -48,6 +51,7 @@ def after_restore(books: Books, actor: str) -> Restored:
         for session in sessions:
             ledger.ask_read(session, now)
         outdated = _outdate_proposals(tx, actor)
+        _end_sign_ins(tx)
         _pause(tx, actor, now)
         not_before = now + books.config.lease + books.config.quiet
         done = Restored(now, not_before, len(doubtful), len(sessions), outdated)
@@ -73,6 +77,10 @@ def _outdate_proposals(tx: WriteSession, actor: str) -> int:
     for proposal, refund in proposals:
         ledger.end_proposal(tx, refund, proposal, "outdated", actor)
     return len(proposals)
+
+
+def _end_sign_ins(tx: WriteSession) -> None:
+    tx.execute(update(SignIn).where(SignIn.ended_at.is_(None)).values(ended_at=tx.clock.now()))
 
 
 def _pause(tx: WriteSession, actor: str, now: datetime) -> None:

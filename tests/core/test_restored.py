@@ -9,11 +9,11 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import select, update
 
-from dashboard import cli, resolutions, restore, sending
+from dashboard import cli, people, resolutions, restore, sending
 from dashboard.models import Installation, PaymentSession
 from dashboard.refunds import CannotCancel, RequestRefused
 from tests.bench.databases import on_sqlite
-from tests.bench.refund_desk import RefundDesk, order
+from tests.bench.refund_desk import PASSWORD, RefundDesk, order
 from tests.bench.reviews import NEVER_MADE, THAT_ONE, decide, not_found, propose, refused
 from tests.bench.wire import (
     REFUND,
@@ -267,6 +267,20 @@ def test_an_unknown_one_waits_for_that_too(refund_desk: RefundDesk) -> None:
     assert problem.since == done.at + timedelta(seconds=LEASE_S) + refund_desk.desk.config.quiet * 4 / 3
 
 
+# Who was signed in
+
+
+@on_sqlite
+def test_whoever_signed_out_after_the_backup_is_not_signed_in_again(refund_desk: RefundDesk) -> None:
+    """Nor is anybody whose account or password was changed since."""
+    refund_desk.person()
+    token = people.sign_in(refund_desk.desk, "operator@desk.test", PASSWORD, "127.0.0.1")
+    roll_back(refund_desk, lambda: people.sign_out(refund_desk.desk, token))
+    assert people.signed_in(refund_desk.desk, token) is None
+    again = people.sign_in(refund_desk.desk, "operator@desk.test", PASSWORD, "127.0.0.1")
+    assert people.signed_in(refund_desk.desk, again) is not None
+
+
 # Sending stays paused
 
 
@@ -419,6 +433,7 @@ def test_the_command_says_what_it_did(refund_desk: RefundDesk, monkeypatch: pyte
         "Refunds that may have been sent since the backup, now to be decided on by people: 1",
         "Sessions that the worker reads again: 1",
         "Proposals that were open in the backup, now to be made anew: 0",
+        "Everybody has to sign in again. Accounts and passwords are those of the backup: look at them first.",
         f"Nothing more is asked for or sent before {not_before(refund_desk):%Y-%m-%d %H:%M:%S} UTC.",
         "Start everything; `dashboard sending resume` works then, once all of these sessions have been read.",
     ]
