@@ -66,6 +66,7 @@ class ResolutionFacts:
     choice: str
     bank_id: str | None
     strangers: str
+    candidate: str
     proposed_by: str
     state: str = PROPOSED
     decided_by: str | None = None
@@ -169,7 +170,8 @@ def _merged(replay: Replay, reference: str, _action: str, data: Data) -> None:
 
 
 def _proposed(replay: Replay, reference: str, _action: str, data: Data) -> None:
-    facts = ResolutionFacts(reference, data["choice"], data["bank_id"], canonical(data["strangers"]), data["actor"])
+    then = canonical(data["strangers"]), canonical(data["candidate"])
+    facts = ResolutionFacts(reference, data["choice"], data["bank_id"], *then, data["actor"])
     replay.resolutions[data["resolution"]] = facts
 
 
@@ -348,6 +350,7 @@ def _resolution_rows(session: Session) -> Iterator[tuple[str, ResolutionFacts]]:
         Resolution.choice,
         Resolution.bank_id,
         Resolution.strangers,
+        Resolution.candidate,
         proposer.email,
     )
     query: Select[Any] = (

@@ -45,6 +45,11 @@ class Candidate:
     currency: str
     made_at: datetime
 
+    @property
+    def told(self) -> dict[str, str | int]:
+        """What of it decides what becomes of the money."""
+        return {"state": self.state, "amount_minor": self.amount_minor, "currency": self.currency}
+
 
 @dataclass(frozen=True)
 class Look:
@@ -65,6 +70,10 @@ class Look:
     never_made_from: datetime | None
     candidates: tuple[Candidate, ...]
     strangers: tuple[str, ...]
+
+    def candidate(self, bank_id: str | None) -> dict[str, str | int] | None:
+        """What one of the candidates looks like, as proposals keep it; None where there is none."""
+        return next((each.told for each in self.candidates if each.bank_id == bank_id), None)
 
     def objection(self, choice: str, bank_id: str | None) -> ResolutionRefused | None:
         """What stands in the way of a choice; None: nothing."""
@@ -235,6 +244,7 @@ def _propose(
         choice=what[0],
         bank_id=what[1],
         strangers=canonical(sorted(seen.strangers)),
+        candidate=canonical(seen.candidate(what[1])),
         proposed_by_id=person.id,
         proposed_at=tx.clock.now(),
         propose_comment=comment,
@@ -243,7 +253,11 @@ def _propose(
     tx.add(proposal)
     tx.flush()
     told = {"resolution": proposal.id, "choice": proposal.choice, "bank_id": proposal.bank_id, "comment": comment}
-    evidence = {"strangers": sorted(seen.strangers), **merge.seen.evidence}
+    evidence = {
+        "strangers": sorted(seen.strangers),
+        "candidate": seen.candidate(what[1]),
+        **merge.seen.evidence,
+    }
     tx.record(person.email, f"resolution:{PROPOSED}", ledger.subject_of(refund), **told, **evidence)
     return proposal.id
 
@@ -303,12 +317,19 @@ def _confirm(merge: Merge, person: Person, resolution_id: str, comment: str) -> 
     if objection is not None and objection.code in {"other_bank", "not_whole", "not_open_yet"}:
         return objection
     evidence: dict[str, str | list[str]] = {"strangers": sorted(seen.strangers), **merge.seen.evidence}
-    if objection is not None or seen.came_up_since(proposal.choice, json.loads(proposal.strangers)):
+    if objection is not None or _has_changed(proposal, seen):
         ledger.end_proposal(tx, refund, proposal, OUTDATED, ledger.WORKER, **evidence)
         return ResolutionRefused("outdated")
     _decide(tx, refund, proposal, CONFIRMED, person, comment, **evidence)
     _carry_out(merge, refund, proposal, person)
     return None
+
+
+def _has_changed(proposal: Resolution, seen: Look) -> bool:
+    """The bank's refund is not what it was as this was proposed, or another came up, which may be the one meant."""
+    if seen.candidate(proposal.bank_id) != json.loads(proposal.candidate):
+        return True
+    return bool(seen.came_up_since(proposal.choice, json.loads(proposal.strangers)))
 
 
 def _locked(tx: WriteSession, resolution_id: str) -> Resolution:

@@ -43,6 +43,7 @@ class Proposal:
     at: datetime
     comment: str
     strangers: tuple[str, ...]
+    candidate: dict[str, str | int] | None
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,7 @@ def _proposals(session: Session, *conditions: ColumnElement[bool]) -> list[Propo
             at=each.proposed_at,
             comment=each.propose_comment,
             strangers=tuple(json.loads(each.strangers)),
+            candidate=json.loads(each.candidate),
         )
         for each, email in session.execute(query.where(*conditions).order_by(Resolution.proposed_at, Resolution.id))
     ]

@@ -25,6 +25,7 @@ class Resolution(Base):
     `id`: a UUID. A number would be given again after a restore, and a page kept open since would mean another proposal.
     `choice`: `never_made`, `that_one` (it is the bank's refund `bank_id`) or `stands` (the facts stay as they are).
     `strangers`: JSON list of the bank ids that the proposal's read showed as strangers (see `resolutions.Look`).
+    `candidate`: JSON, the state and amount of the bank's refund `bank_id` then; `null` where there is none.
     `outdated`: what it rested on changed before anybody decided. A confirmed one has two different people in it.
     """
 
@@ -54,6 +55,7 @@ class Resolution(Base):
     choice: Mapped[str]
     bank_id: Mapped[str | None]
     strangers: Mapped[str]
+    candidate: Mapped[str]
     proposed_by_id: Mapped[str] = mapped_column(ForeignKey("people.id"))
     proposed_at: Mapped[datetime]
     propose_comment: Mapped[str]

@@ -118,6 +118,7 @@ def _page(reference: str, look: Look | None, problem: BankError | None, form: _F
         proposal=proposal,
         proposed_effect=_effect_of(refund, proposal, look) if proposal else "",
         objection=_objection(look, proposal.choice, proposal.bank_id) if look and proposal else "",
+        is_another=bool(look and proposal and look.candidate(proposal.bank_id) not in (None, proposal.candidate)),
         came_up=look.came_up_since(proposal.choice, proposal.strangers) if look and proposal else (),
         is_decidable=bool(refund_rules.choices_of(refund.state, refund.review)),
         can_resolve=visitor().may(roles.RESOLVE),

@@ -161,9 +161,9 @@ def test_a_database_of_the_first_shape_keeps_all_that_is_in_it(empty_database_ur
 
 PROPOSAL = """
     INSERT INTO resolutions (
-        id, refund_id, session_id, choice, bank_id, strangers, proposed_by_id, proposed_at, propose_comment, state,
-        decided_by_id
-    ) VALUES ({id}, 1, 'ps_1', {choice}, {bank_id}, '[]', 'p', CURRENT_TIMESTAMP, {why}, {state}, {by})
+        id, refund_id, session_id, choice, bank_id, strangers, candidate, proposed_by_id, proposed_at, propose_comment,
+        state, decided_by_id
+    ) VALUES ({id}, 1, 'ps_1', {choice}, {bank_id}, '[]', 'null', 'p', CURRENT_TIMESTAMP, {why}, {state}, {by})
 """
 
 

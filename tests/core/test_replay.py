@@ -76,6 +76,7 @@ def test_what_people_decide_is_told_too(decided_desk: RefundDesk) -> None:
             ": reference is ",
         ),
         ("UPDATE resolutions SET bank_id = 'rf_9' WHERE choice = 'that_one'", "bank_id is rf_9 in the tables"),
+        ("UPDATE resolutions SET candidate = '{}' WHERE state = 'proposed'", "{}"),
         ("UPDATE resolutions SET strangers = '[\"rf_9\"]' WHERE state = 'proposed'", "rf_9"),
         ("DELETE FROM resolutions WHERE state = 'rejected'", "is missing in the tables"),
         ("UPDATE refunds SET replaces_id = NULL", "replaces is nothing in the tables"),

@@ -189,6 +189,21 @@ def test_another_one_that_comes_up_before_the_second_agrees_may_be_it(refund_des
     assert that_one(refund_desk, refund, elsewhere).bank_id == elsewhere.bank_id
 
 
+@pytest.mark.parametrize("now", [{"status": "declined"}, {"amount_minor": 40_00}])
+def test_what_the_bank_says_of_it_between_the_two_ends_the_proposal(
+    refund_desk: RefundDesk, now: dict[str, str | int]
+) -> None:
+    """The first one agreed to something else."""
+    refund, elsewhere = with_stranger(refund_desk, status="in_progress")
+    resolution_id = propose(refund_desk, refund, THAT_ONE, elsewhere.bank_id)
+    for name, value in now.items():
+        setattr(refund_desk.bank_refunds(refund.session_id)[-1], name, value)
+    assert refused(lambda: confirm(refund_desk, resolution_id)).code == "outdated"
+    assert resolution(refund_desk, resolution_id).state == "outdated"
+    assert (refund_desk.refund(refund.reference).bank_id, refund_desk.refund(refund.reference).counts) == (None, True)
+    assert that_one(refund_desk, refund, elsewhere).bank_id == elsewhere.bank_id
+
+
 def test_it_goes_on_from_there(refund_desk: RefundDesk) -> None:
     """The bank's later word is about ours; nothing is made anew."""
     refund, elsewhere = with_stranger(refund_desk, status="in_progress")

@@ -318,8 +318,8 @@ _EVIDENCE = (
         "the refund turned up, and is closed as never made",
         Edit(
             RESOLUTIONS,
-            "if objection is not None or seen.came_up_since(proposal.choice, json.loads(proposal.strangers)):",
-            "if seen.came_up_since(proposal.choice, json.loads(proposal.strangers)):",
+            "if objection is not None or _has_changed(proposal, seen):",
+            "if _has_changed(proposal, seen):",
         ),
         f"{NEVER_MADE}::test_what_bears_our_reference_forbids_it_even_where_it_was_taken_for_another_s",
         f"{THAT_ONE}::test_one_that_turns_out_to_be_another_s_is_not_taken",
@@ -329,11 +329,17 @@ _EVIDENCE = (
         "the lost request was carried out late, and is closed as never made and paid again",
         Edit(
             RESOLUTIONS,
-            "if objection is not None or seen.came_up_since(proposal.choice, json.loads(proposal.strangers)):",
-            "if objection is not None:",
+            "return bool(seen.came_up_since(proposal.choice, json.loads(proposal.strangers)))",
+            "return False",
         ),
         f"{NEVER_MADE}::test_a_stranger_comes_up_before_the_second_agrees",
         f"{THAT_ONE}::test_another_one_that_comes_up_before_the_second_agrees_may_be_it",
+    ),
+    without(
+        "that one is what it was as it was proposed",
+        "the bank declined it meanwhile, and confirming frees an amount that the first person meant to be held",
+        Edit(RESOLUTIONS, "if seen.candidate(proposal.bank_id) != json.loads(proposal.candidate):", "if False:"),
+        f"{THAT_ONE}::test_what_the_bank_says_of_it_between_the_two_ends_the_proposal",
     ),
     without(
         "what turns up settles the doubt about it",

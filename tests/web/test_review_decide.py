@@ -169,6 +169,18 @@ def test_without_the_bank_nothing_is_confirmed_but_all_else_works(operator: Brow
 
 
 @on_sqlite
+def test_what_the_bank_says_of_it_meanwhile_is_shown_instead_of_a_confirmation(
+    operator: Browser, refund_desk: RefundDesk
+) -> None:
+    refund, elsewhere = with_stranger(refund_desk, status="in_progress")
+    propose(refund_desk, refund, THAT_ONE, elsewhere.bank_id)
+    refund_desk.bank_refunds(refund.session_id)[-1].status = "declined"
+    shown = decision(operator, refund.reference)
+    assert f"{elsewhere.bank_id} has another status or amount now than when this was proposed." in shown.text
+    assert buttons(shown) == ["Reject"]
+
+
+@on_sqlite
 def test_a_viewer_decides_nothing(viewer: Browser, refund_desk: RefundDesk) -> None:
     lost = not_found(refund_desk)
     resolution_id = propose(refund_desk, lost, NEVER_MADE)

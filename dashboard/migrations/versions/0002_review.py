@@ -42,6 +42,7 @@ def _create_resolutions() -> None:
         sa.Column("choice", sa.String(), nullable=False),
         sa.Column("bank_id", sa.String(), nullable=True),
         sa.Column("strangers", sa.String(), nullable=False),
+        sa.Column("candidate", sa.String(), nullable=False),
         sa.Column("proposed_by_id", sa.String(), nullable=False),
         sa.Column("proposed_at", UtcDateTime(), nullable=False),
         sa.Column("propose_comment", sa.String(), nullable=False),
