@@ -46,8 +46,8 @@ def take_read(tx: WriteSession, desk: Desk, reading: Reading, started_at: dateti
     session = snapshots.open_session(tx, reading.session, desk.clock.now())
     merge = snapshots.merge(tx, desk, session, reading.session, seen)
     for refund in merge.refunds:
-        if refund.state == refund_rules.UNKNOWN and not refund.review and is_of_this_bank(desk, refund):
-            _weigh_absence(merge, refund)
+        if refund.state == refund_rules.UNKNOWN and not refund.review:
+            _weigh_read(merge, refund)
     ledger.recount(tx, session, merge.refunds)
     snapshots.schedule(merge)
     return merge
@@ -87,8 +87,15 @@ def is_of_this_bank(desk: Desk, refund: Refund) -> bool:
     return (refund.bank_url, refund.project) == (desk.bank.url, desk.bank.project)
 
 
+def _weigh_read(merge: Merge, refund: Refund) -> None:
+    """What a read proves about a refund that it does not show; of one made for another bank, nothing ever will."""
+    if is_of_this_bank(merge.desk, refund):
+        _weigh_absence(merge, refund)
+    else:
+        ledger.flag_review(merge.tx, refund, "other_bank", **merge.seen.evidence)
+
+
 def _weigh_absence(merge: Merge, refund: Refund) -> None:
-    """What a read that does not show the refund proves about it."""
     stranger = stranger_to(merge, refund)
     if stranger is not None:
         ledger.flag_review(merge.tx, refund, "stranger", bank_id=stranger)

@@ -246,8 +246,10 @@ def test_another_banks_word_proves_nothing(refund_desk: RefundDesk) -> None:
     with refund_desk.desk.write() as tx:
         tx.get_one(Refund, refund.id).project = "another_project"
     refund_desk.run_for(hours=3)
-    assert refund_desk.refund(refund.reference).state == "unknown"
+    after = refund_desk.refund(refund.reference)
+    assert (after.state, after.review) == ("unknown", "other_bank"), "so people have to look"
     assert absences(refund_desk, refund) == (None, None)
+    assert refund_desk.session(refund.session_id).committed_minor == refund.amount_minor
 
 
 def test_a_webhook_proves_no_absence(refund_desk: RefundDesk) -> None:

@@ -96,7 +96,7 @@ _LAST_LOOK = (
     without(
         "another bank's word proves nothing",
         "a refund sent elsewhere is taken for absent because this bank does not know it",
-        Edit(READS, " and is_of_this_bank(desk, refund):", ":"),
+        Edit(READS, "    if is_of_this_bank(merge.desk, refund):\n", "    if True:\n"),
         "core/test_recover.py::test_another_banks_word_proves_nothing",
     ),
     without(
