@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from dashboard import ledger, refund_rules, snapshots
 from dashboard.bank131 import objects as bank
 from dashboard.bank131.client import BankError, HttpAnswer, Reading, Refused
+from dashboard.config import Config
 from dashboard.desk import Desk
 from dashboard.journal import WriteSession
 from dashboard.models import Refund
@@ -54,7 +55,10 @@ def take_read(tx: WriteSession, desk: Desk, reading: Reading, started_at: dateti
 
 
 def note_failed_read(desk: Desk, session_id: str, problem: BankError) -> None:
-    """Plan the next try; a session known from hearsay alone that the bank denies is laid aside."""
+    """Plan the next try; a session known from hearsay alone that the bank denies is laid aside.
+
+    People have to look at a refund of unknown outcome when all that the bank has answered for long is of no use.
+    """
     with desk.write() as tx:
         session = ledger.lock_session(tx, session_id)
         if session is None:
@@ -67,6 +71,18 @@ def note_failed_read(desk: Desk, session_id: str, problem: BankError) -> None:
         is_denial = isinstance(problem, Refused) and problem.code not in AUTH_CODES
         if is_denial and session.confirmed_at is None:
             session.denied_at, session.next_read_at = now, None
+        if problem.is_answered:
+            _give_up_waiting(tx, desk, session_id, now)
+
+
+def _give_up_waiting(tx: WriteSession, desk: Desk, session_id: str, now: datetime) -> None:
+    for refund in ledger.refunds_of(tx, session_id):
+        if refund.state != refund_rules.UNKNOWN:
+            continue
+        if not is_of_this_bank(desk, refund):
+            ledger.flag_review(tx, refund, "other_bank")
+        elif refund.sent_at is not None and proves_nothing_for_long(desk.config, refund.sent_at, now):
+            ledger.flag_review(tx, refund, "no_proof")
 
 
 def backoff(failures: int) -> timedelta:
@@ -100,11 +116,12 @@ def _weigh_absence(merge: Merge, refund: Refund) -> None:
     if stranger is not None:
         ledger.flag_review(merge.tx, refund, "stranger", bank_id=stranger)
         return
-    quiet, read_at = merge.desk.config.quiet, merge.seen.at
+    config, read_at = merge.desk.config, merge.seen.at
+    quiet = config.quiet
     facts = ledger.facts_of(merge.attempts.get(refund.id, ()))
     provable_from = refund_rules.absence_provable_from(facts, quiet)
     if not merge.is_whole:
-        if refund.sent_at is not None and proves_nothing_for_long(merge, refund.sent_at):
+        if refund.sent_at is not None and proves_nothing_for_long(config, refund.sent_at, read_at):
             ledger.flag_review(merge.tx, refund, "no_proof", **merge.seen.evidence)
         return
     if provable_from is not None and read_at <= provable_from:
@@ -118,10 +135,9 @@ def _weigh_absence(merge: Merge, refund: Refund) -> None:
         _decide_after_absences(merge, refund)
 
 
-def proves_nothing_for_long(merge: Merge, since: datetime) -> bool:
-    """Whether this read, which is not whole, comes so long after that people have to look instead of waiting on."""
-    config = merge.desk.config
-    return merge.seen.at - since > max(timedelta(seconds=config.resend_max_s), 2 * config.quiet)
+def proves_nothing_for_long(config: Config, since: datetime, at: datetime) -> bool:
+    """Whether a read that is not whole, or failed, comes so long after that people have to look, not wait on."""
+    return at - since > max(timedelta(seconds=config.resend_max_s), 2 * config.quiet)
 
 
 def _record_absence(merge: Merge, refund: Refund, number: int) -> None:

@@ -119,6 +119,9 @@ def _send_later(desk: Desk, reference: str, problem: BankError) -> None:
         session, refunds, _ = ledger.lock_by_reference(tx, reference)
         refund = ledger.the_refund(refunds, reference)
         _put_off(refund, desk)
+        if problem.is_answered and refund.next_send_at is not None and _has_waited_long(desk, refund, desk.clock.now()):
+            ledger.flag_review(tx, refund, "not_whole", answer=str(problem))
+            refund.next_send_at = None
         if session.read_failures == 1:
             tx.record(ledger.WORKER, "refund:put_off", ledger.subject_of(refund), why=str(problem))
         if isinstance(problem, Refused) and problem.code in reads.AUTH_CODES:
@@ -180,8 +183,13 @@ def _may_soon_be_whole(merge: Merge, refund: Refund) -> bool:
     """The last look shows the session in part only, which so far is no reason to trouble anybody."""
     if merge.is_whole:
         return False
-    is_old = refund.undo_until is not None and reads.proves_nothing_for_long(merge, refund.undo_until)
-    return refund.send_failures < MOST_LOOKS or not is_old
+    return not _has_waited_long(merge.desk, refund, merge.seen.at)
+
+
+def _has_waited_long(desk: Desk, refund: Refund, at: datetime) -> bool:
+    """The last look was made in vain so often, and for so long, that people have to look instead."""
+    is_old = refund.undo_until is not None and reads.proves_nothing_for_long(desk.config, refund.undo_until, at)
+    return refund.send_failures >= MOST_LOOKS and is_old
 
 
 def _doubt_about(merge: Merge, refund: Refund) -> str | None:

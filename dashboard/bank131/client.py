@@ -56,6 +56,11 @@ class BankError(Exception):
         super().__init__(message)
         self.answer = answer
 
+    @property
+    def is_answered(self) -> bool:
+        """Whether the bank itself said something, be it of no use, and is not merely out of reach or out of order."""
+        return self.answer is not None and _is_decided(self.answer.status)
+
 
 class NeverReached(BankError):
     """No connection was made and nothing was sent: refused, no such name, or not connected in time."""

@@ -34,16 +34,16 @@ REVIEWS: Mapping[str, Words] = {
     "no_proof": (
         _l("Nothing can be proved"),
         _l(
-            "Hours after it was sent the bank still shows this session only in part, so nothing can be proved of it. "
-            "It may have been made: do not refund it a second time."
+            "Hours after it was sent the bank still shows this session only in part or gives no answer that can be "
+            "read, so nothing can be proved of it. It may have been made: do not refund it a second time."
         ),
-        _l("Ask the bank what became of it, and why part of its session cannot be read."),
+        _l("Ask the bank what became of it, and why its session cannot be read."),
     ),
     "not_whole": (
         _l("The bank shows only a part"),
         _l(
-            "For hours the bank has shown this session only in part, so this refund was not sent. Undo it, or ask the "
-            "bank what became of the rest."
+            "For hours the bank has shown this session only in part or given no answer that can be read, so this "
+            "refund was not sent. Undo it, or ask the bank what became of the rest."
         ),
         _l("What was refunded and cannot be seen may have taken the money already."),
     ),

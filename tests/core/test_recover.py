@@ -8,6 +8,7 @@ import pytest
 
 from dashboard import reads, sending
 from dashboard.models import Refund
+from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import RefundDesk
 from tests.bench.wire import (
     REFUND,
@@ -250,6 +251,53 @@ def test_another_banks_word_proves_nothing(refund_desk: RefundDesk) -> None:
     assert (after.state, after.review) == ("unknown", "other_bank"), "so people have to look"
     assert absences(refund_desk, refund) == (None, None)
     assert refund_desk.session(refund.session_id).committed_minor == refund.amount_minor
+
+
+def test_a_bank_that_knows_nothing_of_it_leaves_another_banks_refund_to_people(refund_desk: RefundDesk) -> None:
+    refund = unknown(refund_desk)
+    with refund_desk.desk.write() as tx:
+        tx.get_one(Refund, refund.id).project = "another_project"
+    refund_desk.wire.next(STATUS, lose_request, *[error("session_not_found")] * 10)
+    refund_desk.work()
+    assert refund_desk.refund(refund.reference).review == "", "it could not be asked"
+    refund_desk.run_for(5)
+    assert refund_desk.refund(refund.reference).review == "other_bank"
+
+
+def strange(session: Json) -> None:
+    session["status"] = "partially_refunded"
+
+
+@on_sqlite
+@pytest.mark.parametrize("answer", [edited(strange), answered(200, b"{"), error("no_such_session", 404)])
+def test_reads_that_are_answered_but_never_good_leave_it_to_people_in_the_end(
+    refund_desk: RefundDesk, answer: Fault
+) -> None:
+    refund = unknown(refund_desk, lose_answer)
+    refund_desk.wire.next(STATUS, *[answer] * 500)
+    refund_desk.run_for(hours=6)
+    assert refund_desk.refund(refund.reference).review == ""
+    refund_desk.run_for(minutes=5)
+    after = refund_desk.refund(refund.reference)
+    assert (after.state, after.review) == ("unknown", "no_proof")
+    assert refund_desk.session(refund.session_id).committed_minor == 10_00
+    refund_desk.wire.forget_faults()
+    refund_desk.run_for(minutes=5)
+    found = refund_desk.refund(refund.reference)
+    assert (found.state, found.review) == ("accepted", ""), "what turns up ends it"
+
+
+@on_sqlite
+@pytest.mark.parametrize("answer", [lose_request, refuse_connection, answered(502, b"<html>"), error("internal", 503)])
+def test_an_outage_alone_brings_nobody_in(refund_desk: RefundDesk, answer: Fault) -> None:
+    refund = unknown(refund_desk, lose_answer)
+    refund_desk.wire.next(STATUS, *[answer] * 500)
+    refund_desk.run_for(hours=7)
+    after = refund_desk.refund(refund.reference)
+    assert (after.state, after.review) == ("unknown", "")
+    refund_desk.wire.forget_faults()
+    refund_desk.run_for(minutes=5)
+    assert refund_desk.refund(refund.reference).state == "accepted"
 
 
 def test_a_webhook_proves_no_absence(refund_desk: RefundDesk) -> None:

@@ -12,6 +12,7 @@ from dashboard import restore, sending, worker
 from dashboard.config import GRACE_S
 from dashboard.models import Refund
 from tests.bench.commits import AFTER, BEFORE, at_each_commit
+from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import RefundDesk
 from tests.bench.wire import (
     REFUND,
@@ -19,6 +20,7 @@ from tests.bench.wire import (
     Crash,
     Fault,
     Json,
+    answered,
     crash_after,
     crash_before,
     edited,
@@ -370,6 +372,31 @@ def test_a_session_that_is_shown_in_part_only_holds_a_refund_up_and_in_the_end_g
     refund_desk.run_for(minutes=5)
     after = refund_desk.refund(reference)
     assert (after.state, after.review, after.next_send_at) == ("queued", "not_whole", None)
+    assert refund_desk.attempts(reference) == []
+    refund_desk.cancel(reference)
+    assert refund_desk.refund(reference).state == "cancelled"
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("answer", "review"),
+    [
+        (answered(200, b"{"), "not_whole"),
+        (error("no_such_session", 404), "not_whole"),
+        (lose_request, ""),
+        (answered(502, b"<html>"), ""),
+    ],
+)
+def test_a_session_that_is_never_shown_goes_to_people_in_the_end_unless_the_bank_is_down(
+    refund_desk: RefundDesk, answer: Fault, review: str
+) -> None:
+    reference = refund_desk.ask(refund_desk.paid_session(100_00), 10_00)
+    refund_desk.wire.next(STATUS, *[answer] * 500)
+    refund_desk.run_for(hours=6)
+    assert (refund_desk.refund(reference).state, refund_desk.refund(reference).review) == ("queued", "")
+    refund_desk.run_for(minutes=5)
+    after = refund_desk.refund(reference)
+    assert (after.state, after.review, after.next_send_at is None) == ("queued", review, review != "")
     assert refund_desk.attempts(reference) == []
     refund_desk.cancel(reference)
     assert refund_desk.refund(reference).state == "cancelled"

@@ -345,7 +345,11 @@ _ABSENCE = (
     without(
         "what can never be proved goes to people",
         "a refund of unknown outcome stays so in silence",
-        Edit(READS, "if refund.sent_at is not None and proves_nothing_for_long(merge, refund.sent_at):", "if False:"),
+        Edit(
+            READS,
+            "if refund.sent_at is not None and proves_nothing_for_long(config, refund.sent_at, read_at):",
+            "if False:",
+        ),
         f"{RECOVER}::test_a_session_that_stays_in_part_unreadable_leaves_it_to_people_in_the_end",
     ),
     without(
@@ -385,8 +389,8 @@ _ABSENCE = (
         "a refund that people have to decide on is decided without them",
         Edit(
             READS,
-            "== refund_rules.UNKNOWN and not refund.review and is_of_this_bank",
-            "== refund_rules.UNKNOWN and is_of_this_bank",
+            "        if refund.state == refund_rules.UNKNOWN and not refund.review:\n            _weigh_read",
+            "        if refund.state == refund_rules.UNKNOWN:\n            _weigh_read",
         ),
         "core/test_restored.py::test_one_that_was_being_sent_and_is_not_found_waits_for_people",
     ),

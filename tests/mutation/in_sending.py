@@ -100,6 +100,44 @@ _LAST_LOOK = (
         "core/test_recover.py::test_another_banks_word_proves_nothing",
     ),
     without(
+        "a refund of another bank is for people",
+        "a refund of another bank stays unknown in silence",
+        Edit(
+            READS,
+            '        ledger.flag_review(merge.tx, refund, "other_bank", **merge.seen.evidence)\n',
+            "        return\n",
+        ),
+        "core/test_recover.py::test_another_banks_word_proves_nothing",
+    ),
+    without(
+        "a denial says nothing of a refund made for another bank",
+        "a refund of another bank stays unknown in silence",
+        Edit(READS, "        if not is_of_this_bank(desk, refund):\n", "        if False:\n"),
+        "core/test_recover.py::test_a_bank_that_knows_nothing_of_it_leaves_another_banks_refund_to_people",
+    ),
+    without(
+        "answers that are of no use bring people in at last",
+        "a refund stays unknown in silence while every read of it is answered with an error",
+        Edit(READS, "        if problem.is_answered:\n", "        if False:\n"),
+        "core/test_recover.py::test_reads_that_are_answered_but_never_good_leave_it_to_people_in_the_end",
+    ),
+    without(
+        "an outage brings nobody in",
+        "a bank that is down for a night makes people decide on what it would have told in the morning",
+        Edit(READS, "        if problem.is_answered:\n", "        if True:\n"),
+        "core/test_recover.py::test_an_outage_alone_brings_nobody_in",
+    ),
+    without(
+        "last looks that are of no use bring people in at last",
+        "a refund stays queued in silence while every look at its session is answered with an error",
+        Edit(
+            SENDING,
+            "        if problem.is_answered and refund.next_send_at",
+            "        if False and refund.next_send_at",
+        ),
+        f"{SEND}::test_a_session_that_is_never_shown_goes_to_people_in_the_end_unless_the_bank_is_down",
+    ),
+    without(
         "the bytes say what was asked for",
         "whoever edits the stored body decides what is paid",
         Edit(SENDING, "if not _is_what_was_asked_for(refund):", "if False:"),
