@@ -1,13 +1,17 @@
 """Facts that fit no rule: a person has looked at one, and says so. `ledger.note_anomaly` finds them."""
 
+import hashlib
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session
 
 from dashboard import ledger
 from dashboard.desk import Books
-from dashboard.journal import WriteSession, timestamp
+from dashboard.journal import WriteSession, canonical, timestamp
 from dashboard.models import Anomaly, PaymentSession, Person, Refund
+
+LONGEST_NUMBER = 18
 
 
 class NotAcknowledged(Exception):
@@ -20,7 +24,25 @@ class NotAcknowledged(Exception):
         self.at = at
 
 
-def acknowledge(books: Books, person: Person, anomaly_id: int, comment: str) -> None:
+def name_of(anomaly: Anomaly) -> str:
+    """What a fact is called in addresses: its number, and a digest of what it says.
+
+    Numbers are given again, on SQLite and after a restore; a page kept open since then must not mean another fact.
+    """
+    told = (anomaly.session_id, anomaly.refund_id, anomaly.kind, anomaly.detail, timestamp(anomaly.found_at))
+    return f"{anomaly.id}-{hashlib.sha256(canonical(told).encode()).hexdigest()[:16]}"
+
+
+def find(session: Session, name: str) -> Anomaly | None:
+    """The fact of this name; None where there is none, or none any more."""
+    number, _dash, _digest = name.partition("-")
+    if not number.isdecimal() or len(number) > LONGEST_NUMBER:
+        return None
+    anomaly = session.get(Anomaly, int(number))
+    return anomaly if anomaly is not None and name_of(anomaly) == name else None
+
+
+def acknowledge(books: Books, person: Person, name: str, comment: str) -> None:
     """A person has looked at a fact, and says so. The same said twice by one person is said once.
 
     Raises NotAcknowledged, LookupError.
@@ -29,13 +51,13 @@ def acknowledge(books: Books, person: Person, anomaly_id: int, comment: str) -> 
     if not comment:
         raise NotAcknowledged("comment_missing")
     with books.write() as tx:
-        found = tx.get(Anomaly, anomaly_id)
+        found = find(tx, name)
         if found is None:
-            raise LookupError(anomaly_id)
+            raise LookupError(name)
         ledger.lock_session(tx, found.session_id)
-        anomaly = next(iter(locked(tx, Anomaly.id == anomaly_id)), None)
+        anomaly = next(iter(locked(tx, Anomaly.id == found.id)), None)
         if anomaly is None:
-            raise LookupError(anomaly_id)
+            raise LookupError(name)
         if anomaly.acknowledged_at is None:
             note_acknowledged(tx, anomaly, person, comment)
         elif (anomaly.acknowledged_by_id, anomaly.comment) != (person.id, comment):

@@ -15,6 +15,7 @@ from dashboard.config import Config
 from dashboard.desk import Books
 from dashboard.journal import WriteSession
 from dashboard.models import Installation, PaymentSession, Refund, Resolution, SignIn
+from dashboard.models.resolutions import OUTDATED, PROPOSED
 
 # Of these nobody can know what was sent of them after the backup was made.
 _MAY_HAVE_BEEN_SENT = frozenset(
@@ -72,10 +73,10 @@ def _lock_open(tx: WriteSession) -> tuple[Sequence[PaymentSession], Sequence[Ref
 def _outdate_proposals(tx: WriteSession, actor: str) -> int:
     """End every open proposal: it may have been taken back, or decided on otherwise, since the backup."""
     query = select(Resolution, Refund).join(Refund, Refund.id == Resolution.refund_id)
-    query = query.where(Resolution.state == "proposed").order_by(Resolution.refund_id)
+    query = query.where(Resolution.state == PROPOSED).order_by(Resolution.refund_id)
     proposals = tx.execute(query.with_for_update(of=Resolution)).all()
     for proposal, refund in proposals:
-        ledger.end_proposal(tx, refund, proposal, "outdated", actor)
+        ledger.end_proposal(tx, refund, proposal, OUTDATED, actor)
     return len(proposals)
 
 

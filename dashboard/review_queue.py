@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from sqlalchemy import ColumnElement, Select, func, literal_column, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from dashboard import history
+from dashboard import anomalies, history
 from dashboard.history import MOST_COUNTED, Row
 from dashboard.models import Anomaly, Person, Refund, Resolution
 from dashboard.models.refunds import NEEDS_SOMEBODY, OPEN_ANOMALY
@@ -56,12 +56,13 @@ class Waiting:
 
 @dataclass(frozen=True)
 class OddFact:
-    """A fact that fits no rule. `reference`: of the refund it is about; None for one of the session itself.
+    """A fact that fits no rule. `name`: see `anomalies.name_of`.
 
+    `reference`: of the refund it is about; None for one of the session itself.
     `seen_at`, `seen_by`, `comment`: when somebody looked at it, who, and what they said.
     """
 
-    id: int
+    name: str
     kind: str
     detail: str
     session_id: str
@@ -157,9 +158,10 @@ def odd_facts_of_session(session: Session, session_id: str) -> list[OddFact]:
     return _odd_facts(session, Anomaly.session_id == session_id, Anomaly.refund_id == 0)
 
 
-def odd_fact(session: Session, anomaly_id: int) -> OddFact | None:
+def odd_fact(session: Session, name: str) -> OddFact | None:
     """One of them."""
-    return next(iter(_odd_facts(session, Anomaly.id == anomaly_id)), None)
+    found = anomalies.find(session, name)
+    return next(iter(_odd_facts(session, Anomaly.id == found.id)), None) if found else None
 
 
 def _odd_facts(session: Session, *conditions: ColumnElement[bool]) -> list[OddFact]:
@@ -167,7 +169,7 @@ def _odd_facts(session: Session, *conditions: ColumnElement[bool]) -> list[OddFa
     query = query.outerjoin(Person, Person.id == Anomaly.acknowledged_by_id)
     return [
         OddFact(
-            id=each.id,
+            name=anomalies.name_of(each),
             kind=each.kind,
             detail=each.detail,
             session_id=each.session_id,

@@ -27,8 +27,6 @@ from dashboard.web.sessions import refusal_of
 
 bp = Blueprint("review", __name__)
 
-LONGEST_NUMBER = 18
-
 _STATUS_OF = {
     "comment_missing": HTTPStatus.UNPROCESSABLE_ENTITY,
     "not_yours": HTTPStatus.FORBIDDEN,
@@ -281,13 +279,6 @@ def _reference_of(resolution_id: str) -> str:
     return found
 
 
-def _number(text: str) -> int:
-    """A row's number as it stands in an address."""
-    if not text.isdecimal() or len(text) > LONGEST_NUMBER:
-        abort(404)
-    return int(text)
-
-
 def _status_of(refusal: ResolutionRefused | NotAcknowledged) -> HTTPStatus:
     return _STATUS_OF.get(refusal.code, HTTPStatus.CONFLICT)
 
@@ -295,32 +286,32 @@ def _status_of(refusal: ResolutionRefused | NotAcknowledged) -> HTTPStatus:
 # Facts that fit no rule
 
 
-@bp.get("/anomalies/<anomaly_id>")
+@bp.get("/anomalies/<name>")
 @needs(roles.SEE)
-def anomaly(anomaly_id: str) -> ResponseReturnValue:
-    return _anomaly_page(_odd_fact(anomaly_id), ReasonedForm(formdata=None))
+def anomaly(name: str) -> ResponseReturnValue:
+    return _anomaly_page(_odd_fact(name), ReasonedForm(formdata=None))
 
 
-@bp.post("/anomalies/<anomaly_id>")
+@bp.post("/anomalies/<name>")
 @needs(roles.RESOLVE)
-def acknowledge(anomaly_id: str) -> ResponseReturnValue:
-    form, fact = ReasonedForm(), _odd_fact(anomaly_id)
+def acknowledge(name: str) -> ResponseReturnValue:
+    form, fact = ReasonedForm(), _odd_fact(name)
     if not form.validate_on_submit():
         return _anomaly_page(fact, form), HTTPStatus.UNPROCESSABLE_ENTITY
     db.session.rollback()
     try:
-        anomalies.acknowledge(desk(), person(), fact.id, form.comment.data or "")
+        anomalies.acknowledge(desk(), person(), name, form.comment.data or "")
     except LookupError:
         _no_such_fact()
     except NotAcknowledged as refusal:
         blame = wording.not_acknowledged(refusal.code, refusal.by, moment_seconds(refusal.at) if refusal.at else "")
-        return _anomaly_page(_odd_fact(anomaly_id), form, blame), _status_of(refusal)
+        return _anomaly_page(_odd_fact(name), form, blame), _status_of(refusal)
     flash(_("Acknowledged. It stays here with your name and comment; nothing changed for the money."), "ok")
     return redirect(_place_of(fact), 303)
 
 
-def _odd_fact(anomaly_id: str) -> OddFact:
-    return review_queue.odd_fact(db.session(), _number(anomaly_id)) or _no_such_fact()
+def _odd_fact(name: str) -> OddFact:
+    return review_queue.odd_fact(db.session(), name) or _no_such_fact()
 
 
 def _no_such_fact() -> NoReturn:

@@ -145,7 +145,7 @@ def test_what_somebody_had_looked_at_there_stays_looked_at(refund_desk: RefundDe
     refund, elsewhere = with_stranger(refund_desk)
     shows_another_amount(refund_desk, refund.session_id, 11_00)
     (fact,) = facts_of(refund_desk, elsewhere, "amount_differs")
-    anomalies.acknowledge(refund_desk.desk, first(refund_desk), fact.id, "a fee, says the bank")
+    anomalies.acknowledge(refund_desk.desk, first(refund_desk), anomalies.name_of(fact), "a fee, says the bank")
     seen_at = refund_desk.clock.now()
     refund_desk.clock.advance(60)
     that_one(refund_desk, refund, elsewhere)
@@ -163,7 +163,7 @@ def test_what_compares_with_another_amount_is_another_fact(refund_desk: RefundDe
     refund, elsewhere = with_stranger(refund_desk, amount_minor=12_00)
     shows_another_amount(refund_desk, refund.session_id, 11_00)
     (fact,) = facts_of(refund_desk, elsewhere, "amount_differs")
-    anomalies.acknowledge(refund_desk.desk, first(refund_desk), fact.id, "one less than it was")
+    anomalies.acknowledge(refund_desk.desk, first(refund_desk), anomalies.name_of(fact), "one less than it was")
     that_one(refund_desk, refund, elsewhere)
     told = {fact.detail: fact.acknowledged_at for fact in facts_of(refund_desk, refund, "amount_differs")}
     assert told == {"1100 rub": None, "1200 rub": None}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dashboard import anomalies, reads, refund_rules, refunds, resolutions
 from dashboard.desk import Desk
-from dashboard.models import PaymentSession, Person
+from dashboard.models import Anomaly, PaymentSession, Person
 from dashboard.refunds import RefundOrder, RequestRefused
 from tests.simulation.plan import BANK, GUESS
 from tests.simulation.schedule import WEBS, Ended, Happening
@@ -129,8 +129,12 @@ class Reviewers:
         person = self._world.chance.choice(self._people)
 
         def acknowledge(desk: Desk) -> None:
-            with suppress(LookupError):  # gone meanwhile, with a row that was merged into another
-                anomalies.acknowledge(desk, person, number, "asked the bank")
+            with desk.read() as session:
+                fact = session.get(Anomaly, number)
+            if fact is None:
+                return  # gone meanwhile, with a row that was merged into another
+            with suppress(LookupError):
+                anomalies.acknowledge(desk, person, anomalies.name_of(fact), "asked the bank")
 
         in_some_web(self._world, "acknowledge", acknowledge)
 

@@ -12,7 +12,7 @@ from tests.web.conftest import Auth
 def test_it_is_acknowledged_with_a_comment_and_stays(operator: Browser, refund_desk: RefundDesk) -> None:
     refund, elsewhere = with_stranger(refund_desk)
     fact = odd_fact_of(refund_desk, refund)
-    path = f"/anomalies/{fact.id}"
+    path = f"/anomalies/{anomalies.name_of(fact)}"
     (notice,) = operator.page(f"/refunds/{refund.reference}").notices
     assert notice == (
         "Does not fit May be the same refund. It came up without a reference after we had sent one; "
@@ -48,9 +48,9 @@ def test_one_of_a_session_stands_on_its_page(operator: Browser, refund_desk: Ref
 def test_without_a_comment_it_is_not(operator: Browser, refund_desk: RefundDesk) -> None:
     refund, _ = with_stranger(refund_desk)
     fact = odd_fact_of(refund_desk, refund)
-    answer = operator.post(f"/anomalies/{fact.id}", {"comment": " "})
+    answer = operator.post(f"/anomalies/{anomalies.name_of(fact)}", {"comment": " "})
     assert (answer.status, answer.page.field_errors) == (422, ["Write down why."])
-    answer = operator.post(f"/anomalies/{fact.id}", {"comment": "x" * 501})
+    answer = operator.post(f"/anomalies/{anomalies.name_of(fact)}", {"comment": "x" * 501})
     assert answer.page.one("textarea").text == "x" * 501, "what was typed is kept"
     assert odd_fact_of(refund_desk, refund).acknowledged_at is None
 
@@ -59,8 +59,8 @@ def test_without_a_comment_it_is_not(operator: Browser, refund_desk: RefundDesk)
 def test_somebody_else_was_first(operator: Browser, refund_desk: RefundDesk) -> None:
     refund, _ = with_stranger(refund_desk)
     fact = odd_fact_of(refund_desk, refund)
-    anomalies.acknowledge(refund_desk.desk, second(refund_desk), fact.id, "mine")
-    answer = operator.post(f"/anomalies/{fact.id}", {"comment": "late"})
+    anomalies.acknowledge(refund_desk.desk, second(refund_desk), anomalies.name_of(fact), "mine")
+    answer = operator.post(f"/anomalies/{anomalies.name_of(fact)}", {"comment": "late"})
     assert answer.status == 409
     assert answer.page.notices[0] == (
         "Nothing was changed: second@desk.test has acknowledged it already, at 1 Mar 09:00:05, with the comment below. "
@@ -73,7 +73,7 @@ def test_somebody_else_was_first(operator: Browser, refund_desk: RefundDesk) -> 
 @on_sqlite
 def test_a_second_press_is_one_and_a_second_thought_is_not_kept(operator: Browser, refund_desk: RefundDesk) -> None:
     refund, _ = with_stranger(refund_desk)
-    path = f"/anomalies/{odd_fact_of(refund_desk, refund).id}"
+    path = f"/anomalies/{anomalies.name_of(odd_fact_of(refund_desk, refund))}"
     assert [operator.post(path, {"comment": "mine"}).status for _press in range(2)] == [303, 303]
     answer = operator.post(path, {"comment": "and by phone"})
     assert answer.status == 409
@@ -86,8 +86,8 @@ def test_a_viewer_reads_what_it_means_and_acknowledges_nothing(auth: Auth, refun
     refund, _ = with_stranger(refund_desk)
     fact, viewer = odd_fact_of(refund_desk, refund), auth.login("viewer")
     assert viewer.page(f"/refunds/{refund.reference}").notices[0].endswith("What it means")
-    assert viewer.page(f"/anomalies/{fact.id}").all("textarea") == []
-    assert viewer.post(f"/anomalies/{fact.id}", {"comment": "x"}).status == 403
+    assert viewer.page(f"/anomalies/{anomalies.name_of(fact)}").all("textarea") == []
+    assert viewer.post(f"/anomalies/{anomalies.name_of(fact)}", {"comment": "x"}).status == 403
 
 
 @on_sqlite
@@ -95,6 +95,6 @@ def test_one_that_went_with_its_refund_is_not_there_any_more(operator: Browser, 
     refund, elsewhere = with_stranger(refund_desk)
     fact = odd_fact_of(refund_desk, elsewhere)
     decide(refund_desk, refund, THAT_ONE, elsewhere.bank_id)
-    page = operator.page(f"/anomalies/{fact.id}", 404)
+    page = operator.page(f"/anomalies/{anomalies.name_of(fact)}", 404)
     assert "two people found to be another one" in page.text
     assert operator.get("/anomalies/x").status == 404

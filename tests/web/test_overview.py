@@ -8,6 +8,7 @@ from tests.bench.refund_desk import RefundDesk
 from tests.bench.simulated import START
 from tests.bench.wire import REFUND, error, lose_request
 from tests.web.browser import Browser
+from tests.web.conftest import Auth
 from tests.web.made_up import MadeUp
 from tests.web.page import Element
 
@@ -87,7 +88,7 @@ def test_paused_sending_is_said_with_its_reason(operator: Browser, refund_desk: 
     assert operator.page("/").notices == []
 
 
-def test_paused_by_a_restore_says_what_is_left_to_be_read(operator: Browser, refund_desk: RefundDesk) -> None:
+def test_paused_by_a_restore_says_what_is_left_to_be_read(auth: Auth, refund_desk: RefundDesk) -> None:
     """And so does the form of a new refund."""
     worker.beat(refund_desk.desk, "worker-1")
     session_id = refund_desk.paid_session(100_00)
@@ -95,6 +96,7 @@ def test_paused_by_a_restore_says_what_is_left_to_be_read(operator: Browser, ref
     refund_desk.ask(refund_desk.paid_session(100_00), 10_00)
     refund_desk.clock.advance(1)
     restore.after_restore(refund_desk.desk, "command line")
+    operator = auth.login()
     (notice,) = operator.page("/").notices
     assert "2 sessions with open refunds have still to be read again; sending cannot be resumed before." in notice
     refund_desk.clock.advance(1)

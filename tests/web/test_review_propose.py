@@ -224,9 +224,10 @@ def test_a_viewer_looks_and_chooses_nothing(viewer: Browser, refund_desk: Refund
 
 
 @on_sqlite
-def test_after_a_restore_a_queued_one_is_decided_and_not_undone(operator: Browser, refund_desk: RefundDesk) -> None:
+def test_after_a_restore_a_queued_one_is_decided_and_not_undone(auth: Auth, refund_desk: RefundDesk) -> None:
     reference = refund_desk.ask(refund_desk.paid_session(100_00), 10_00)
     restore.after_restore(refund_desk.desk, "command line")
+    operator = auth.login()
     page = operator.page(path_of(reference))
     assert "Put back from a backup." in page.one("main").text
     assert choices(page) == {"never_made": False}

@@ -49,7 +49,9 @@ def test_what_is_done_leaves_it(operator: Browser, refund_desk: RefundDesk) -> N
     assert in_navigation(operator.page("/")) == "Review 4"
     decide(refund_desk, lost, NEVER_MADE)
     for refund in (doubted, elsewhere):
-        anomalies.acknowledge(refund_desk.desk, first(refund_desk), odd_fact_of(refund_desk, refund).id, "seen")
+        anomalies.acknowledge(
+            refund_desk.desk, first(refund_desk), anomalies.name_of(odd_fact_of(refund_desk, refund)), "seen"
+        )
     page = operator.page("/review/")
     assert in_navigation(page) == "Review 1"
     assert page.references == [doubted.reference]

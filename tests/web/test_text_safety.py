@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dashboard import resolutions
+from dashboard import anomalies, resolutions
 from dashboard.sandbox import scenes
 from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import RefundDesk
@@ -94,8 +94,8 @@ def test_what_people_write_turns_nothing_around_it(operator: Browser, refund_des
     assert turned in isolated(page.one(id="timeline"))
     doubtful = contradicted(refund_desk)
     fact = odd_fact_of(refund_desk, doubtful)
-    operator.post(f"/anomalies/{fact.id}", {"comment": turned})
-    assert isolated(operator.page(f"/anomalies/{fact.id}")) == [turned]
+    operator.post(f"/anomalies/{anomalies.name_of(fact)}", {"comment": turned})
+    assert isolated(operator.page(f"/anomalies/{anomalies.name_of(fact)}")) == [turned]
     assert isolated(operator.page(f"/refunds/{doubtful.reference}").one(id="refund-detail")) == [turned]
     resolutions.propose(refund_desk.desk, first(refund_desk), doubtful.reference, STANDS, None, turned)
     assert turned in isolated(operator.page(f"/refunds/{doubtful.reference}/review").one(id="decision"))

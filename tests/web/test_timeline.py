@@ -369,9 +369,9 @@ def test_who_had_looked_at_a_fact_before_the_two_became_one(operator: Browser, r
     refund, elsewhere = with_stranger(refund_desk)
     shows_another_amount(refund_desk, refund.session_id, 11_00)
     with refund_desk.desk.read() as session:
-        query = select(Anomaly.id).where(Anomaly.refund_id == elsewhere.id, Anomaly.kind == "amount_differs")
-        fact_id = session.scalars(query).one()
-    anomalies.acknowledge(refund_desk.desk, first(refund_desk), fact_id, "a fee")
+        query = select(Anomaly).where(Anomaly.refund_id == elsewhere.id, Anomaly.kind == "amount_differs")
+        fact = session.scalars(query).one()
+    anomalies.acknowledge(refund_desk.desk, first(refund_desk), anomalies.name_of(fact), "a fee")
     decide(refund_desk, refund, THAT_ONE, elsewhere.bank_id)
     assert timeline_of(operator, refund.reference)[-1] == (
         "first@desk.test had looked at it before the two became one: "

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask, url_for
 from werkzeug.routing import Rule
 
-from dashboard import roles
+from dashboard import anomalies, roles
 from dashboard.app import create_app
 from dashboard.config import Config
 from dashboard.web import access
@@ -56,7 +56,7 @@ def targets(app: Flask, refund_desk: RefundDesk) -> list[Target]:
         "session_id": refund.session_id,
         "reference": refund.reference,
         "resolution_id": str(reviews.propose(refund_desk, refund, reviews.THAT_ONE, elsewhere.bank_id)),
-        "anomaly_id": str(reviews.odd_fact_of(refund_desk, refund).id),
+        "name": anomalies.name_of(reviews.odd_fact_of(refund_desk, refund)),
         "filename": "app.css",
     }
     rules = list(app.url_map.iter_rules())
