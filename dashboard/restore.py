@@ -5,13 +5,15 @@ What was asked for and sent after the backup is known to the bank alone, and may
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import ColumnElement, func, literal, literal_column, or_, select, type_coerce, update
 from sqlalchemy.orm import Session
 
 from dashboard import ledger, refund_rules
 from dashboard.config import Config
+from dashboard.db import UtcDateTime
 from dashboard.desk import Books
 from dashboard.journal import WriteSession
 from dashboard.models import Installation, PaymentSession, Refund, Resolution, SignIn
@@ -21,12 +23,16 @@ from dashboard.models.resolutions import OUTDATED, PROPOSED
 _MAY_HAVE_BEEN_SENT = frozenset(
     {refund_rules.AWAITING_APPROVAL, refund_rules.QUEUED, refund_rules.SENDING, refund_rules.UNKNOWN}
 )
+# Older sessions are hardly ever refunded. Of the others one after another is read, so many a second.
+_YOUNG = timedelta(days=365)
+READS_A_SECOND = 2
 _IS_OPEN = or_(Refund.state.in_(refund_rules.OPEN), Refund.review != "")
 
 
 @dataclass(frozen=True)
 class Restored:
-    """What was done: refunds put under review, sessions of which a read was asked for, open proposals ended.
+    """What was done: refunds put under review, sessions of which a read was asked for, open proposals ended, paid
+    sessions that are read later, one after another: refunds may have been asked for since that nobody here knows of.
 
     `not_before`: no refund is asked for or sent until then.
     """
@@ -36,6 +42,7 @@ class Restored:
     under_review: int
     to_read: int
     outdated: int
+    read_later: int
 
 
 def after_restore(books: Books, actor: str) -> Restored:
@@ -55,8 +62,10 @@ def after_restore(books: Books, actor: str) -> Restored:
         _end_sign_ins(tx)
         _pause(tx, actor, now)
         not_before = now + books.config.lease + books.config.quiet
-        done = Restored(now, not_before, len(doubtful), len(sessions), outdated)
-        counts = {"under_review": done.under_review, "to_read": done.to_read, "outdated": done.outdated}
+        read_later = _plan_reads(tx, not_before)
+        done = Restored(now, not_before, len(doubtful), len(sessions), outdated, read_later)
+        counts = {"under_review": done.under_review, "to_read": done.to_read, "outdated": outdated}
+        counts["read_later"] = read_later
         tx.record(actor, "installation:restored", "installation", **counts)
     return done
 
@@ -68,6 +77,31 @@ def _lock_open(tx: WriteSession) -> tuple[Sequence[PaymentSession], Sequence[Ref
     sessions = tx.scalars(query.with_for_update(key_share=True)).all()
     doubtful = select(Refund).where(Refund.state.in_(_MAY_HAVE_BEEN_SENT)).order_by(Refund.id)
     return sessions, tx.scalars(doubtful.with_for_update()).all()
+
+
+def _plan_reads(tx: WriteSession, start: datetime) -> int:
+    """Have every paid session read that is young enough, the newest first, so many a second from then on.
+
+    What was asked for after the backup has no row here, and may be in any of them.
+    """
+    place = func.row_number().over(order_by=(PaymentSession.created_at.desc(), PaymentSession.id.desc()))
+    is_paid = PaymentSession.confirmed_at.is_not(None), PaymentSession.captured_minor > 0
+    young = select(PaymentSession.id, place.label("place")).where(*is_paid, PaymentSession.created_at > start - _YOUNG)
+    row = young.subquery()
+    due = _seconds_after(tx, start, row.c.place // READS_A_SECOND + 1)
+    is_later = or_(PaymentSession.next_read_at.is_(None), PaymentSession.next_read_at > due)
+    plan = update(PaymentSession).where(PaymentSession.id == row.c.id, is_later).values(next_read_at=due)
+    result: Any = tx.execute(plan, execution_options={"synchronize_session": False})
+    return int(result.rowcount)
+
+
+def _seconds_after(tx: WriteSession, start: datetime, seconds: ColumnElement[int]) -> ColumnElement[Any]:
+    """A moment in terms of the database, as its columns keep moments; on SQLite to the second."""
+    moment = literal(start, UtcDateTime())
+    if tx.get_bind().dialect.name == "sqlite":
+        text = func.strftime("%Y-%m-%d %H:%M:%S", moment, func.printf("+%d seconds", seconds)).concat(".000000")
+        return type_coerce(text, UtcDateTime())
+    return moment + seconds * literal_column("interval '1 second'")
 
 
 def _outdate_proposals(tx: WriteSession, actor: str) -> int:

@@ -77,7 +77,7 @@ def test_what_it_does(refund_desk: RefundDesk) -> None:
         assert session.next_read_at is None or session.next_read_at > now
     told = [entry for entry in refund_desk.journal("installation") if entry.actor == ACTOR]
     assert [entry.action for entry in told] == ["sending:paused", "installation:restored"]
-    assert json.loads(told[-1].data) == {"under_review": 3, "to_read": 4, "outdated": 0}
+    assert json.loads(told[-1].data) == {"under_review": 3, "to_read": 4, "outdated": 0, "read_later": 2}
     for reference in states.values():
         review = [one for one in refund_desk.journal(f"refund:{reference}") if one.action == "refund:review"]
         assert [json.loads(one.data)["why"] for one in review] == ["restored"]
@@ -386,6 +386,37 @@ def test_a_session_whose_refunds_need_people_is_open_too(refund_desk: RefundDesk
     assert left_by_resume(refund_desk) == 1
 
 
+@on_sqlite
+def test_what_was_asked_for_after_the_backup_is_found_wherever_it_is(refund_desk: RefundDesk) -> None:
+    """Even in a session that has no refund in the backup, and without anybody looking at it."""
+    session_id = refund_desk.paid_session(100_00)
+    refund_desk.read(session_id)
+    roll_back(refund_desk, lambda: refund_desk.ask_and_send(session_id, 10_00))
+    refund_desk.run_for(hours=1)
+    assert [refund.bank_id for refund in refund_desk.refunds(session_id)] == [
+        refund_desk.bank_refunds(session_id)[0].id
+    ]
+    assert refund_desk.session(session_id).committed_minor == 10_00
+
+
+def test_other_paid_sessions_are_read_the_newest_first_and_not_all_at_once(refund_desk: RefundDesk) -> None:
+    paid = [refund_desk.paid_session(100_00) for _ in range(5)]
+    for session_id in paid:
+        refund_desk.read(session_id)
+    with refund_desk.desk.write() as tx:
+        for age, session_id in enumerate(paid):
+            tx.get_one(PaymentSession, session_id).created_at = refund_desk.clock.now() - timedelta(days=100 * age)
+        tx.get_one(PaymentSession, paid[2]).next_read_at = soon = refund_desk.clock.now() + timedelta(seconds=7)
+    assert restore.after_restore(refund_desk.desk, ACTOR).read_later == 3
+    planned = [refund_desk.session(session_id).next_read_at for session_id in paid]
+    start = not_before(refund_desk)
+    seconds_later = [start + timedelta(seconds=number) for number in range(4)]
+    assert planned == [seconds_later[1], seconds_later[2], soon, seconds_later[3], None]
+    refund_desk.clock.advance_to(start + timedelta(milliseconds=1))
+    sending.resume(refund_desk.desk, ACTOR)
+    assert refund_desk.session(paid[3]).next_read_at is not None, "nobody waits for them"
+
+
 def test_what_is_asked_for_later_does_not_hold_it_up(refund_desk: RefundDesk) -> None:
     restore.after_restore(refund_desk.desk, ACTOR)
     refund_desk.clock.advance(minutes=20)
@@ -433,6 +464,7 @@ def test_the_command_says_what_it_did(refund_desk: RefundDesk, monkeypatch: pyte
         "Refunds that may have been sent since the backup, now to be decided on by people: 1",
         "Sessions that the worker reads again: 1",
         "Proposals that were open in the backup, now to be made anew: 0",
+        "Other paid sessions, read one after another from the time below on: 0",
         "Everybody has to sign in again. Accounts and passwords are those of the backup: look at them first.",
         f"Nothing more is asked for or sent before {not_before(refund_desk):%Y-%m-%d %H:%M:%S} UTC.",
         "Start everything; `dashboard sending resume` works then, once all of these sessions have been read.",

@@ -411,6 +411,12 @@ _RESTORED = (
         f"{RESTORED}::test_whoever_signed_out_after_the_backup_is_not_signed_in_again",
     ),
     without(
+        "after a restore other sessions are read too",
+        "what was asked for after the backup is found only where somebody happens to look",
+        Edit(RESTORE, "        read_later = _plan_reads(tx, not_before)\n", "        read_later = 0\n"),
+        f"{RESTORED}::test_what_was_asked_for_after_the_backup_is_found_wherever_it_is",
+    ),
+    without(
         "after a restore open sessions are read again",
         "what happened after the backup stays unknown for hours",
         Edit(RESTORE, "            ledger.ask_read(session, now)\n", "            pass\n"),
