@@ -285,9 +285,11 @@ def sending_resume(without_reading: Sequence[str]) -> None:
     """Send again."""
     with _books() as books:
         try:
-            sending.resume(books, ACTOR, without_reading)
+            ended = sending.resume(books, ACTOR, without_reading)
         except sending.CannotResume as problem:
             _fail("The database was put back from a backup, and sending stays paused.", *_what_holds_up(problem))
+    for why in ended:
+        click.echo(f"Ended: {why}")
     click.echo("Sending goes on.")
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from dashboard import db, health, migrations, reads, sending
+from dashboard import db, health, migrations, pauses, reads
 from dashboard.app import create_desk
 from dashboard.bank131.client import BankError, NeverReached, Refused
 from dashboard.bank131.signature import KeyFormatError, load_private_key, load_public_key
@@ -68,11 +68,12 @@ def _database(engine: Engine) -> Iterator[Finding]:
         now = SystemClock().now()
         with Session(engine) as session:
             alive = health.worker_is_alive(session, now, timedelta(seconds=30))
-            paused = sending.is_paused(session)
+            why = pauses.reasons(session)
         if not alive:
             yield Finding("No worker is running: refunds stay queued until one is started.", is_fatal=False)
-        if paused:
-            yield Finding("Sending is paused: `dashboard sending resume` ends it.", is_fatal=False)
+        if why:
+            told = "; ".join(why)
+            yield Finding(f"Sending is paused ({told}): `dashboard sending resume` ends it.", is_fatal=False)
     except SQLAlchemyError as problem:
         yield Finding(f"The database cannot be reached: {cause_of(problem)}.", is_fatal=True)
 

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, literal, literal_column, or_, select, type_coerce, update
 from sqlalchemy.orm import Session
 
-from dashboard import ledger, refund_rules
+from dashboard import ledger, pauses, refund_rules
 from dashboard.config import Config
 from dashboard.db import UtcDateTime
 from dashboard.desk import Books
@@ -119,8 +119,8 @@ def _end_sign_ins(tx: WriteSession) -> None:
 
 
 def _pause(tx: WriteSession, actor: str, now: datetime) -> None:
-    tx.execute(update(Installation).values(restored_at=now, sending_paused_at=now, sending_paused_why="restored"))
-    tx.record(actor, "sending:paused", "installation", why="restored")
+    tx.execute(update(Installation).values(restored_at=now))
+    pauses.add(tx, actor, pauses.RESTORED)
 
 
 # What has to be waited for

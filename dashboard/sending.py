@@ -11,10 +11,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import select
 
-from dashboard import ledger, reads, refund_rules, restore, snapshots
+from dashboard import ledger, pauses, reads, refund_rules, restore, snapshots
 from dashboard.bank131.client import (
     BankError,
     HttpAnswer,
@@ -28,7 +27,7 @@ from dashboard.bank131.objects import Amount, read_json
 from dashboard.config import GRACE_S
 from dashboard.desk import Books, Desk
 from dashboard.journal import WriteSession
-from dashboard.models import Attempt, Installation, PaymentSession, Refund, Resolution
+from dashboard.models import Attempt, PaymentSession, Refund, Resolution
 from dashboard.snapshots import ANSWER, Merge, Seen
 
 log = logging.getLogger(__name__)
@@ -125,7 +124,7 @@ def _send_later(desk: Desk, reference: str, problem: BankError) -> None:
         if session.read_failures == 1:
             tx.record(ledger.WORKER, "refund:put_off", ledger.subject_of(refund), why=str(problem))
         if isinstance(problem, Refused) and problem.code in reads.AUTH_CODES:
-            _pause(tx, ledger.WORKER, f"keys:{problem.code}")
+            pauses.add(tx, ledger.WORKER, f"keys:{problem.code}", once=True)
 
 
 def _put_off(refund: Refund, desk: Desk) -> None:
@@ -142,7 +141,7 @@ def _open_attempt(
     refund = ledger.the_refund(merge.refunds, reference)
     if not _is_to_be_sent(merge, refund):
         return None
-    if is_paused(tx) or _is_blocked(merge, refund) or _may_soon_be_whole(merge, refund):
+    if pauses.is_paused(tx) or _is_blocked(merge, refund) or _may_soon_be_whole(merge, refund):
         _put_off(refund, desk)
         return None
     doubt = _doubt_about(merge, refund)
@@ -273,7 +272,7 @@ def _take_answer(desk: Desk, opened: _Opened, ended: _Ended) -> None:
             seen = Seen(ANSWER, attempt.started_at, reads.digest_of(ended.reading.answer), ended.reading.raw, sent)
             refunds = snapshots.merge(tx, desk, session, ended.reading.session, seen).refunds
         if ended.outcome == refund_rules.AUTH_ERROR:
-            _pause(tx, ledger.WORKER, f"keys:{ended.error_code}")
+            pauses.add(tx, ledger.WORKER, f"keys:{ended.error_code}", once=True)
         if refund.state == refund_rules.SENDING and refund.bank_id is None and attempt is tries[-1]:
             _settle_attempt(tx, desk, refund, tries, ended)
         ledger.recount(tx, session, refunds)
@@ -332,26 +331,10 @@ def expire_sending(desk: Desk, reference: str) -> None:
 # Pausing
 
 
-def is_paused(session: Session) -> bool:
-    """Whether nothing is to be sent at the moment."""
-    return session.scalars(select(Installation.sending_paused_at)).one() is not None
-
-
 def pause(books: Books, actor: str, why: str) -> None:
     """Stop sending until somebody resumes it. What is being sent right now is carried to its end."""
     with books.write() as tx:
-        _pause(tx, actor, why)
-
-
-def _pause(tx: WriteSession, actor: str, why: str) -> None:
-    paused = tx.execute(
-        update(Installation)
-        .where(Installation.sending_paused_at.is_(None))
-        .values(sending_paused_at=tx.clock.now(), sending_paused_why=why)
-        .returning(Installation.id)
-    )
-    if paused.first():
-        tx.record(actor, "sending:paused", "installation", why=why)
+        pauses.add(tx, actor, why)
 
 
 class CannotResume(Exception):
@@ -365,23 +348,19 @@ class CannotResume(Exception):
         self.since = since
 
 
-def resume(books: Books, actor: str, without_reading: Collection[str] = ()) -> None:
-    """Send again. Raises CannotResume.
+def resume(books: Books, actor: str, without_reading: Collection[str] = ()) -> list[str]:
+    """Send again; answers with all the reasons for a pause that stood until now. Raises CannotResume.
 
     `without_reading`: sessions not to wait for after a restore, because the bank does not show them. Nothing is sent
     of a session that cannot be read.
     """
     with books.write() as tx:
         _check_restored(tx, books, without_reading)
-        resumed = tx.execute(
-            update(Installation)
-            .where(Installation.sending_paused_at.is_not(None))
-            .values(sending_paused_at=None, sending_paused_why=None)
-            .returning(Installation.id)
-        )
-        if resumed.first():
+        ended = pauses.end(tx)
+        if ended:
             named = {"without_reading": sorted(without_reading)} if without_reading else {}
-            tx.record(actor, "sending:resumed", "installation", **named)
+            tx.record(actor, "sending:resumed", "installation", ended=ended, **named)
+    return ended
 
 
 def _check_restored(tx: WriteSession, books: Books, without_reading: Collection[str]) -> None:

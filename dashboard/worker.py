@@ -14,7 +14,7 @@ from typing import TypeVar
 from sqlalchemy import BindParameter, and_, bindparam, delete, exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from dashboard import reads, refund_rules, sending, webhook_inbox
+from dashboard import pauses, reads, refund_rules, sending, webhook_inbox
 from dashboard.bank131.client import BankError
 from dashboard.db import LOCK_WAIT_MS
 from dashboard.desk import Desk
@@ -105,7 +105,7 @@ def _claim(tx: Session, kinds: Set[str], now: datetime, until: datetime, limit: 
     if EXPIRE in kinds:
         for refund in tx.scalars(_LAPSED, bounds):
             yield Work(EXPIRE, refund.reference)
-    if SEND in kinds and not sending.is_paused(tx):
+    if SEND in kinds and not pauses.is_paused(tx):
         for refund in tx.scalars(_CLAIM_SENDS, bounds):
             refund.next_send_at = until
             yield Work(SEND, refund.reference)

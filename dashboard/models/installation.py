@@ -11,6 +11,7 @@ from dashboard.db import Base
 class Installation(Base):
     """The one row of facts about this installation.
 
+    `sending_paused_why`: each reason a line (see `pauses`).
     `bank_echoes_reference`: the bank has shown a reference of ours in a refund, so it always will.
     `restored_at`: the database was last put back from a backup then.
     """

@@ -12,7 +12,7 @@ from flask_babel import gettext as _
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from dashboard import history, journal, keyset, money, refund_rules, refunds, review_queue, roles, sending
+from dashboard import history, journal, keyset, money, pauses, refund_rules, refunds, review_queue, roles
 from dashboard.db import db
 from dashboard.history import Filters
 from dashboard.models import Attempt, JournalEntry, PaymentSession, Refund
@@ -227,7 +227,7 @@ def _next_step(session: Session, row: history.Row, refund: Refund) -> str:
         return wording.review(row.review)
     if row.status == refund_rules.UNKNOWN:
         return _unknown_step(session, refund)
-    if row.status == refund_rules.QUEUED and sending.is_paused(session):
+    if row.status == refund_rules.QUEUED and pauses.is_paused(session):
         return wording.next_step("paused")
     if row.status == refund_rules.QUEUED and session.get_one(PaymentSession, refund.session_id).read_failures:
         return wording.next_step("unread")

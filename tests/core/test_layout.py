@@ -27,6 +27,7 @@ ORDER = (
     "form_token",
     "keyset",
     "search",
+    "pauses",
     "ledger",
     "anomalies",
     "replay",

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import select, update
 
-from dashboard import cli, people, resolutions, restore, sending
+from dashboard import cli, pauses, people, resolutions, restore, sending
 from dashboard.models import Installation, PaymentSession
 from dashboard.refunds import CannotCancel, RequestRefused
 from tests.bench.databases import on_sqlite
@@ -284,6 +284,14 @@ def test_whoever_signed_out_after_the_backup_is_not_signed_in_again(refund_desk:
 # Sending stays paused
 
 
+def test_an_incident_is_still_one_after_the_restore(refund_desk: RefundDesk) -> None:
+    sending.pause(refund_desk.desk, "b@desk.test", "customers are paid twice")
+    refund_desk.clock.advance(60)
+    restore.after_restore(refund_desk.desk, ACTOR)
+    with refund_desk.desk.read() as session:
+        assert pauses.reasons(session) == ["customers are paid twice", pauses.RESTORED]
+
+
 def test_sending_goes_on_only_when_every_open_session_was_read_again(refund_desk: RefundDesk) -> None:
     sessions = [refund_desk.paid_session(100_00) for _ in range(3)]
     for session_id in sessions[:2]:
@@ -494,5 +502,8 @@ def test_the_command_can_leave_out_what_the_bank_does_not_show(
     refused = CliRunner().invoke(cli.main, ["sending", "resume", "--without-reading", "ps_other"])
     assert (refused.exit_code, "arrive" in refused.output, session_id in refused.output) == (1, False, True)
     result = CliRunner().invoke(cli.main, ["sending", "resume", "--without-reading", session_id])
-    assert (result.exit_code, result.output) == (0, "Sending goes on.\n")
-    assert json.loads(refund_desk.journal("installation")[-1].data) == {"without_reading": [session_id]}
+    assert (result.exit_code, result.output) == (0, "Ended: restored\nSending goes on.\n")
+    assert json.loads(refund_desk.journal("installation")[-1].data) == {
+        "ended": ["restored"],
+        "without_reading": [session_id],
+    }

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import case, update
 from sqlalchemy.exc import IntegrityError
 
-from dashboard import restore, sending, worker
+from dashboard import pauses, restore, sending, worker
 from dashboard.config import GRACE_S
 from dashboard.models import Refund
 from tests.bench.commits import AFTER, BEFORE, at_each_commit
@@ -339,7 +339,7 @@ def test_while_sending_is_paused_nothing_goes_out(refund_desk: RefundDesk) -> No
     assert refund_desk.refund(reference).state == "accepted"
 
 
-def test_pausing_and_resuming_is_on_record_once(refund_desk: RefundDesk) -> None:
+def test_every_pause_is_on_record_and_what_a_resume_ends(refund_desk: RefundDesk) -> None:
     for verb in (sending.pause, sending.pause):
         verb(refund_desk.desk, "admin@desk.test", "holidays")
     for verb in (sending.resume, sending.resume):
@@ -347,9 +347,27 @@ def test_pausing_and_resuming_is_on_record_once(refund_desk: RefundDesk) -> None
     entries = refund_desk.journal("installation")
     assert [(entry.action, entry.actor) for entry in entries] == [
         ("sending:paused", "admin@desk.test"),
+        ("sending:paused", "admin@desk.test"),
         ("sending:resumed", "admin@desk.test"),
     ]
-    assert json.loads(entries[0].data) == {"why": "holidays"}
+    assert [json.loads(entry.data) for entry in entries[1:]] == [{"why": "holidays"}, {"ended": ["holidays"]}]
+
+
+def test_every_reason_for_a_pause_stands_until_it_is_resumed(refund_desk: RefundDesk) -> None:
+    sending.pause(refund_desk.desk, "a@desk.test", "new keys")
+    refund_desk.clock.advance(60)
+    sending.pause(refund_desk.desk, "b@desk.test", "incident:\ndo not resume")
+    reasons = ["new keys", "incident: do not resume"]
+    with refund_desk.desk.read() as session:
+        assert pauses.reasons(session) == reasons
+    assert [(entry.actor, json.loads(entry.data)["why"]) for entry in refund_desk.journal("installation")] == [
+        ("a@desk.test", reasons[0]),
+        ("b@desk.test", reasons[1]),
+    ]
+    assert sending.resume(refund_desk.desk, "a@desk.test") == reasons
+    with refund_desk.desk.read() as session:
+        assert (pauses.is_paused(session), pauses.reasons(session)) == (False, [])
+    assert json.loads(refund_desk.journal("installation")[-1].data) == {"ended": reasons}
 
 
 def test_what_is_being_sent_when_sending_is_paused_is_carried_to_its_end(refund_desk: RefundDesk) -> None:

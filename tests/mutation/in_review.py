@@ -14,6 +14,7 @@ SECOND_SHAPE = "dashboard/migrations/versions/0002_review.py"
 
 NEVER_MADE = "core/test_resolve_never_made.py"
 THAT_ONE = "core/test_resolve_that_one.py"
+SEND = "core/test_send.py"
 RESTORED = "core/test_restored.py"
 ACKNOWLEDGE = "core/test_acknowledge.py"
 TEST_DB = "core/test_db.py"
@@ -393,8 +394,8 @@ _RESTORED = (
         "refunds leave before anybody has looked at the bank again",
         Edit(
             RESTORE,
-            'values(restored_at=now, sending_paused_at=now, sending_paused_why="restored")',
-            "values(restored_at=now)",
+            "    pauses.add(tx, actor, pauses.RESTORED)\n",
+            "",
         ),
         f"{RESTORED}::test_what_it_does",
     ),
@@ -409,6 +410,13 @@ _RESTORED = (
         "a browser that was signed out after the backup is in again",
         Edit(RESTORE, "        _end_sign_ins(tx)\n", ""),
         f"{RESTORED}::test_whoever_signed_out_after_the_backup_is_not_signed_in_again",
+    ),
+    without_both(
+        "one pause hides no other",
+        "keys are changed and sending goes on in the middle of an incident",
+        (Edit("dashboard/pauses.py", "dict.fromkeys([*standing, why])", "dict.fromkeys([why])"),),
+        f"{SEND}::test_every_reason_for_a_pause_stands_until_it_is_resumed",
+        f"{RESTORED}::test_an_incident_is_still_one_after_the_restore",
     ),
     without(
         "after a restore other sessions are read too",

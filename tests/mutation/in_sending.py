@@ -78,7 +78,7 @@ _LAST_LOOK = (
     without(
         "pause stops sending",
         "in an incident refunds go on leaving",
-        Edit(SENDING, "if is_paused(tx) or _is_blocked(merge, refund)", "if _is_blocked(merge, refund)"),
+        Edit(SENDING, "if pauses.is_paused(tx) or _is_blocked(merge, refund)", "if _is_blocked(merge, refund)"),
         f"{SEND}::test_while_sending_is_paused_nothing_goes_out",
     ),
     without(
@@ -300,7 +300,7 @@ _ATTEMPT = (
         Edit(
             SENDING,
             "    else:\n        ended = _call_bank(desk, opened)\n",
-            "    else:\n        with desk.read() as session:\n            is_paused(session)\n"
+            "    else:\n        with desk.read() as session:\n            pauses.is_paused(session)\n"
             "            ended = _call_bank(desk, opened)\n",
         ),
         f"{SEND}::test_no_transaction_is_open_while_the_bank_is_called",

@@ -84,6 +84,9 @@ def test_paused_sending_is_said_with_its_reason(operator: Browser, refund_desk: 
     assert notice == (
         "Sending is paused No refund is sent until somebody resumes it. Reason: the bank is doing maintenance"
     )
+    sending.pause(refund_desk.desk, "bob@desk.test", "new keys")
+    (notice,) = operator.page("/").notices
+    assert notice.endswith("Reason: the bank is doing maintenance · new keys")
     sending.resume(refund_desk.desk, "ann@desk.test")
     assert operator.page("/").notices == []
 
