@@ -12,10 +12,11 @@ from dashboard.bank131.client import BankError, HttpAnswer, Reading, Refused
 from dashboard.config import Config
 from dashboard.desk import Desk
 from dashboard.journal import WriteSession
-from dashboard.models import Refund
+from dashboard.models import PaymentSession, Refund
 from dashboard.snapshots import READ, Merge, Seen
 
 LONGEST_BACKOFF_S = 60
+OTHER_BANK = "its refunds were made for another bank server or project"
 AUTH_CODES = frozenset({"authentication_error", "authorization_error"})
 CLOCK_SKEW = timedelta(hours=1)
 
@@ -49,6 +50,9 @@ def take_read(tx: WriteSession, desk: Desk, reading: Reading, started_at: dateti
     for refund in merge.refunds:
         if refund.state == refund_rules.UNKNOWN and not refund.review:
             _weigh_read(merge, refund)
+    if merge.is_foreign:
+        _note_failure(session, desk.clock.now(), OTHER_BANK)
+        return merge
     ledger.recount(tx, session, merge.refunds)
     snapshots.schedule(merge)
     return merge
@@ -64,15 +68,19 @@ def note_failed_read(desk: Desk, session_id: str, problem: BankError) -> None:
         if session is None:
             return
         now = desk.clock.now()
-        session.read_failures += 1
-        session.read_problem = str(problem)
-        if session.next_read_at is not None:
-            session.next_read_at = now + backoff(session.read_failures)
+        _note_failure(session, now, str(problem))
         is_denial = isinstance(problem, Refused) and problem.code not in AUTH_CODES
         if is_denial and session.confirmed_at is None:
             session.denied_at, session.next_read_at = now, None
         if problem.is_answered:
             _give_up_waiting(tx, desk, session_id, now)
+
+
+def _note_failure(session: PaymentSession, now: datetime, problem: str) -> None:
+    session.read_failures += 1
+    session.read_problem = problem
+    if session.next_read_at is not None:
+        session.next_read_at = now + backoff(session.read_failures)
 
 
 def _give_up_waiting(tx: WriteSession, desk: Desk, session_id: str, now: datetime) -> None:

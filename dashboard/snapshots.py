@@ -65,13 +65,14 @@ class Merge:
     refunds: list[Refund]
     attempts: dict[int, list[Attempt]]
     is_stale: bool = False
+    is_foreign: bool = False
     is_newest: bool = True
     touched: list[str] = field(default_factory=list)
 
     @property
     def is_whole(self) -> bool:
-        """Wholly readable and not stale: what it does not show, the bank did not have."""
-        return not self.snapshot.unreadable and not self.is_stale
+        """Wholly readable, not stale, of the right bank: what it does not show, the bank did not have."""
+        return not (self.snapshot.unreadable or self.is_stale or self.is_foreign)
 
     @property
     def from_ourselves(self) -> bool:
@@ -103,9 +104,12 @@ def open_session(tx: WriteSession, snapshot: bank.PaymentSession, now: datetime)
 
 
 def merge(tx: WriteSession, desk: Desk, session: PaymentSession, snapshot: bank.PaymentSession, seen: Seen) -> Merge:
-    """Take in one snapshot of a locked session."""
+    """Take in one snapshot of a locked session; of one that is another bank's (`is_foreign`) nothing is taken in."""
     refunds, attempts = ledger.refunds_of(tx, session.id), ledger.attempts_of(tx, session.id)
     m = Merge(tx, desk, session, snapshot, seen, refunds, attempts)
+    m.is_foreign = _is_foreign(m)
+    if m.is_foreign:
+        return m
     _describe(m)
     if m.from_ourselves:
         _confirm(m)
@@ -116,6 +120,16 @@ def merge(tx: WriteSession, desk: Desk, session: PaymentSession, snapshot: bank.
         _look_at_unreadable(m)
         ledger.recount(tx, session, m.refunds)
     return m
+
+
+def _is_foreign(m: Merge) -> bool:
+    """The session has refunds made for another server or project, and shows none of them.
+
+    Banks number their sessions alike. Our reference in it shows that it is the same one, under another name.
+    """
+    here = (m.desk.bank.url, m.desk.bank.project)
+    others = {one.reference for one in m.refunds if one.origin == "here" and (one.bank_url, one.project) != here}
+    return bool(others) and others.isdisjoint(shown.reference for _, shown in m.snapshot.refunds)
 
 
 # The session and its payments

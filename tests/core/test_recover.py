@@ -264,6 +264,38 @@ def test_a_bank_that_knows_nothing_of_it_leaves_another_banks_refund_to_people(r
     assert refund_desk.refund(refund.reference).review == "other_bank"
 
 
+@pytest.mark.parametrize("how", ["read", "webhook"])
+def test_what_another_bank_shows_under_the_same_number_is_not_taken_in(refund_desk: RefundDesk, how: str) -> None:
+    """Both banks number their sessions and refunds in a row."""
+    refund_desk.bank.change_settings({"decide": "manual"})
+    session_id = refund_desk.paid_session(100_00)
+    reference = refund_desk.ask_and_send(session_id, 10_00)
+    with refund_desk.desk.write() as tx:
+        tx.get_one(Refund, refund_desk.refund(reference).id).project = "another_project"
+    before = refund_desk.session(session_id)
+    payment = refund_desk.bank_payments(session_id)[0]
+    payment.amount_minor = 900_00
+    payment.refunds[0].status, payment.refunds[0].metadata = "accepted", {"reference": "somebody else's"}
+    if how == "read":
+        reads.read_session(refund_desk.desk, session_id)
+    else:
+        refund_desk.deliver(refund_desk.wire.webhook_now(session_id))
+    after = refund_desk.session(session_id)
+    assert refund_desk.refund(reference).state == "in_progress"
+    assert (after.captured_minor, after.committed_minor, after.fields) == (100_00, 10_00, before.fields)
+    assert after.read_at == before.read_at
+    assert (after.read_problem == reads.OTHER_BANK) == (how == "read")
+
+
+def test_our_reference_shows_that_it_is_the_same_bank_under_another_name(refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    reference = refund_desk.ask_and_send(session_id, 10_00)
+    with refund_desk.desk.write() as tx:
+        tx.get_one(Refund, refund_desk.refund(reference).id).bank_url = "https://its-old-name.test"
+    refund_desk.run_for(minutes=5)
+    assert refund_desk.refund(reference).state == "accepted"
+
+
 def strange(session: Json) -> None:
     session["status"] = "partially_refunded"
 
