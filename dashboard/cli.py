@@ -19,6 +19,7 @@ from dashboard import (
     doctor,
     journal,
     migrations,
+    own_bank,
     people,
     replay,
     restore,
@@ -81,8 +82,11 @@ def _ready_config() -> Config:
     """Settings with which a server or a worker can start: a migrated database and usable keys."""
     with _books() as books:
         try:
-            create_desk(books.config, books.engine)
+            desk = create_desk(books.config, books.engine)
             bank_keys(books.config)
+            own_bank.claim(desk)
+        except own_bank.OtherBank as problem:
+            _fail(f"{problem}.")
         except (OSError, KeyFormatError, ValueError) as problem:
             _fail(f"The bank's keys or address cannot be used: {problem}. `dashboard check` tells more.")
         return books.config
@@ -258,6 +262,25 @@ def _head(expect: str | None) -> tuple[int, str] | None:
     if not seq.isdecimal() or not entry_hash:
         raise click.BadParameter("must look like SEQ:HASH", param_hint="--expect")
     return int(seq), entry_hash
+
+
+@main.group("bank")
+def bank_group() -> None:
+    """The bank server and project that the books are about."""
+
+
+@bank_group.command("move")
+@click.confirmation_option(prompt="Refunds that are open at the old one are left to people. Move?")
+def bank_move() -> None:
+    """Say that the settings name another bank server or project on purpose."""
+    with _books() as books:
+        try:
+            bank = create_desk(books.config, books.engine).bank
+        except (OSError, KeyFormatError, ValueError) as problem:
+            _fail(f"The bank's keys or address cannot be used: {problem}. `dashboard check` tells more.")
+            raise
+        own_bank.move(books, ACTOR, bank.url, bank.project)
+    click.echo(f"The books are about {bank.url}, project {bank.project}, from now on.")
 
 
 @main.group("sending")

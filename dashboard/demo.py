@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from dashboard import db, migrations, people, server
+from dashboard import db, migrations, own_bank, people, server
 from dashboard.app import create_desk
 from dashboard.config import Config, read_config
 from dashboard.desk import journal_key
@@ -109,6 +109,7 @@ def _prepare_database(config: Config, password: str) -> None:
     try:
         migrations.upgrade(engine, journal_key(config))
         desk = create_desk(config, engine)
+        own_bank.move(desk, "demo", desk.bank.url, desk.bank.project)
         for email, role in PEOPLE.items():
             with desk.read() as session:
                 known = people.find(session, email)

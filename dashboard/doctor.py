@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from dashboard import db, health, migrations, pauses, reads
+from dashboard import db, health, migrations, own_bank, pauses, reads
 from dashboard.app import create_desk
 from dashboard.bank131.client import BankError, NeverReached, Refused
 from dashboard.bank131.signature import KeyFormatError, load_private_key, load_public_key
@@ -33,9 +33,13 @@ def findings(config: Config) -> Iterator[Finding]:
     yield from keys
     engine = db.open_engine(config.database_url)
     try:
-        yield from _database(engine)
-        if not any(key.is_fatal for key in keys):
-            yield _bank(config, engine)
+        database = list(_database(engine))
+        yield from database
+        if any(key.is_fatal for key in keys):
+            return
+        if not any(each.is_fatal for each in database):
+            yield from _own_bank(config, engine)
+        yield _bank(config, engine)
     finally:
         engine.dispose()
 
@@ -81,6 +85,17 @@ def _database(engine: Engine) -> Iterator[Finding]:
 def cause_of(problem: SQLAlchemyError) -> str:
     """What the database itself said, in one line."""
     return str(getattr(problem, "orig", None) or problem).strip().splitlines()[0]
+
+
+def _own_bank(config: Config, engine: Engine) -> Iterator[Finding]:
+    try:
+        bank = create_desk(config, engine).bank
+    except ValueError:
+        return  # told of by `_bank`
+    with Session(engine) as session:
+        problem = own_bank.objection(session, bank.url, bank.project)
+    if problem is not None:
+        yield Finding(f"{problem}.", is_fatal=True)
 
 
 def _bank(config: Config, engine: Engine) -> Finding:

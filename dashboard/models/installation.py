@@ -14,6 +14,7 @@ class Installation(Base):
     `sending_paused_why`: each reason a line (see `pauses`).
     `bank_echoes_reference`: the bank has shown a reference of ours in a refund, so it always will.
     `restored_at`: the database was last put back from a backup then.
+    `bank_url`, `project`: the bank that the books are about, kept by the first process that starts.
     """
 
     __tablename__ = "installation"
@@ -24,6 +25,8 @@ class Installation(Base):
     sending_paused_why: Mapped[str | None]
     bank_echoes_reference: Mapped[bool]
     restored_at: Mapped[datetime | None]
+    bank_url: Mapped[str | None]
+    project: Mapped[str | None]
 
 
 class WorkerBeat(Base):

@@ -27,6 +27,7 @@ ORDER = (
     "form_token",
     "keyset",
     "search",
+    "own_bank",
     "pauses",
     "ledger",
     "anomalies",

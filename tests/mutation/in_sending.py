@@ -138,6 +138,12 @@ _LAST_LOOK = (
         f"{SEND}::test_a_session_that_is_never_shown_goes_to_people_in_the_end_unless_the_bank_is_down",
     ),
     without(
+        "no process starts with another bank",
+        "a worker with another server's settings mixes two banks' facts",
+        Edit("dashboard/own_bank.py", "        if problem is not None:\n", "        if False:\n"),
+        "core/test_own_bank.py::test_a_process_set_to_another_bank_does_not_start_before_the_move_is_meant",
+    ),
+    without(
         "the bytes say what was asked for",
         "whoever edits the stored body decides what is paid",
         Edit(SENDING, "if not _is_what_was_asked_for(refund):", "if False:"),

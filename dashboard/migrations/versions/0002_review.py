@@ -20,6 +20,8 @@ def upgrade() -> None:
     op.add_column("anomalies", sa.Column("comment", sa.String(), nullable=True))
     op.add_column("anomalies", sa.Column("over_at", UtcDateTime(), nullable=True))
     op.add_column("installation", sa.Column("restored_at", UtcDateTime(), nullable=True))
+    op.add_column("installation", sa.Column("bank_url", sa.String(), nullable=True))
+    op.add_column("installation", sa.Column("project", sa.String(), nullable=True))
     _create_resolutions()
     _create_indexes()
 
