@@ -37,9 +37,10 @@ def findings(config: Config) -> Iterator[Finding]:
         yield from database
         if any(key.is_fatal for key in keys):
             return
-        if not any(each.is_fatal for each in database):
-            yield from _own_bank(config, engine)
-        yield _bank(config, engine)
+        is_usable = not any(each.is_fatal for each in database)
+        problem = _own_bank(config, engine) if is_usable else None
+        bank = _bank(config, engine)
+        yield bank if problem is None else Finding(f"{bank.line} {problem}.", is_fatal=True)
     finally:
         engine.dispose()
 
@@ -87,15 +88,13 @@ def cause_of(problem: SQLAlchemyError) -> str:
     return str(getattr(problem, "orig", None) or problem).strip().splitlines()[0]
 
 
-def _own_bank(config: Config, engine: Engine) -> Iterator[Finding]:
+def _own_bank(config: Config, engine: Engine) -> str | None:
     try:
         bank = create_desk(config, engine).bank
     except ValueError:
-        return  # told of by `_bank`
+        return None  # told of by `_bank`
     with Session(engine) as session:
-        problem = own_bank.objection(session, bank.url, bank.project)
-    if problem is not None:
-        yield Finding(f"{problem}.", is_fatal=True)
+        return own_bank.objection(session, bank.url, bank.project)
 
 
 def _bank(config: Config, engine: Engine) -> Finding:

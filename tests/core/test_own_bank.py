@@ -54,7 +54,7 @@ def test_a_process_set_to_another_bank_does_not_start_before_the_move_is_meant(
         result = CliRunner().invoke(cli.main, command)
         assert (result.exit_code, "but the settings name http://127.0.0.1:2" in result.output) == (1, True)
     told = [finding.line for finding in doctor.findings(elsewhere(desk).config) if finding.is_fatal]
-    assert any(line.startswith("This database is about http://127.0.0.1:1") for line in told)
+    assert any("This database is about http://127.0.0.1:1, project " in line for line in told)
     result = CliRunner().invoke(cli.main, ["bank", "move"], input="n\n")
     assert (result.exit_code, kept(desk.engine)[0]) == (1, desk.bank.url)
     assert CliRunner().invoke(cli.main, ["bank", "move", "--yes"]).exit_code == 0
