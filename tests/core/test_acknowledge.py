@@ -76,7 +76,7 @@ def test_a_decision_leaves_what_somebody_had_said(refund_desk: RefundDesk) -> No
     """Whether the two may be the same is answered by the decision; here a third person had spoken before."""
     refund, elsewhere = with_stranger(refund_desk)
     third = refund_desk.person(email="third@desk.test")
-    acknowledge(refund_desk, third, anomaly_of(refund_desk, refund.id).id, "the shop made it")
+    acknowledge(refund_desk, third, name_of(anomaly_of(refund_desk, refund.id)), "the shop made it")
     decide(refund_desk, refund, THAT_ONE, elsewhere.bank_id)
     seen = anomaly_of(refund_desk, refund.id)
     assert (seen.acknowledged_by_id, seen.comment) == (third.id, "the shop made it")

@@ -229,7 +229,7 @@ def deciding(refund_desk: RefundDesk, refund: Refund, verb: str) -> Callable[[],
         return lambda: propose(refund_desk, refund, THAT_ONE, stranger)
     if verb == "acknowledge":
         fact = odd_fact_of(refund_desk, refund)
-        return lambda: anomalies.acknowledge(desk, other, fact.id, "known")
+        return lambda: anomalies.acknowledge(desk, other, anomalies.name_of(fact), "known")
     proposal_id = propose(refund_desk, refund, THAT_ONE, stranger)
     verbs: dict[str, Callable[[], object]] = {
         "confirm": lambda: resolutions.confirm(desk, other, proposal_id),

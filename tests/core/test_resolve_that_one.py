@@ -302,9 +302,9 @@ def test_what_was_over_of_the_other_row_is_told_again_of_ours_when_it_comes_back
     payment.refunds.clear()
     refund_desk.read(refund.session_id)
     with refund_desk.desk.read() as session:
-        of_it = select(Anomaly.id).where(Anomaly.refund_id == elsewhere.id, Anomaly.kind == "missing")
-        anomaly_id = session.scalars(of_it).one()
-    anomalies.acknowledge(refund_desk.desk, second(refund_desk), anomaly_id, "the bank is looking for it")
+        of_it = select(Anomaly).where(Anomaly.refund_id == elsewhere.id, Anomaly.kind == "missing")
+        name = anomalies.name_of(session.scalars(of_it).one())
+    anomalies.acknowledge(refund_desk.desk, second(refund_desk), name, "the bank is looking for it")
     payment.refunds.extend(kept)
     decide(refund_desk, refund, THAT_ONE, elsewhere.bank_id)
     payment.refunds.clear()

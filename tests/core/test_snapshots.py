@@ -609,7 +609,9 @@ def test_a_payment_that_was_never_captured_may_go_again(refund_desk: RefundDesk,
 
 def acknowledge(refund_desk: RefundDesk, session_id: str) -> None:
     """Somebody looks at the one fact about the session or its refunds."""
-    anomalies.acknowledge(refund_desk.desk, refund_desk.person(), told(refund_desk, session_id).id, "seen")
+    anomalies.acknowledge(
+        refund_desk.desk, refund_desk.person(), anomalies.name_of(told(refund_desk, session_id)), "seen"
+    )
 
 
 def told(refund_desk: RefundDesk, session_id: str) -> Anomaly:
