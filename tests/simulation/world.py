@@ -265,6 +265,8 @@ class World:
         copy.close()
         restore.after_restore(self._desk_without_trouble(), "command line")
         self.invariants.forget()
+        # Nobody can miss what they do not remember.
+        self.network.hidden &= {row.bank_id for row in self.invariants.books.refunds()}
         self.something_changed()
 
     def _point_elsewhere(self) -> None:
