@@ -17,7 +17,7 @@ SHARES = 16
 # A stride that has no divisor in common with the number of cells: the seeds of the suite lie all over the table.
 STRIDE = 1237
 # Seeds in which a bank that keeps to nothing pays twice.
-BEYOND_SEEDS = (1712, 1713, 1829, 2051)
+BEYOND_SEEDS = (526, 640, 1845, 2086)
 NAIVE_SEEDS = range(1848, 1854)
 
 
