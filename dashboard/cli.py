@@ -270,8 +270,9 @@ def bank_group() -> None:
 
 
 @bank_group.command("move")
-@click.confirmation_option(prompt="Refunds that are open at the old one are left to people. Move?")
-def bank_move() -> None:
+@click.option("--same-bank", is_flag=True, help="Only its address or the project's name has changed.")
+@click.confirmation_option(prompt="Unless it is the same bank, refunds open at the old one are left to people. Move?")
+def bank_move(*, same_bank: bool) -> None:
     """Say that the settings name another bank server or project on purpose."""
     with _books() as books:
         try:
@@ -279,7 +280,7 @@ def bank_move() -> None:
         except (OSError, KeyFormatError, ValueError) as problem:
             _fail(f"The bank's keys or address cannot be used: {problem}. `dashboard check` tells more.")
             raise
-        own_bank.move(books, ACTOR, bank.url, bank.project)
+        own_bank.move(books, ACTOR, bank.url, bank.project, same_bank=same_bank)
     click.echo(f"The books are about {bank.url}, project {bank.project}, from now on.")
 
 

@@ -3,11 +3,11 @@
 Banks number their sessions alike, so that a process set to another one would mix two banks' facts.
 """
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from dashboard.desk import Books, Desk
-from dashboard.models import Installation
+from dashboard.models import Installation, Refund
 
 
 class OtherBank(Exception):
@@ -37,12 +37,19 @@ def claim(desk: Desk) -> None:
             installation.bank_url, installation.project = url, project
 
 
-def move(books: Books, actor: str, url: str, project: str) -> None:
-    """From now on the books are about this one, on record; what is open elsewhere is for people."""
+def move(books: Books, actor: str, url: str, project: str, *, same_bank: bool = False) -> None:
+    """From now on the books are about this one, on record; what is open elsewhere is for people.
+
+    `same_bank`: it is the old one under another name, and all that was made for that was made for this.
+    """
     with books.write() as tx:
         installation = tx.get_one(Installation, 1, with_for_update=True)
-        was = {"was_url": installation.bank_url, "was_project": installation.project}
-        if (installation.bank_url, installation.project) == (url, project):
+        was_url, was_project = installation.bank_url, installation.project
+        if (was_url, was_project) == (url, project):
             return
         installation.bank_url, installation.project = url, project
-        tx.record(actor, "installation:bank_moved", "installation", url=url, project=project, **was)
+        if same_bank:
+            of_it = update(Refund).where(Refund.bank_url == was_url, Refund.project == was_project)
+            tx.execute(of_it.values(bank_url=url, project=project).execution_options(synchronize_session=False))
+        names = {"url": url, "project": project, "was_url": was_url, "was_project": was_project}
+        tx.record(actor, "installation:bank_moved", "installation", **names, same_bank=same_bank)

@@ -125,10 +125,12 @@ def merge(tx: WriteSession, desk: Desk, session: PaymentSession, snapshot: bank.
 def _is_foreign(m: Merge) -> bool:
     """The session has refunds made for another server or project, and shows none of them.
 
-    Banks number their sessions alike. Our reference in it shows that it is the same one, under another name.
+    Banks number their sessions alike. Our reference in it shows that it is the same one, under another name. What came
+    to nothing before that bank had it ties the session to nobody.
     """
     here = (m.desk.bank.url, m.desk.bank.project)
-    others = {one.reference for one in m.refunds if one.origin == "here" and (one.bank_url, one.project) != here}
+    tied = (one for one in m.refunds if one.origin == "here" and (one.counts or one.bank_id))
+    others = {one.reference for one in tied if (one.bank_url, one.project) != here}
     return bool(others) and others.isdisjoint(shown.reference for _, shown in m.snapshot.refunds)
 
 

@@ -124,10 +124,12 @@ ROWS_OF_THE_FIRST_SHAPE = """
     ) VALUES ('ps_1', 'accepted', CURRENT_TIMESTAMP, CURRENT_TIMESTAMP, 10000, 1000, '{}', CURRENT_TIMESTAMP, 0);
     INSERT INTO refunds (
         reference, session_id, origin, state, review, counts, contradicted, amount_minor, currency, in_full,
-        asked_at, asked_by_id, reason, comment, form_token, body, send_failures
+        asked_at, asked_by_id, reason, comment, form_token, body, send_failures,
+        bank_url, project
     ) VALUES (
         'r-1', 'ps_1', 'here', 'unknown', 'not_found', true, false, 1000, 'rub', false,
-        CURRENT_TIMESTAMP, 'p', 'other', '', 't', '{}', 0
+        CURRENT_TIMESTAMP, 'p', 'other', '', 't', '{}', 0,
+        'https://bank.test', 'p131'
     );
     INSERT INTO anomalies (session_id, refund_id, kind, detail, found_at)
     VALUES ('ps_1', 1, 'may_be_ours', 'rf_1', CURRENT_TIMESTAMP)
@@ -157,6 +159,7 @@ def test_a_database_of_the_first_shape_keeps_all_that_is_in_it(empty_database_ur
     assert (refund.reference, refund.state, refund.review, refund.replaces_id) == ("r-1", "unknown", "not_found", None)
     assert (anomaly.refund_id, anomaly.kind, anomaly.acknowledged_at, anomaly.comment) == (1, "may_be_ours", None, None)
     assert (anomaly.over_at, installation.restored_at) == (None, None)
+    assert (installation.bank_url, installation.project) == (refund.bank_url, refund.project), "of its last refund"
 
 
 PROPOSAL = """

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 from sqlalchemy.orm import Session
 
 from dashboard import cli, doctor, own_bank
 from dashboard.desk import Desk
-from dashboard.models import Installation
+from dashboard.models import Installation, Refund
 from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import RefundDesk
 
@@ -65,4 +65,21 @@ def test_a_process_set_to_another_bank_does_not_start_before_the_move_is_meant(
         "project": desk.bank.project,
         "was_url": desk.bank.url,
         "was_project": desk.bank.project,
+        "same_bank": False,
     }
+
+
+@on_sqlite
+def test_a_bank_under_another_name_keeps_its_refunds(refund_desk: RefundDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = refund_desk.desk
+    own_bank.claim(desk)
+    reference = refund_desk.ask(refund_desk.paid_session(100_00), 10_00)
+    with desk.write() as tx:
+        tx.execute(update(Refund).values(bank_url="https://a-third-one.test"))
+    other = refund_desk.ask(refund_desk.paid_session(100_00), 10_00)
+    monkeypatch.setattr(cli, "_config", lambda: elsewhere(desk).config)
+    assert CliRunner().invoke(cli.main, ["bank", "move", "--same-bank", "--yes"]).exit_code == 0
+    assert refund_desk.refund(other).bank_url == ELSEWHERE
+    assert refund_desk.refund(reference).bank_url == "https://a-third-one.test", "that one is still another bank"
+    [moved] = [one for one in refund_desk.journal("installation") if one.action == "installation:bank_moved"]
+    assert json.loads(moved.data)["same_bank"] is True

@@ -287,6 +287,16 @@ def test_what_another_bank_shows_under_the_same_number_is_not_taken_in(refund_de
     assert (after.read_problem == reads.OTHER_BANK) == (how == "read")
 
 
+def test_what_came_to_nothing_ties_a_session_to_no_bank(refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    reference = refund_desk.ask(session_id, 10_00)
+    refund_desk.cancel(reference)
+    with refund_desk.desk.write() as tx:
+        tx.get_one(Refund, refund_desk.refund(reference).id).project = "another_project"
+    assert reads.read_session(refund_desk.desk, session_id)
+    assert refund_desk.session(session_id).read_problem is None
+
+
 def test_our_reference_shows_that_it_is_the_same_bank_under_another_name(refund_desk: RefundDesk) -> None:
     session_id = refund_desk.paid_session(100_00)
     reference = refund_desk.ask_and_send(session_id, 10_00)

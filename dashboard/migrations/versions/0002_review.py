@@ -22,6 +22,11 @@ def upgrade() -> None:
     op.add_column("installation", sa.Column("restored_at", UtcDateTime(), nullable=True))
     op.add_column("installation", sa.Column("bank_url", sa.String(), nullable=True))
     op.add_column("installation", sa.Column("project", sa.String(), nullable=True))
+    for column in ("bank_url", "project"):
+        op.execute(
+            f"UPDATE installation SET {column} ="  # noqa: S608
+            f" (SELECT {column} FROM refunds WHERE origin = 'here' ORDER BY id DESC LIMIT 1)"
+        )
     _create_resolutions()
     _create_indexes()
 
