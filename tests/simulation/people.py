@@ -1,7 +1,6 @@
 """People: operators who refund, press again where nothing came back and sometimes undo, and pairs who review."""
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -23,8 +22,18 @@ def in_some_web(world: "World", name: str, verb: Callable[[Desk], object], ended
     """Let one of the web processes do something for somebody; whether one was there."""
     process = world.pick(WEBS)
     if process is not None:
-        world.start(process, name, verb, ended)
+        world.start(process, name, partial(_or_gone, verb), ended)
     return process is not None
+
+
+def _or_gone(verb: Callable[[Desk], object], desk: Desk) -> None:
+    """What somebody speaks of may have been merged into another row, or forgotten with a restored database."""
+    try:
+        verb(desk)
+    except LookupError as problem:
+        if type(problem) is not LookupError:
+            raise
+        raise RequestRefused("gone") from problem
 
 
 class Operator:
@@ -131,9 +140,7 @@ class Reviewers:
         def acknowledge(desk: Desk) -> None:
             with desk.read() as session:
                 fact = session.get(Anomaly, number)
-            if fact is None:
-                return  # gone meanwhile, with a row that was merged into another
-            with suppress(LookupError):
+            if fact is not None:
                 anomalies.acknowledge(desk, person, anomalies.name_of(fact), "asked the bank")
 
         in_some_web(self._world, "acknowledge", acknowledge)
