@@ -3,6 +3,7 @@
 --seeds N          how many, from --first on (default 1000 from 0)
 --jobs J           processes at once (default: as many as there are cores)
 --resume FILE      keep what was done in FILE and go on from there
+--fill             then go on with seeds that aim at cells of the table that are still empty, some rounds at most
 --beyond           a bank that forgets keys and carries requests out after the quiet period: what happens then
 --naive            a client that retries with a fresh key after a timeout, to see that it fails
 --seed N           one seed alone, with its story
@@ -13,36 +14,55 @@ import multiprocessing
 import os
 import sys
 import time
+from collections.abc import Sequence
+from multiprocessing.pool import Pool
 from pathlib import Path
 
 from dashboard.bank131.client import BankClient
 from tests.simulation.naive import NaiveClient
-from tests.simulation.plan import ANSWER_FAULTS, CELLS, CRASH_POINTS, WEBHOOK_FAULTS
-from tests.simulation.runs import Tally, run_share, simulator, violation_of
+from tests.simulation.plan import ANSWER_FAULTS, CELLS, CRASH_POINTS, WEBHOOK_FAULTS, Cell
+from tests.simulation.runs import Tally, all_cells, run_share, simulator, violation_of
 
 BATCH = 500
+AIMED_BATCH = 10
+MOST_ROUNDS = 60
 MOST_VIOLATIONS = 20
 
 
 def main() -> int:
     options = _options()
     if options.seed is not None:
-        return tell(options.seed, beyond=options.beyond, client=_client(is_naive=options.naive))
-    batches = [range(first, min(first + BATCH, options.first + options.seeds)) for first in _firsts(options)]
+        return tell(options.seed, beyond=options.beyond, client=NaiveClient if options.naive else BankClient)
+    end = options.first + options.seeds
+    batches = [range(first, min(first + BATCH, end)) for first in range(options.first, end, BATCH)]
     done = _done_before(options.resume)
     tally, begun_s = Tally(), time.monotonic()
     for batch in done.values():
         tally.add(batch)
-    client = _client(is_naive=options.naive)
-    left = [(batch, options.beyond, client) for batch in batches if _name(batch) not in done]
+    seeds_before = tally.seeds
     with multiprocessing.get_context("spawn").Pool(options.jobs) as pool:
-        for batch, result in pool.imap_unordered(run_share, left):
-            tally.add(result)
-            _keep(options.resume, batch, result)
-            _tell_progress(tally, options.seeds)
+        _run(pool, options, tally, [batch for batch in batches if _name(batch) not in done])
+        for number in range(MOST_ROUNDS if options.fill else 0):
+            _run(pool, options, tally, aimed(tally.empty_cells, end, number))
     print(file=sys.stderr)
-    report(tally, time.monotonic() - begun_s, seeds_now=sum(len(batch) for batch, *_ in left))
+    report(tally, time.monotonic() - begun_s, seeds_now=tally.seeds - seeds_before)
     return 1 if tally.violations else 0
+
+
+def _run(pool: Pool, options: argparse.Namespace, tally: Tally, batches: Sequence[Sequence[int]]) -> None:
+    client = NaiveClient if options.naive else BankClient
+    for batch, result in pool.imap_unordered(run_share, [(batch, options.beyond, client) for batch in batches]):
+        tally.add(result)
+        _keep(options.resume, batch, result)
+        print(f"\r{tally.seeds} seeds, {len(tally.violations)} violations", end="", file=sys.stderr)
+
+
+def aimed(cells: Sequence[Cell], end: int, number: int) -> list[list[int]]:
+    """Batches of one more seed for each of these cells, none of them among the seeds in a row."""
+    first = (-(-end // CELLS) + number) * CELLS
+    places = {cell: place for place, cell in enumerate(all_cells())}
+    seeds = [first + places[cell] for cell in cells]
+    return [seeds[start : start + AIMED_BATCH] for start in range(0, len(seeds), AIMED_BATCH)]
 
 
 def _options() -> argparse.Namespace:
@@ -52,24 +72,17 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--resume", type=Path)
+    parser.add_argument("--fill", action="store_true")
     parser.add_argument("--beyond", action="store_true")
     parser.add_argument("--naive", action="store_true")
     return parser.parse_args()
 
 
-def _firsts(options: argparse.Namespace) -> range:
-    return range(options.first, options.first + options.seeds, BATCH)
-
-
-def _client(*, is_naive: bool) -> type[BankClient]:
-    return NaiveClient if is_naive else BankClient
-
-
 # What was done before
 
 
-def _name(batch: range) -> str:
-    return f"{batch.start}-{batch.stop}"
+def _name(batch: Sequence[int]) -> str:
+    return f"{batch[0]}-{batch[-1] + 1}" if isinstance(batch, range) else f"aimed-{batch[0]}"
 
 
 def _done_before(file: Path | None) -> dict[str, Tally]:
@@ -79,7 +92,7 @@ def _done_before(file: Path | None) -> dict[str, Tally]:
     return {name: Tally.from_json(text) for name, _, text in lines}
 
 
-def _keep(file: Path | None, batch: range, tally: Tally) -> None:
+def _keep(file: Path | None, batch: Sequence[int], tally: Tally) -> None:
     if file is not None:
         with file.open("a") as out:
             out.write(f"{_name(batch)} {tally.as_json()}\n")
@@ -97,10 +110,6 @@ def tell(seed: int, *, beyond: bool, client: type[BankClient]) -> int:
             print(f"{row.reference}  {row.state} {row.review}  {row.amount_minor} {row.currency}  {row.bank_id or ''}")
         print(f"seed {seed}: {violation or 'nothing is wrong'}")
     return 1 if violation else 0
-
-
-def _tell_progress(tally: Tally, seeds: int) -> None:
-    print(f"\r{tally.seeds} of {seeds}, {len(tally.violations)} violations", end="", file=sys.stderr)
 
 
 def report(tally: Tally, elapsed_s: float, seeds_now: int) -> None:

@@ -5,7 +5,7 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -159,7 +159,7 @@ def simulator() -> Iterator[Simulator]:
     logger.setLevel(level_before)
 
 
-def run_share(share: tuple[range, bool, type[BankClient]]) -> tuple[range, Tally]:
+def run_share(share: tuple[Sequence[int], bool, type[BankClient]]) -> tuple[Sequence[int], Tally]:
     """One share of the seeds, in a process of its own."""
     seeds, beyond, client = share
     with simulator() as simulate:

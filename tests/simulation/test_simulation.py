@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.simulation.__main__ import aimed
 from tests.simulation.kept_seeds import KEPT_SEEDS
 from tests.simulation.naive import NaiveClient
 from tests.simulation.plan import CELLS, cell_of
@@ -43,6 +44,14 @@ def test_what_was_found_once_stays_mended(simulate: Simulator, seed: int) -> Non
 
 def test_the_seeds_in_a_row_aim_at_every_cell() -> None:
     assert {cell_of(seed) for seed in range(CELLS)} == set(all_cells())
+
+
+def test_what_is_still_empty_is_aimed_at_with_new_seeds() -> None:
+    cells = [cell_of(seed) for seed in (3, 131, 4000)]
+    for number in range(2):
+        seeds = [seed for batch in aimed(cells, 5000, number) for seed in batch]
+        assert [cell_of(seed) for seed in seeds] == cells
+        assert min(seeds) >= 5000 + number * CELLS
 
 
 def test_a_client_that_retries_with_a_fresh_key_pays_twice(simulate: Simulator) -> None:
