@@ -109,7 +109,7 @@ def _prepare_database(config: Config, password: str) -> None:
     try:
         migrations.upgrade(engine, journal_key(config))
         desk = create_desk(config, engine)
-        own_bank.move(desk, "demo", desk.bank.url, desk.bank.project)
+        own_bank.rename(desk, "demo", desk.bank.url, desk.bank.project, is_sure=True)
         for email, role in PEOPLE.items():
             with desk.read() as session:
                 known = people.find(session, email)

@@ -1,6 +1,7 @@
 """The books are about one bank: who comes with another one does not start before the move is said to be meant."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -8,11 +9,13 @@ from click.testing import CliRunner
 from sqlalchemy import Engine, update
 from sqlalchemy.orm import Session
 
-from dashboard import cli, doctor, own_bank
+from dashboard import cli, demo, doctor, own_bank, sending
 from dashboard.desk import Desk
 from dashboard.models import Installation, Refund
 from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import RefundDesk
+from tests.bench.reviews import not_found
+from tests.bench.wire import REFUND, Crash, crash_after, lose_request
 
 ELSEWHERE = "http://127.0.0.1:2"
 
@@ -66,6 +69,7 @@ def test_a_process_set_to_another_bank_does_not_start_before_the_move_is_meant(
         "was_url": desk.bank.url,
         "was_project": desk.bank.project,
         "same_bank": False,
+        "left_open": 0,
     }
 
 
@@ -83,3 +87,89 @@ def test_a_bank_under_another_name_keeps_its_refunds(refund_desk: RefundDesk, mo
     assert refund_desk.refund(reference).bank_url == "https://a-third-one.test", "that one is still another bank"
     [moved] = [one for one in refund_desk.journal("installation") if one.action == "installation:bank_moved"]
     assert json.loads(moved.data)["same_bank"] is True
+
+
+def being_sent(refund_desk: RefundDesk) -> str:
+    reference = refund_desk.ask(refund_desk.paid_session(100_00), 10_00)
+    refund_desk.clock.advance(5)
+    refund_desk.wire.next(REFUND, crash_after)
+    with pytest.raises(Crash):
+        sending.send(refund_desk.desk, reference)
+    return reference
+
+
+def of_unknown_outcome(refund_desk: RefundDesk) -> str:
+    refund_desk.wire.next(REFUND, lose_request)
+    return refund_desk.ask_and_send(refund_desk.paid_session(100_00), 10_00)
+
+
+@on_sqlite
+@pytest.mark.parametrize("one_that_may_be_out", [being_sent, of_unknown_outcome])
+def test_what_may_be_under_way_is_never_sent_again_under_another_name(
+    refund_desk: RefundDesk, monkeypatch: pytest.MonkeyPatch, one_that_may_be_out: Callable[[RefundDesk], str]
+) -> None:
+    """Another project, or a server that forgot its keys, would pay it a second time."""
+    desk = refund_desk.desk
+    own_bank.claim(desk)
+    reference, before = one_that_may_be_out(refund_desk), kept(desk.engine)
+    monkeypatch.setattr(cli, "_config", lambda: elsewhere(desk).config)
+    result = CliRunner().invoke(cli.main, ["bank", "move", "--same-bank", "--yes"])
+    assert (result.exit_code, kept(desk.engine)) == (1, before)
+    assert "or whose outcome is not known: 1\n" in result.output
+    assert reference in result.output
+    assert refund_desk.refund(reference).bank_url == desk.bank.url
+    refund_desk.run_for(hours=1)
+    assert CliRunner().invoke(cli.main, ["bank", "move", "--same-bank", "--yes"]).exit_code == 0
+    assert refund_desk.refund(reference).bank_url == ELSEWHERE
+
+
+@on_sqlite
+def test_another_bank_s_unknown_refund_keeps_no_bank_from_changing_its_name(refund_desk: RefundDesk) -> None:
+    desk = refund_desk.desk
+    own_bank.claim(desk)
+    reference = of_unknown_outcome(refund_desk)
+    own_bank.move(desk, "a@desk.test", ELSEWHERE, "another", leave_open=True)
+    own_bank.rename(desk, "a@desk.test", ELSEWHERE, "a new name")
+    assert kept(desk.engine) == (ELSEWHERE, "a new name")
+    assert refund_desk.refund(reference).bank_url == desk.bank.url
+
+
+@on_sqlite
+def test_what_is_open_at_the_old_bank_is_named_and_left_only_on_purpose(
+    refund_desk: RefundDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = refund_desk.desk
+    own_bank.claim(desk)
+    session_id = refund_desk.paid_session(100_00)
+    done = refund_desk.ask_and_send(session_id, 10_00)
+    refund_desk.run_for(minutes=5)
+    doubtful = not_found(refund_desk).reference
+    refund_desk.bank.change_settings({"decide": "manual"})
+    refund_desk.bank.refund_here(session_id, 20_00)
+    refund_desk.bank_refunds(session_id)[-1].status = "in_progress"
+    refund_desk.read(session_id)
+    elsewhere_made = refund_desk.refunds(session_id)[-1].reference
+    queued = refund_desk.ask(session_id, 10_00)
+    monkeypatch.setattr(cli, "_config", lambda: elsewhere(desk).config)
+    result = CliRunner().invoke(cli.main, ["bank", "move", "--yes"])
+    assert (result.exit_code, kept(desk.engine)[0]) == (1, desk.bank.url)
+    assert "open at the old bank or under review: 3\n" in result.output
+    assert f"  {doubtful}  unknown, under review, session ps_" in result.output
+    assert f"  {queued}  queued, session {session_id}\n" in result.output
+    assert f"  {elsewhere_made}  in_progress, session {session_id}\n" in result.output
+    assert done not in result.output
+    both = CliRunner().invoke(cli.main, ["bank", "move", "--yes", "--leave-open", "--same-bank"])
+    assert (both.exit_code, kept(desk.engine)[0]) == (2, desk.bank.url)
+    assert CliRunner().invoke(cli.main, ["bank", "move", "--yes", "--leave-open"]).exit_code == 0
+    assert (kept(desk.engine)[0], refund_desk.refund(queued).bank_url) == (ELSEWHERE, desk.bank.url)
+    [moved] = [one for one in refund_desk.journal("installation") if one.action == "installation:bank_moved"]
+    assert json.loads(moved.data)["left_open"] == 3
+
+
+@on_sqlite
+def test_a_demo_on_another_port_is_the_same_sandbox(refund_desk: RefundDesk) -> None:
+    desk = refund_desk.desk
+    own_bank.claim(desk)
+    reference = of_unknown_outcome(refund_desk)
+    demo._prepare_database(elsewhere(desk).config, demo.PASSWORD)
+    assert kept(desk.engine)[0] == refund_desk.refund(reference).bank_url == ELSEWHERE
