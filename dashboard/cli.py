@@ -312,7 +312,7 @@ def _what_is_in_the_way(refunds: Sequence[own_bank.InTheWay], *, same_bank: bool
         yield "became of them, or let two people decide (Review). Then stop everything and move."
     else:
         yield "After the move the bank is not asked about them any more, and their amounts stay held. Start everything"
-        yield "with the old settings until they have ended, are undone or decided on. If they are to be left: --leave-open"
+        yield "with the old settings until they have ended, are undone or decided on. To leave them: --leave-open"
 
 
 @main.group("sending")

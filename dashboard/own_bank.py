@@ -6,7 +6,7 @@ Banks number their sessions alike, so that a process set to another one would mi
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from dashboard import refund_rules
@@ -35,6 +35,12 @@ class CannotMove(Exception):
     def __init__(self, refunds: Sequence[InTheWay]) -> None:
         super().__init__(f"{len(refunds)} refunds are in the way")
         self.refunds = refunds
+
+
+def is_about(url: ColumnElement[str], project: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether the books are about this one, or nobody has said yet: a condition for a statement about other things."""
+    is_it = and_(Installation.bank_url == url, Installation.project == project)
+    return exists().where(or_(Installation.bank_url.is_(None), is_it))
 
 
 def objection(session: Session, url: str, project: str) -> str | None:

@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from dashboard import form_token, ledger, reads, refund_rules, restore, search
+from dashboard import form_token, ledger, own_bank, reads, refund_rules, restore, search
 from dashboard.bank131.client import refund_body
 from dashboard.bank131.objects import Amount
 from dashboard.desk import Desk
@@ -44,7 +44,7 @@ class RefundOrder:
 
 class RequestRefused(Exception):
     """The refund was not made. `code`: `forged_form`, `not_whole`, `unknown_open`, `nothing_left`, `outdated`,
-    `too_much`, `cannot_replace`, `just_restored`.
+    `too_much`, `cannot_replace`, `just_restored`, `other_bank` (the books were moved to another one since the start).
 
     `left_minor` is what can still be refunded; `just_restored` holds until `since`.
     """
@@ -149,8 +149,11 @@ def request(desk: Desk, person: Person, session_id: str, token_text: str, order:
     with desk.read() as session:
         reference = made_with(session, token_text)
         not_before = restore.may_arrive_until(session, desk.config, desk.clock.now())
+        is_left = own_bank.objection(session, desk.bank.url, desk.bank.project) is not None
     if reference is not None:
         return reference
+    if is_left:
+        raise RequestRefused("other_bank")
     if not_before is not None:
         raise RequestRefused("just_restored", since=not_before)
     if not reads.read_whole_session(desk, session_id):

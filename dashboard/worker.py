@@ -14,7 +14,7 @@ from typing import TypeVar
 from sqlalchemy import BindParameter, and_, bindparam, delete, exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from dashboard import pauses, reads, refund_rules, sending, webhook_inbox
+from dashboard import own_bank, pauses, reads, refund_rules, sending, webhook_inbox
 from dashboard.bank131.client import BankError
 from dashboard.db import LOCK_WAIT_MS
 from dashboard.desk import Desk
@@ -72,23 +72,28 @@ _READS = (
     .limit(_LIMIT)
 )
 _NOT_PAUSED = exists().where(Installation.sending_paused_at.is_(None))
+_IS_OUR_BANK = own_bank.is_about(bindparam("bank_url"), bindparam("project"))
 _KINDS_DUE = select(
     _DELIVERIES.exists().label(APPLY),
     _LAPSED.exists().label(EXPIRE),
     and_(_NOT_PAUSED, _SENDS.exists()).label(SEND),
     _READS.exists().label(READ),
-)
+).where(_IS_OUR_BANK)
 _CLAIM_DELIVERIES = _DELIVERIES.with_for_update(skip_locked=True)
 _CLAIM_SENDS = _SENDS.with_for_update(skip_locked=True, of=Refund)
 _CLAIM_READS = _READS.with_for_update(skip_locked=True, key_share=True)
 
 
 def due_work(desk: Desk, limit: int) -> list[Work]:
-    """Claim what is due, at most so much of each kind. A claim lapses: a dead worker's is taken by another."""
+    """Claim what is due, at most so much of each kind. A claim lapses: a dead worker's is taken by another.
+
+    Nothing is due for a worker whose bank the books are not about any more.
+    """
     now = desk.clock.now()
+    bounds = {"now": now, "limit": 1, "bank_url": desk.bank.url, "project": desk.bank.project}
     with desk.read() as session:
-        found = session.execute(_KINDS_DUE, {"now": now, "limit": 1}).mappings().one()
-    kinds = {kind for kind, is_due in found.items() if is_due}
+        found = session.execute(_KINDS_DUE, bounds).mappings().one_or_none()
+    kinds = {kind for kind, is_due in (found or {}).items() if is_due}
     if not kinds:
         return []
     until = now + timedelta(seconds=CLAIM_MARGIN_S + 2 * desk.config.timeout_s)
@@ -182,8 +187,12 @@ def _try(verb: Callable[[Desk, About], None], desk: Desk, about: About) -> None:
 
 
 def beat(desk: Desk, worker_id: str) -> None:
-    """Leave a sign of life, and forget those of workers long gone."""
+    """Leave a sign of life, and forget those of workers long gone. There is no life in one set to another bank."""
     now = desk.clock.now()
     with desk.write() as tx:
+        problem = own_bank.objection(tx, desk.bank.url, desk.bank.project)
+        if problem is not None:
+            log.error("this worker does nothing any more: %s", problem)
+            return
         tx.merge(WorkerBeat(worker_id=worker_id, at=now))
         tx.execute(delete(WorkerBeat).where(WorkerBeat.at < now - timedelta(hours=1)))

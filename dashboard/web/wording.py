@@ -156,6 +156,10 @@ _REFUSALS: Mapping[str, LazyString] = {
         "The database was put back from a backup, and refunds that were asked for before may still arrive at the bank. "
         "So that nobody is paid twice, none can be asked for before %(since)s. Nothing was sent."
     ),
+    "other_bank": _l(
+        "This desk was moved to another bank server or project, and this page comes from a server that is still set to "
+        "the old one. Nothing was sent. Tell whoever runs the desk to restart it, and ask again then."
+    ),
     "replaced_already": _l(
         "The refund that this one was to replace has been asked for again already. Nothing was sent: it would have "
         "been paid twice. Only if something else is due as well, ask for that as an ordinary refund."

@@ -13,7 +13,7 @@ from dashboard.anomalies import NotAcknowledged
 from dashboard.models import Anomaly, Person, Refund, Resolution
 from dashboard.resolutions import ResolutionRefused
 from tests.bench.refund_desk import RefundDesk
-from tests.bench.wire import REFUND, STATUS, Json, edited, error, lose_request
+from tests.bench.wire import REFUND, STATUS, Crash, Json, crash_after, edited, error, lose_request
 
 WHY = "the bank's support says so"
 NEVER_MADE, THAT_ONE, STANDS = "never_made", "that_one", "stands"
@@ -27,6 +27,16 @@ def first(refund_desk: RefundDesk) -> Person:
 def second(refund_desk: RefundDesk) -> Person:
     """The one who decides."""
     return refund_desk.person(email="second@desk.test")
+
+
+def sending_one(refund_desk: RefundDesk, session_id: str) -> str:
+    """A refund whose sender died when the bank had carried it out."""
+    reference = refund_desk.ask(session_id, 10_00)
+    refund_desk.clock.advance(5)
+    refund_desk.wire.next(REFUND, crash_after)
+    with pytest.raises(Crash):
+        sending.send(refund_desk.desk, reference)
+    return reference
 
 
 def not_found(refund_desk: RefundDesk, session_id: str = "", amount_minor: int = 10_00) -> Refund:

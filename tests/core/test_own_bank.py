@@ -6,16 +6,17 @@ from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, func, select, update
 from sqlalchemy.orm import Session
 
-from dashboard import cli, demo, doctor, own_bank, sending
+from dashboard import cli, demo, doctor, own_bank, worker
 from dashboard.desk import Desk
-from dashboard.models import Installation, Refund
+from dashboard.models import Installation, Refund, WorkerBeat
+from dashboard.refunds import RequestRefused
 from tests.bench.databases import on_sqlite
-from tests.bench.refund_desk import RefundDesk
-from tests.bench.reviews import not_found
-from tests.bench.wire import REFUND, Crash, crash_after, lose_request
+from tests.bench.refund_desk import RefundDesk, order
+from tests.bench.reviews import not_found, sending_one
+from tests.bench.wire import REFUND, lose_request
 
 ELSEWHERE = "http://127.0.0.1:2"
 
@@ -90,12 +91,7 @@ def test_a_bank_under_another_name_keeps_its_refunds(refund_desk: RefundDesk, mo
 
 
 def being_sent(refund_desk: RefundDesk) -> str:
-    reference = refund_desk.ask(refund_desk.paid_session(100_00), 10_00)
-    refund_desk.clock.advance(5)
-    refund_desk.wire.next(REFUND, crash_after)
-    with pytest.raises(Crash):
-        sending.send(refund_desk.desk, reference)
-    return reference
+    return sending_one(refund_desk, refund_desk.paid_session(100_00))
 
 
 def of_unknown_outcome(refund_desk: RefundDesk) -> str:
@@ -173,3 +169,29 @@ def test_a_demo_on_another_port_is_the_same_sandbox(refund_desk: RefundDesk) -> 
     reference = of_unknown_outcome(refund_desk)
     demo._prepare_database(elsewhere(desk).config, demo.PASSWORD)
     assert kept(desk.engine)[0] == refund_desk.refund(reference).bank_url == ELSEWHERE
+
+
+def test_who_still_runs_for_the_old_bank_does_nothing_any_more(
+    refund_desk: RefundDesk, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They cannot know that the books were moved while they ran."""
+    desk = refund_desk.desk
+    own_bank.claim(desk)
+    session_id = refund_desk.paid_session(100_00)
+    refund_desk.ask(session_id, 10_00)
+    token = refund_desk.form(session_id)
+    delivery = refund_desk.wire.webhook_now(session_id)
+    own_bank.move(desk, "a@desk.test", desk.bank.url, "another", leave_open=True)
+    refund_desk.deliver(delivery)
+    refund_desk.clock.advance(hours=1)
+    assert worker.due_work(desk, 10) == []
+    asked = len(refund_desk.wire.calls)
+    with pytest.raises(RequestRefused, match="other_bank"):
+        refund_desk.submit(session_id, token, order(20_00))
+    assert len(refund_desk.wire.calls) == asked, "the old bank's word would be taken for the new one's"
+    worker.beat(desk, "the old one")
+    with desk.read() as session:
+        assert session.scalar(select(func.count()).select_from(WorkerBeat)) == 0, "so the overview says that none runs"
+    assert "does nothing any more: This database is about" in caplog.text
+    own_bank.move(desk, "a@desk.test", desk.bank.url, desk.bank.project, leave_open=True)
+    assert len(worker.due_work(desk, 10)) == 2

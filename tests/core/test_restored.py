@@ -14,12 +14,10 @@ from dashboard.models import Installation, PaymentSession
 from dashboard.refunds import CannotCancel, RequestRefused
 from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import PASSWORD, RefundDesk, order
-from tests.bench.reviews import NEVER_MADE, THAT_ONE, decide, not_found, propose, refused
+from tests.bench.reviews import NEVER_MADE, THAT_ONE, decide, not_found, propose, refused, sending_one
 from tests.bench.wire import (
     REFUND,
     STATUS,
-    Crash,
-    crash_after,
     error,
     lose_answer,
     lose_request,
@@ -34,16 +32,6 @@ LEASE_S = 35
 def installation(refund_desk: RefundDesk) -> Installation:
     with refund_desk.desk.read() as session:
         return session.scalars(select(Installation)).one()
-
-
-def sending_one(refund_desk: RefundDesk, session_id: str) -> str:
-    """A refund whose sender died when the bank had carried it out."""
-    reference = refund_desk.ask(session_id, 10_00)
-    refund_desk.clock.advance(5)
-    refund_desk.wire.next(REFUND, crash_after)
-    with pytest.raises(Crash):
-        sending.send(refund_desk.desk, reference)
-    return reference
 
 
 def test_what_it_does(refund_desk: RefundDesk) -> None:

@@ -156,6 +156,18 @@ _LAST_LOOK = (
         "core/test_own_bank.py::test_what_is_open_at_the_old_bank_is_named_and_left_only_on_purpose",
     ),
     without(
+        "no worker goes on for a bank that the books have left",
+        "a worker that nobody stopped mixes two banks' facts and sends to the old one",
+        Edit(WORKER, ").where(_IS_OUR_BANK)\n", ")\n"),
+        "core/test_own_bank.py::test_who_still_runs_for_the_old_bank_does_nothing_any_more",
+    ),
+    without(
+        "nothing is asked for with a bank that the books have left",
+        "a web server that nobody stopped makes refunds that are sent nowhere",
+        Edit(REFUNDS, "    if is_left:\n", "    if False:\n"),
+        "core/test_own_bank.py::test_who_still_runs_for_the_old_bank_does_nothing_any_more",
+    ),
+    without(
         "the bytes say what was asked for",
         "whoever edits the stored body decides what is paid",
         Edit(SENDING, "if not _is_what_was_asked_for(refund):", "if False:"),
