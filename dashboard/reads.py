@@ -4,6 +4,7 @@ No database transaction is open while the bank is called.
 """
 
 import hashlib
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from dashboard import ledger, refund_rules, snapshots
@@ -15,7 +16,9 @@ from dashboard.journal import WriteSession
 from dashboard.models import PaymentSession, Refund
 from dashboard.snapshots import READ, Merge, Seen
 
+# Of an outage; of answers that are of no use, and would be so at every read.
 LONGEST_BACKOFF_S = 60
+LONGEST_USELESS_S = 3600
 OTHER_BANK = "its refunds were made for another bank server or project"
 AUTH_CODES = frozenset({"authentication_error", "authorization_error"})
 CLOCK_SKEW = timedelta(hours=1)
@@ -51,11 +54,17 @@ def take_read(tx: WriteSession, desk: Desk, reading: Reading, started_at: dateti
         if refund.state == refund_rules.UNKNOWN and not refund.review:
             _weigh_read(merge, refund)
     if merge.is_foreign:
-        _note_failure(session, desk.clock.now(), OTHER_BANK)
+        _note_failure(session, desk.clock.now(), OTHER_BANK, LONGEST_USELESS_S)
+        _stop_reading(session, merge.refunds)
         return merge
     ledger.recount(tx, session, merge.refunds)
     snapshots.schedule(merge)
     return merge
+
+
+def is_denial(problem: BankError) -> bool:
+    """Whether the bank said that it does not know the session, rather than that it does not know us."""
+    return isinstance(problem, Refused) and problem.code not in AUTH_CODES
 
 
 def note_failed_read(desk: Desk, session_id: str, problem: BankError) -> None:
@@ -68,23 +77,32 @@ def note_failed_read(desk: Desk, session_id: str, problem: BankError) -> None:
         if session is None:
             return
         now = desk.clock.now()
-        _note_failure(session, now, str(problem))
-        is_denial = isinstance(problem, Refused) and problem.code not in AUTH_CODES
-        if is_denial and session.confirmed_at is None:
-            session.denied_at, session.next_read_at = now, None
+        refunds = ledger.refunds_of(tx, session_id)
+        _note_failure(session, now, str(problem), LONGEST_USELESS_S if problem.is_answered else LONGEST_BACKOFF_S)
+        if is_denial(problem):
+            _stop_reading(session, refunds)
+            if session.confirmed_at is None:
+                session.denied_at, session.next_read_at = now, None
         if problem.is_answered:
-            _give_up_waiting(tx, desk, session_id, now)
+            _give_up_waiting(tx, desk, refunds, now)
 
 
-def _note_failure(session: PaymentSession, now: datetime, problem: str) -> None:
+def _note_failure(session: PaymentSession, now: datetime, problem: str, longest_s: int) -> None:
     session.read_failures += 1
     session.read_problem = problem
     if session.next_read_at is not None:
-        session.next_read_at = now + backoff(session.read_failures)
+        session.next_read_at = now + backoff(session.read_failures, longest_s)
 
 
-def _give_up_waiting(tx: WriteSession, desk: Desk, session_id: str, now: datetime) -> None:
-    for refund in ledger.refunds_of(tx, session_id):
+def _stop_reading(session: PaymentSession, refunds: Iterable[Refund]) -> None:
+    """The bank does not show the session as ours, and would say so for ever: read it when somebody asks anew."""
+    is_needed = any(one.review or one.state in refund_rules.OPEN for one in refunds)
+    if not is_needed and session.read_wanted_at is None:
+        session.next_read_at = None
+
+
+def _give_up_waiting(tx: WriteSession, desk: Desk, refunds: Iterable[Refund], now: datetime) -> None:
+    for refund in refunds:
         if refund.state != refund_rules.UNKNOWN:
             continue
         if not is_of_this_bank(desk, refund):
@@ -93,9 +111,9 @@ def _give_up_waiting(tx: WriteSession, desk: Desk, session_id: str, now: datetim
             ledger.flag_review(tx, refund, "no_proof")
 
 
-def backoff(failures: int) -> timedelta:
-    """The pause after so many failures in a row: 1, 2, 4, … seconds, a minute at most."""
-    return timedelta(seconds=min(2 ** min(failures - 1, 10), LONGEST_BACKOFF_S))
+def backoff(failures: int, longest_s: int = LONGEST_BACKOFF_S) -> timedelta:
+    """The pause after so many failures in a row: 1, 2, 4, … seconds, so long at most."""
+    return timedelta(seconds=min(2 ** min(failures - 1, 20), longest_s))
 
 
 def digest_of(answer: HttpAnswer) -> str:

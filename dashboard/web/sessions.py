@@ -36,7 +36,7 @@ def index() -> ResponseReturnValue:
     if _looks_like_session(q) and not _is_known(q):
         if (problem := look_at_bank(q).problem) is None:
             return redirect(url_for("sessions.show", session_id=q))
-        unreachable = not is_denial(problem)
+        unreachable = not reads.is_denial(problem)
     older_url, newest_url = pager_urls("sessions.index", found.older, q=q, status=status)
     return render_template(
         "sessions/index.html",
@@ -87,11 +87,6 @@ def look_at_bank(session_id: str) -> Look:
         db.session.rollback()
 
 
-def is_denial(problem: BankError) -> bool:
-    """Whether the bank said that it does not know the session, rather than that it does not know us."""
-    return isinstance(problem, Refused) and problem.code not in reads.AUTH_CODES
-
-
 @bp.get("/<session_id>")
 @needs(roles.SEE)
 def show(session_id: str) -> ResponseReturnValue:
@@ -123,13 +118,13 @@ def show(session_id: str) -> ResponseReturnValue:
 def find_or_explain(session_id: str, problem: BankError | None) -> PaymentSession:
     """The session's row; 404 when nobody knows it, 503 when the bank could not be asked about it."""
     found = db.session.get(PaymentSession, session_id)
-    if found is None or (found.denied_at is not None and problem is not None and is_denial(problem)):
+    if found is None or (found.denied_at is not None and problem is not None and reads.is_denial(problem)):
         _explain_unknown(problem)
     return found
 
 
 def _explain_unknown(problem: BankError | None) -> NoReturn:
-    if problem is None or is_denial(problem):
+    if problem is None or reads.is_denial(problem):
         abort(404, _("Neither this desk nor the bank knows a session with this id."))
     abort(503)
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from dashboard import reads, sending
+from dashboard.bank131.client import BankError
 from dashboard.models import Refund
 from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import RefundDesk
@@ -319,12 +320,12 @@ def test_reads_that_are_answered_but_never_good_leave_it_to_people_in_the_end(
     refund_desk.wire.next(STATUS, *[answer] * 500)
     refund_desk.run_for(hours=6)
     assert refund_desk.refund(refund.reference).review == ""
-    refund_desk.run_for(minutes=5)
+    refund_desk.run_for(hours=1)
     after = refund_desk.refund(refund.reference)
     assert (after.state, after.review) == ("unknown", "no_proof")
     assert refund_desk.session(refund.session_id).committed_minor == 10_00
     refund_desk.wire.forget_faults()
-    refund_desk.run_for(minutes=5)
+    refund_desk.run_for(hours=1)
     found = refund_desk.refund(refund.reference)
     assert (found.state, found.review) == ("accepted", ""), "what turns up ends it"
 
@@ -340,6 +341,62 @@ def test_an_outage_alone_brings_nobody_in(refund_desk: RefundDesk, answer: Fault
     refund_desk.wire.forget_faults()
     refund_desk.run_for(minutes=5)
     assert refund_desk.refund(refund.reference).state == "accepted"
+
+
+# How often a read that fails is tried again
+
+
+def status_calls(refund_desk: RefundDesk, **parts: int) -> int:
+    before = sum(call.method == STATUS for call in refund_desk.wire.calls)
+    refund_desk.run_for(**parts)
+    return sum(call.method == STATUS for call in refund_desk.wire.calls) - before
+
+
+@on_sqlite
+@pytest.mark.parametrize("why", ["denied", "foreign"])
+def test_a_session_that_the_bank_does_not_show_as_ours_is_read_when_somebody_asks_anew(
+    refund_desk: RefundDesk, why: str
+) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    reference = refund_desk.ask_and_send(session_id, 10_00)
+    refund_desk.run_for(minutes=1)
+    assert refund_desk.refund(reference).state == "accepted"
+    if why == "foreign":
+        with refund_desk.desk.write() as tx:
+            tx.get_one(Refund, refund_desk.refund(reference).id).project = "another_project"
+        refund_desk.bank_refunds(session_id)[0].metadata = None
+    else:
+        refund_desk.wire.next(STATUS, *[error("session_not_found")] * 500)
+    assert status_calls(refund_desk, hours=48) == 1
+    assert refund_desk.session(session_id).next_read_at is None
+    refund_desk.deliver(refund_desk.wire.webhook_now(session_id))
+    assert status_calls(refund_desk, hours=48) == 1
+
+
+@on_sqlite
+def test_a_read_that_somebody_asked_for_meanwhile_is_not_dropped_with_a_denied_one(refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    refund_desk.read(session_id)
+    refund_desk.deliver(refund_desk.wire.webhook_now(session_id))
+    refund_desk.wire.next(STATUS, error("session_not_found"))
+    with pytest.raises(BankError):
+        refund_desk.read(session_id)
+    assert status_calls(refund_desk, minutes=1) == 1
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("answer", "hours", "at_least", "at_most"),
+    [(error("session_not_found"), 8, 15, 22), (lose_request, 1, 55, 70)],
+    ids=["answered", "outage"],
+)
+def test_answers_of_no_use_are_asked_for_once_an_hour_and_an_outage_ends_unnoticed_for_a_minute(
+    refund_desk: RefundDesk, answer: Fault, hours: int, at_least: int, at_most: int
+) -> None:
+    refund_desk.bank.change_settings({"decide": "manual"})
+    refund_desk.ask_and_send(refund_desk.paid_session(100_00), 10_00)
+    refund_desk.wire.next(STATUS, *[answer] * 5000)
+    assert at_least <= status_calls(refund_desk, hours=hours) <= at_most
 
 
 def test_a_webhook_proves_no_absence(refund_desk: RefundDesk) -> None:

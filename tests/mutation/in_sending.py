@@ -138,6 +138,24 @@ _LAST_LOOK = (
         f"{SEND}::test_a_session_that_is_never_shown_goes_to_people_in_the_end_unless_the_bank_is_down",
     ),
     without(
+        "a session that is not shown as ours is not read for ever",
+        "each session that the bank denies, or another bank's, costs a read a minute for good",
+        Edit(READS, "    if not is_needed and session.read_wanted_at is None:\n", "    if False:\n"),
+        f"{RECOVER}::test_a_session_that_the_bank_does_not_show_as_ours_is_read_when_somebody_asks_anew",
+    ),
+    without(
+        "a read asked for meanwhile outlives a denied one",
+        "a webhook's question is forgotten",
+        Edit(READS, "    if not is_needed and session.read_wanted_at is None:\n", "    if not is_needed:\n"),
+        f"{RECOVER}::test_a_read_that_somebody_asked_for_meanwhile_is_not_dropped_with_a_denied_one",
+    ),
+    without(
+        "answers of no use are asked for less and less often",
+        "thousands of sessions that the bank denies are read once a minute",
+        Edit(READS, "LONGEST_USELESS_S = 3600", "LONGEST_USELESS_S = 60"),
+        f"{RECOVER}::test_answers_of_no_use_are_asked_for_once_an_hour_and_an_outage_ends_unnoticed_for_a_minute",
+    ),
+    without(
         "no process starts with another bank",
         "a worker with another server's settings mixes two banks' facts",
         Edit("dashboard/own_bank.py", "        if problem is not None:\n", "        if False:\n"),
