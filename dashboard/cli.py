@@ -199,7 +199,7 @@ def db_restored() -> None:
     click.echo(f"Refunds that may have been sent since the backup, now to be decided on by people: {done.under_review}")
     click.echo(f"Sessions that the worker reads again: {done.to_read}")
     click.echo(f"Proposals that were open in the backup, now to be made anew: {done.outdated}")
-    click.echo(f"Other paid sessions, read one after another from the time below on: {done.read_later}")
+    click.echo(f"Other sessions of the last year, read one after another from the time below on: {done.read_later}")
     click.echo("Everybody has to sign in again. Accounts and passwords are those of the backup: look at them first.")
     click.echo(f"Nothing more is asked for or sent before {done.not_before:%Y-%m-%d %H:%M:%S} UTC.")
     click.echo("Start everything; `dashboard sending resume` works then, once all of these sessions have been read.")

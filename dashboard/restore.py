@@ -31,7 +31,7 @@ _IS_OPEN = or_(Refund.state.in_(refund_rules.OPEN), Refund.review != "")
 
 @dataclass(frozen=True)
 class Restored:
-    """What was done: refunds put under review, sessions of which a read was asked for, open proposals ended, paid
+    """What was done: refunds put under review, sessions of which a read was asked for, open proposals ended, young
     sessions that are read later, one after another: refunds may have been asked for since that nobody here knows of.
 
     `not_before`: no refund is asked for or sent until then.
@@ -60,9 +60,9 @@ def after_restore(books: Books, actor: str) -> Restored:
             ledger.ask_read(session, now)
         outdated = _outdate_proposals(tx, actor)
         _end_sign_ins(tx)
-        _pause(tx, actor, now)
         not_before = now + books.config.lease + books.config.quiet
         read_later = _plan_reads(tx, not_before)
+        _pause(tx, actor, now)
         done = Restored(now, not_before, len(doubtful), len(sessions), outdated, read_later)
         counts = {"under_review": done.under_review, "to_read": done.to_read, "outdated": outdated}
         counts["read_later"] = read_later
@@ -80,13 +80,15 @@ def _lock_open(tx: WriteSession) -> tuple[Sequence[PaymentSession], Sequence[Ref
 
 
 def _plan_reads(tx: WriteSession, start: datetime) -> int:
-    """Have every paid session read that is young enough, the newest first, so many a second from then on.
+    """Have every session read that is young enough, the newest first, so many a second from then on.
 
-    What was asked for after the backup has no row here, and may be in any of them.
+    What was asked for after the backup has no row here, and may be in any of them: also in one that was paid since.
     """
     place = func.row_number().over(order_by=(PaymentSession.created_at.desc(), PaymentSession.id.desc()))
-    is_paid = PaymentSession.confirmed_at.is_not(None), PaymentSession.captured_minor > 0
-    young = select(PaymentSession.id, place.label("place")).where(*is_paid, PaymentSession.created_at > start - _YOUNG)
+    may_be_ours = or_(PaymentSession.confirmed_at.is_not(None), PaymentSession.denied_at.is_(None))
+    young = select(PaymentSession.id, place.label("place")).where(
+        PaymentSession.created_at > start - _YOUNG, may_be_ours
+    )
     row = young.subquery()
     due = _seconds_after(tx, start, row.c.place // READS_A_SECOND + 1)
     is_later = or_(PaymentSession.next_read_at.is_(None), PaymentSession.next_read_at > due)

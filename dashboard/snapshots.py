@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select, update
 
-from dashboard import ledger, refund_rules, search
+from dashboard import ledger, refund_rules, restore, search
 from dashboard.bank131 import objects as bank
 from dashboard.bank131.allowlist import masked
 from dashboard.db import insert_unless_there
@@ -483,6 +483,9 @@ def schedule(m: Merge) -> None:
 
 
 def _next_reads(m: Merge, read_at: datetime) -> Iterable[datetime]:
+    arrives_until = restore.may_arrive_until(m.tx, m.desk.config, read_at)
+    if arrives_until is not None:
+        yield arrives_until + timedelta(milliseconds=1)
     poll = timedelta(seconds=m.desk.config.poll_s)
     for refund in m.refunds:
         if refund.state in {refund_rules.IN_PROGRESS, refund_rules.UNKNOWN, refund_rules.ERROR}:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 
 from dashboard import cli, pauses, people, resolutions, restore, sending
 from dashboard.models import Installation, PaymentSession
@@ -395,6 +395,62 @@ def test_what_was_asked_for_after_the_backup_is_found_wherever_it_is(refund_desk
     assert refund_desk.session(session_id).committed_minor == 10_00
 
 
+@on_sqlite
+def test_what_was_asked_for_in_a_session_that_was_paid_after_the_backup_is_found_too(refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    [payment] = refund_desk.bank_payments(session_id)
+    payment.status = "pending"
+    refund_desk.read(session_id)
+    assert refund_desk.session(session_id).captured_minor == 0
+
+    def paid_and_given_back() -> None:
+        payment.status = "succeeded"
+        refund_desk.ask_and_send(session_id, 10_00)
+
+    roll_back(refund_desk, paid_and_given_back)
+    refund_desk.run_for(hours=1)
+    session = refund_desk.session(session_id)
+    assert (session.captured_minor, session.committed_minor) == (100_00, 10_00)
+
+
+@on_sqlite
+def test_whoever_was_read_while_calls_from_before_could_arrive_is_read_again(refund_desk: RefundDesk) -> None:
+    """What was asked for after the backup and arrives late is found even where somebody had looked already."""
+    seen_early = refund_desk.paid_session(100_00)
+    waiting = refund_desk.ask(refund_desk.paid_session(100_00), 10_00)
+    restore.after_restore(refund_desk.desk, ACTOR)
+    refund_desk.run_for(minutes=5)
+    refund_desk.read(seen_early)
+    sessions = (seen_early, refund_desk.refund(waiting).session_id)
+    for session_id in sessions:
+        refund_desk.bank.refund_here(session_id, 30_00)
+    refund_desk.run_for(minutes=11)
+    for session_id in sessions:
+        session = refund_desk.session(session_id)
+        assert session.read_at is not None
+        assert session.read_at > not_before(refund_desk)
+        assert session.committed_minor >= 30_00
+        assert session.next_read_at is None or session.next_read_at > refund_desk.clock.now()
+
+
+@on_sqlite
+def test_it_locks_sessions_before_the_installation(refund_desk: RefundDesk) -> None:
+    """As workers do: two that lock the same in different orders wait for each other."""
+    refund_desk.read(refund_desk.paid_session(100_00))
+    statements: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        statements.append(statement.split("SET", maxsplit=1)[0].strip())
+
+    engine = refund_desk.desk.engine
+    event.listen(engine, "before_cursor_execute", note)
+    restore.after_restore(refund_desk.desk, ACTOR)
+    event.remove(engine, "before_cursor_execute", note)
+    written = [one for one in statements if one in {"UPDATE payment_sessions", "UPDATE installation"}]
+    assert written == sorted(written, reverse=True)
+    assert set(written) == {"UPDATE payment_sessions", "UPDATE installation"}
+
+
 def test_other_paid_sessions_are_read_the_newest_first_and_not_all_at_once(refund_desk: RefundDesk) -> None:
     paid = [refund_desk.paid_session(100_00) for _ in range(5)]
     for session_id in paid:
@@ -460,7 +516,7 @@ def test_the_command_says_what_it_did(refund_desk: RefundDesk, monkeypatch: pyte
         "Refunds that may have been sent since the backup, now to be decided on by people: 1",
         "Sessions that the worker reads again: 1",
         "Proposals that were open in the backup, now to be made anew: 0",
-        "Other paid sessions, read one after another from the time below on: 0",
+        "Other sessions of the last year, read one after another from the time below on: 0",
         "Everybody has to sign in again. Accounts and passwords are those of the backup: look at them first.",
         f"Nothing more is asked for or sent before {not_before(refund_desk):%Y-%m-%d %H:%M:%S} UTC.",
         "Start everything; `dashboard sending resume` works then, once all of these sessions have been read.",
