@@ -19,6 +19,8 @@ from dashboard.snapshots import READ, Merge, Seen
 # Of an outage; of answers that are of no use, and would be so at every read.
 LONGEST_BACKOFF_S = 60
 LONGEST_USELESS_S = 3600
+# A night without the bank is part of life.
+LONGEST_OUTAGE = timedelta(days=1)
 OTHER_BANK = "its refunds were made for another bank server or project"
 AUTH_CODES = frozenset({"authentication_error", "authorization_error"})
 CLOCK_SKEW = timedelta(hours=1)
@@ -54,9 +56,11 @@ def take_read(tx: WriteSession, desk: Desk, reading: Reading, started_at: dateti
         if refund.state == refund_rules.UNKNOWN and not refund.review:
             _weigh_read(merge, refund)
     if merge.is_foreign:
+        _tell_unread(tx, desk, session, merge.refunds)
         _note_failure(session, desk.clock.now(), OTHER_BANK, LONGEST_USELESS_S)
         _stop_reading(session, merge.refunds)
         return merge
+    ledger.end_anomalies(tx, session, refund_rules.UNREAD, ())
     ledger.recount(tx, session, merge.refunds)
     snapshots.schedule(merge)
     return merge
@@ -70,7 +74,8 @@ def is_denial(problem: BankError) -> bool:
 def note_failed_read(desk: Desk, session_id: str, problem: BankError) -> None:
     """Plan the next try; a session known from hearsay alone that the bank denies is laid aside.
 
-    People have to look at a refund of unknown outcome when all that the bank has answered for long is of no use.
+    People have to look at a refund of unknown outcome when all that the bank has answered for long is of no use, or
+    when it was out of reach for longer still.
     """
     with desk.write() as tx:
         session = ledger.lock_session(tx, session_id)
@@ -81,10 +86,13 @@ def note_failed_read(desk: Desk, session_id: str, problem: BankError) -> None:
         _note_failure(session, now, str(problem), LONGEST_USELESS_S if problem.is_answered else LONGEST_BACKOFF_S)
         if is_denial(problem):
             _stop_reading(session, refunds)
+            _tell_unread(tx, desk, session, refunds)
             if session.confirmed_at is None:
                 session.denied_at, session.next_read_at = now, None
         if problem.is_answered:
             _give_up_waiting(tx, desk, refunds, now)
+        else:
+            _give_up_outage(tx, session, refunds, now)
 
 
 def _note_failure(session: PaymentSession, now: datetime, problem: str, longest_s: int) -> None:
@@ -109,6 +117,21 @@ def _give_up_waiting(tx: WriteSession, desk: Desk, refunds: Iterable[Refund], no
             ledger.flag_review(tx, refund, "other_bank")
         elif refund.sent_at is not None and proves_nothing_for_long(desk.config, refund.sent_at, now):
             ledger.flag_review(tx, refund, "no_proof")
+
+
+def _give_up_outage(tx: WriteSession, session: PaymentSession, refunds: Iterable[Refund], now: datetime) -> None:
+    for refund in refunds:
+        if refund.state == refund_rules.UNKNOWN and refund.sent_at is not None:
+            last_word_at = max(refund.sent_at, session.read_at or refund.sent_at)
+            if now - last_word_at > LONGEST_OUTAGE:
+                ledger.flag_review(tx, refund, "no_proof")
+
+
+def _tell_unread(tx: WriteSession, desk: Desk, session: PaymentSession, refunds: Iterable[Refund]) -> None:
+    """The bank does not show what it has accepted or reported an error of; nobody could decide anything by that."""
+    is_out = any(one.state in {refund_rules.IN_PROGRESS, refund_rules.ERROR} for one in refunds)
+    if is_out and proves_nothing_for_long(desk.config, session.read_at or session.found_at, desk.clock.now()):
+        ledger.note_anomaly(tx, session, None, refund_rules.UNREAD, "")
 
 
 def backoff(failures: int, longest_s: int = LONGEST_BACKOFF_S) -> timedelta:

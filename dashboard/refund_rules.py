@@ -266,6 +266,7 @@ DUPLICATE = "duplicate"
 MAY_BE_OURS = "may_be_ours"
 MISSING = "missing"
 UNREADABLE = "unreadable"
+UNREAD = "unread"
 ANOMALIES = (
     AMOUNT_DIFFERS,
     OVER_CAPTURED,
@@ -275,6 +276,7 @@ ANOMALIES = (
     MAY_BE_OURS,
     MISSING,
     UNREADABLE,
+    UNREAD,
 )
 
 

@@ -134,6 +134,18 @@ ANOMALIES: Mapping[str, Words] = {
         _l("Part of what the bank shows could not be read: %(detail)s."),
         _l("No refund of this session is sent while it stays so. Tell whoever runs this desk, and ask the bank."),
     ),
+    refund_rules.UNREAD: (
+        _l("Not shown by the bank"),
+        _l(
+            "For hours the bank has not shown this session, or has shown another one under its number, though a refund "
+            "of it is under way."
+        ),
+        _l(
+            "What became of that refund is not known here: its amount stays held, and nothing of this session is sent "
+            "or can be asked for. Ask the bank about it, and look whether this desk is set to the bank and project "
+            "that have it."
+        ),
+    ),
 }
 
 _REFUSALS: Mapping[str, LazyString] = {

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import select
 
 from dashboard import reads, sending
 from dashboard.bank131.client import BankError
-from dashboard.models import Refund
+from dashboard.models import Anomaly, Refund
 from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import RefundDesk
 from tests.bench.wire import (
@@ -341,6 +342,56 @@ def test_an_outage_alone_brings_nobody_in(refund_desk: RefundDesk, answer: Fault
     refund_desk.wire.forget_faults()
     refund_desk.run_for(minutes=5)
     assert refund_desk.refund(refund.reference).state == "accepted"
+
+
+@on_sqlite
+def test_an_outage_of_more_than_a_day_does(refund_desk: RefundDesk) -> None:
+    refund = unknown(refund_desk, lose_answer)
+    refund_desk.wire.next(STATUS, *[refuse_connection] * 20)
+    for hours, review in ((23, ""), (2, "no_proof")):
+        refund_desk.clock.advance(hours=hours)
+        refund_desk.work()
+        after = refund_desk.refund(refund.reference)
+        assert (after.state, after.review, after.counts) == ("unknown", review, True)
+    refund_desk.wire.forget_faults()
+    refund_desk.run_for(minutes=5)
+    assert refund_desk.refund(refund.reference).state == "accepted"
+
+
+def facts_of(refund_desk: RefundDesk, session_id: str) -> list[tuple[str, int, bool]]:
+    """Kind, refund and whether it is over."""
+    with refund_desk.desk.read() as session:
+        found = session.scalars(select(Anomaly).where(Anomaly.session_id == session_id))
+        return [(one.kind, one.refund_id, one.over_at is not None) for one in found]
+
+
+@on_sqlite
+@pytest.mark.parametrize("state", ["in_progress", "error"])
+@pytest.mark.parametrize("why", ["denied", "foreign"])
+def test_a_refund_whose_session_is_not_shown_for_long_is_told_of_until_it_is(
+    refund_desk: RefundDesk, why: str, state: str
+) -> None:
+    refund_desk.bank.change_settings({"decide": "manual"})
+    session_id = refund_desk.paid_session(100_00)
+    reference = refund_desk.ask_and_send(session_id, 10_00)
+    refund_desk.bank_refunds(session_id)[0].status = state
+    refund_desk.read(session_id)
+    assert refund_desk.refund(reference).state == state
+    if why == "foreign":
+        with refund_desk.desk.write() as tx:
+            tx.get_one(Refund, refund_desk.refund(reference).id).project = "another_project"
+        refund_desk.wire.echo = "nothing"
+    else:
+        refund_desk.wire.next(STATUS, *[error("session_not_found")] * 20)
+    for hours, facts in ((5, []), (2, [("unread", 0, False)]), (2, [("unread", 0, False)])):
+        refund_desk.clock.advance(hours=hours)
+        refund_desk.work()
+        assert facts_of(refund_desk, session_id) == facts
+    assert refund_desk.refund(reference).review == "", "no choice could end it"
+    refund_desk.wire.forget_faults()
+    refund_desk.wire.echo = "object"
+    refund_desk.read(session_id)
+    assert facts_of(refund_desk, session_id) == [("unread", 0, True)]
 
 
 # How often a read that fails is tried again

@@ -429,8 +429,8 @@ _RESTORED = (
         "the likeliest to have been refunded after the backup are never looked at",
         Edit(
             RESTORE,
-            "created_at > start - _YOUNG, may_be_ours)",
-            "created_at > start - _YOUNG, PaymentSession.captured_minor > 0)",
+            "created_at > start - _YOUNG, may_be_ours",
+            "created_at > start - _YOUNG, PaymentSession.captured_minor > 0",
         ),
         f"{RESTORED}::test_what_was_asked_for_in_a_session_that_was_paid_after_the_backup_is_found_too",
     ),

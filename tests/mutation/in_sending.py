@@ -118,14 +118,35 @@ _LAST_LOOK = (
     without(
         "answers that are of no use bring people in at last",
         "a refund stays unknown in silence while every read of it is answered with an error",
-        Edit(READS, "        if problem.is_answered:\n", "        if False:\n"),
+        Edit(READS, "            _give_up_waiting(tx, desk, refunds, now)\n", "            pass\n"),
         "core/test_recover.py::test_reads_that_are_answered_but_never_good_leave_it_to_people_in_the_end",
     ),
     without(
         "an outage brings nobody in",
         "a bank that is down for a night makes people decide on what it would have told in the morning",
-        Edit(READS, "        if problem.is_answered:\n", "        if True:\n"),
+        Edit(READS, "    if problem.is_answered:\n            _give_up", "    if True:\n            _give_up"),
         "core/test_recover.py::test_an_outage_alone_brings_nobody_in",
+    ),
+    without(
+        "an outage of more than a day brings people in",
+        "a refund stays unknown in silence while the bank is out of reach",
+        Edit(READS, "            if now - last_word_at > LONGEST_OUTAGE:\n", "            if False:\n"),
+        f"{RECOVER}::test_an_outage_of_more_than_a_day_does",
+    ),
+    without_both(
+        "a refund whose session is not shown is told of",
+        "a refund hangs in progress at a bank that denies its session, and nobody sees it",
+        (
+            Edit(READS, "        _tell_unread(tx, desk, session, merge.refunds)\n", ""),
+            Edit(READS, "            _tell_unread(tx, desk, session, refunds)\n", ""),
+        ),
+        f"{RECOVER}::test_a_refund_whose_session_is_not_shown_for_long_is_told_of_until_it_is",
+    ),
+    without(
+        "that a session is not shown is over once it is",
+        "a fact that holds no longer goes on being told",
+        Edit(READS, "    ledger.end_anomalies(tx, session, refund_rules.UNREAD, ())\n", ""),
+        f"{RECOVER}::test_a_refund_whose_session_is_not_shown_for_long_is_told_of_until_it_is",
     ),
     without(
         "last looks that are of no use bring people in at last",
