@@ -37,7 +37,6 @@ from dashboard.sandbox.server import SandboxStartError, run_sandbox
 BIND = "127.0.0.1:8131"
 ACTOR = "command line"
 MOST_LINES = 20
-MOST_NAMED = 5
 PORT = click.IntRange(1, 65535)
 
 
@@ -336,11 +335,12 @@ def sending_pause(why: str) -> None:
     metavar="SESSION",
     help="After a restore, do not wait for this session, which the bank does not show. May be given several times.",
 )
-def sending_resume(without_reading: Sequence[str]) -> None:
+@click.option("--without-reading-any", is_flag=True, help="After a restore, wait for none of them.")
+def sending_resume(without_reading: Sequence[str], *, without_reading_any: bool) -> None:
     """Send again."""
     with _books() as books:
         try:
-            ended = sending.resume(books, ACTOR, without_reading)
+            ended = sending.resume(books, ACTOR, without_reading, without_reading_any=without_reading_any)
         except sending.CannotResume as problem:
             _fail("The database was put back from a backup, and sending stays paused.", *_what_holds_up(problem))
     for why in ended:
@@ -352,9 +352,10 @@ def _what_holds_up(problem: sending.CannotResume) -> Iterator[str]:
     if problem.since is not None:
         yield f"What was sent before may still arrive at the bank until {problem.since:%Y-%m-%d %H:%M:%S} UTC."
     if problem.left:
-        first = ", ".join(problem.left[:MOST_NAMED])
-        yield f"Sessions with open refunds that have still to be read again: {len(problem.left)}, first {first}. "
-        yield "The worker reads them while it runs. For one that the bank does not show: --without-reading SESSION."
+        yield f"Sessions with open refunds that have still to be read again: {len(problem.left)}"
+        yield from problem.left
+        yield "The worker reads them while it runs. For one that the bank does not show: --without-reading SESSION;"
+        yield "to wait for none of them: --without-reading-any. Nothing is sent of a session that cannot be read."
 
 
 @main.command()

@@ -348,13 +348,17 @@ class CannotResume(Exception):
         self.since = since
 
 
-def resume(books: Books, actor: str, without_reading: Collection[str] = ()) -> list[str]:
+def resume(
+    books: Books, actor: str, without_reading: Collection[str] = (), *, without_reading_any: bool = False
+) -> list[str]:
     """Send again; answers with all the reasons for a pause that stood until now. Raises CannotResume.
 
-    `without_reading`: sessions not to wait for after a restore, because the bank does not show them. Nothing is sent
-    of a session that cannot be read.
+    `without_reading`: sessions not to wait for after a restore, because the bank does not show them;
+    `without_reading_any`: whichever they are. Nothing is sent of a session that cannot be read.
     """
     with books.write() as tx:
+        if without_reading_any:
+            without_reading = restore.unread(tx)
         _check_restored(tx, books, without_reading)
         ended = pauses.end(tx)
         if ended:

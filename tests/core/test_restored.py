@@ -527,7 +527,7 @@ def test_the_command_says_what_it_did(refund_desk: RefundDesk, monkeypatch: pyte
         "The database was put back from a backup, and sending stays paused.",
         f"What was sent before may still arrive at the bank until {not_before(refund_desk):%Y-%m-%d %H:%M:%S} UTC.",
     ]
-    assert "have still to be read again: 1, first ps_3201." in result.output
+    assert "have still to be read again: 1\nps_3201\n" in result.output
     assert installation(refund_desk).sending_paused_why == "restored"
 
 
@@ -551,3 +551,26 @@ def test_the_command_can_leave_out_what_the_bank_does_not_show(
         "ended": ["restored"],
         "without_reading": [session_id],
     }
+
+
+@on_sqlite
+def test_the_command_names_all_that_hold_it_up_and_can_leave_out_all_of_them(
+    refund_desk: RefundDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions = [refund_desk.paid_session(100_00) for _ in range(7)]
+    for session_id in sessions:
+        refund_desk.ask(session_id, 10_00)
+    refund_desk.clock.advance(0.001)
+    restore.after_restore(refund_desk.desk, ACTOR)
+    monkeypatch.setattr(cli, "_config", lambda: refund_desk.desk.config)
+    with pytest.raises(sending.CannotResume) as too_early:
+        sending.resume(refund_desk.desk, ACTOR, without_reading_any=True)
+    assert (too_early.value.left, too_early.value.since) == ([], not_before(refund_desk))
+    with refund_desk.desk.write() as tx:
+        tx.execute(update(Installation).values(restored_at=refund_desk.clock.now() - timedelta(days=1)))
+        tx.execute(update(PaymentSession).values(read_at=None))
+    lines = CliRunner().invoke(cli.main, ["sending", "resume"]).output.splitlines()
+    assert [line for line in lines if line.startswith("ps_")] == sorted(sessions)
+    assert CliRunner().invoke(cli.main, ["sending", "resume", "--without-reading-any"]).exit_code == 0
+    resumed = json.loads(refund_desk.journal("installation")[-1].data)
+    assert resumed == {"ended": ["restored"], "without_reading": sorted(sessions)}
