@@ -59,7 +59,8 @@ class OddFact:
     """A fact that fits no rule. `name`: see `anomalies.name_of`.
 
     `reference`: of the refund it is about; None for one of the session itself.
-    `seen_at`, `seen_by`, `comment`: when somebody looked at it, who, and what they said.
+    `seen_at`, `seen_by`, `comment`: when somebody looked at it, who, and what they said. `over_at`: it has not held
+    since then.
     """
 
     name: str
@@ -71,6 +72,7 @@ class OddFact:
     seen_at: datetime | None
     seen_by: str | None
     comment: str | None
+    over_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -178,6 +180,7 @@ def _odd_facts(session: Session, *conditions: ColumnElement[bool]) -> list[OddFa
             seen_at=each.acknowledged_at,
             seen_by=email,
             comment=each.comment,
+            over_at=each.over_at,
         )
         for each, reference, email in session.execute(query.where(*conditions).order_by(Anomaly.found_at, Anomaly.id))
     ]

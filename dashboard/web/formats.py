@@ -9,6 +9,7 @@ from flask import Flask
 from flask_babel import format_datetime, format_decimal, get_locale
 
 from dashboard import money
+from dashboard.review_queue import OddFact
 from dashboard.web import wording
 from dashboard.web.access import desk, zone
 
@@ -22,8 +23,13 @@ def init_app(app: Flask) -> None:
     app.jinja_env.filters["numberformat"] = number
     app.jinja_env.filters["reason_text"] = wording.reason
     app.jinja_env.filters.update(review_name=wording.review_name, anomaly_name=wording.anomaly_name)
-    app.jinja_env.filters["odd_fact_text"] = lambda fact: wording.anomaly(fact.kind, fact.detail)
+    app.jinja_env.filters["odd_fact_text"] = _odd_fact_text
     app.jinja_env.globals["choice_name"] = wording.choice_name
+
+
+def _odd_fact_text(fact: OddFact) -> str:
+    text = wording.over_anomaly if fact.over_at else wording.anomaly
+    return text(fact.kind, fact.detail)
 
 
 def amount(amount_minor: int, currency: str) -> str:

@@ -329,7 +329,7 @@ def _anomaly_page(fact: OddFact, form: ReasonedForm, blame: str = "") -> str:
     return render_template(
         "review/anomaly.html",
         fact=fact,
-        step=wording.anomaly_step(fact.kind),
+        step=wording.anomaly_step(fact.kind, is_over=fact.over_at is not None),
         r=history.one(db.session(), fact.reference) if fact.reference else None,
         place_url=_place_of(fact),
         can_resolve=visitor().may(roles.RESOLVE),

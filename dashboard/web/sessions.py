@@ -95,7 +95,8 @@ def show(session_id: str) -> ResponseReturnValue:
     payment_session = find_or_explain(session_id, problem)
     figures = session_index.figures_of(db.session(), [payment_session])[0]
     rows = history.of_session(db.session(), session_id)
-    can_refund, why_not = _may_refund(figures, rows)
+    is_old = payment_session.read_failures > 0
+    can_refund, why_not = (False, "") if is_old else _may_refund(figures, rows)
     return render_template(
         "sessions/show.html",
         s=figures,
@@ -105,7 +106,8 @@ def show(session_id: str) -> ResponseReturnValue:
         can_refund=can_refund,
         why_not=why_not,
         read_at=payment_session.read_at or payment_session.found_at,
-        stale=problem is not None,
+        stale=problem is not None or is_old,
+        is_foreign=problem is None and is_old,
         refusal=refusal_of(problem),
         can_acknowledge=visitor().may(roles.RESOLVE),
         odd_facts=review_queue.odd_facts_of_session(db.session(), session_id),

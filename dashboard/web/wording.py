@@ -148,6 +148,13 @@ ANOMALIES: Mapping[str, Words] = {
     ),
 }
 
+# Of those that can be over: what it was.
+_OVER: Mapping[str, LazyString] = {
+    refund_rules.MISSING: _l("For a time the bank did not show it: %(detail)s. It shows it again."),
+    refund_rules.UNREADABLE: _l("For a time part of what the bank shows could not be read: %(detail)s."),
+    refund_rules.UNREAD: _l("For hours the bank did not show this session. It shows it again."),
+}
+
 _REFUSALS: Mapping[str, LazyString] = {
     "forged_form": _l(
         "This form was not made for you and this session, so nothing was sent. Look at it again; "
@@ -220,13 +227,20 @@ def anomaly(kind: str, detail: str) -> str:
     return _word(ANOMALIES, kind, 1) % {"detail": detail} if kind in ANOMALIES else f"{kind}: {detail}"
 
 
+def over_anomaly(kind: str, detail: str) -> str:
+    """A fact that fits no rule, and does not hold any more."""
+    return str(_OVER[kind]) % {"detail": detail} if kind in _OVER else anomaly(kind, detail)
+
+
 def anomaly_name(kind: str) -> str:
     """The same in a few words."""
     return _word(ANOMALIES, kind, 0)
 
 
-def anomaly_step(kind: str) -> str:
+def anomaly_step(kind: str, *, is_over: bool = False) -> str:
     """What it means for the money, and what to do about it."""
+    if is_over:
+        return gettext("It holds nothing up any more. Acknowledge it, so that it is known that somebody has looked.")
     return _word(ANOMALIES, kind, 2)
 
 

@@ -98,3 +98,30 @@ def test_one_that_went_with_its_refund_is_not_there_any_more(operator: Browser, 
     page = operator.page(f"/anomalies/{anomalies.name_of(fact)}", 404)
     assert "two people found to be another one" in page.text
     assert operator.get("/anomalies/x").status == 404
+
+
+@on_sqlite
+def test_what_is_over_is_not_said_to_hold_still(operator: Browser, refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    refund_desk.bank.refund_here(session_id, 60_00)
+    refund_desk.read(session_id)
+    [payment] = refund_desk.bank_payments(session_id)
+    gone = payment.refunds.pop()
+    refund_desk.clock.advance(hours=1)
+    [refund] = refund_desk.refunds(session_id)
+    refund_desk.read(session_id)
+    [notice] = operator.page(f"/refunds/{refund.reference}").notices
+    assert f"The bank does not show it any more: {gone.id}." in notice
+    path = f"/anomalies/{anomalies.name_of(odd_fact_of(refund_desk, refund))}"
+    payment.refunds.append(gone)
+    refund_desk.clock.advance(hours=1)
+    refund_desk.read(session_id)
+    [notice] = operator.page(f"/refunds/{refund.reference}").notices
+    assert f"For a time the bank did not show it: {gone.id}. It shows it again. Over since 1 Mar 11:00:00." in notice
+    page = operator.page(path).text
+    assert "does not show it any more" not in page
+    assert wording.anomaly_step("missing") not in page
+    assert "It holds nothing up any more." in page
+    operator.post(path, {"comment": "back again"})
+    notice = operator.page(f"/refunds/{refund.reference}").notices[-1]
+    assert "Over since 1 Mar 11:00:00." in notice

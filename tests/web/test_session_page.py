@@ -4,7 +4,9 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import update
 
+from dashboard.models import Refund
 from dashboard.sandbox import scenes
 from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import RefundDesk
@@ -198,7 +200,26 @@ def test_the_last_known_state_is_shown_with_a_warning(operator: Browser, refund_
             "Reload it in a minute."
         )
         assert figures(page)["Can still be refunded"] == "100.00 RUB"
+        assert not refund_link(page, session_id), "it would be refused"
     assert operator.page(f"/sessions/{session_id}").notices == [], "the next look is fresh again"
+
+
+@on_sqlite
+def test_what_another_bank_shows_under_its_number_is_not_taken_for_the_session(
+    operator: Browser, refund_desk: RefundDesk
+) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    refund_desk.ask_and_send(session_id, 10_00)
+    with refund_desk.desk.write() as tx:
+        tx.execute(update(Refund).values(project="another_project"))
+    refund_desk.wire.echo = "nothing"
+    refund_desk.clock.advance(minutes=5)
+    page = operator.page(f"/sessions/{session_id}")
+    assert page.notices[0].startswith("The bank that is set shows another session under this number")
+    assert "which may be old" in page.notices[0]
+    assert not refund_link(page, session_id)
+    refund_desk.wire.echo = "object"
+    assert refund_link(operator.page(f"/sessions/{session_id}"), session_id)
 
 
 @on_sqlite
