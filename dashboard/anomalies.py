@@ -56,7 +56,7 @@ def acknowledge(books: Books, person: Person, name: str, comment: str) -> None:
             raise LookupError(name)
         ledger.lock_session(tx, found.session_id)
         anomaly = next(iter(locked(tx, Anomaly.id == found.id)), None)
-        if anomaly is None:
+        if anomaly is None or name_of(anomaly) != name:
             raise LookupError(name)
         if anomaly.acknowledged_at is None:
             note_acknowledged(tx, anomaly, person, comment)

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import click
 from sqlalchemy.exc import SQLAlchemyError
@@ -48,7 +49,7 @@ def main() -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
-def _fail(*lines: str) -> None:
+def _fail(*lines: str) -> NoReturn:
     for line in lines:
         click.echo(line, err=True)
     sys.exit(1)
@@ -59,7 +60,6 @@ def _config() -> Config:
         return read_config(os.environ)
     except BadSettings as bad:
         _fail(*bad.problems)
-        raise
 
 
 @contextmanager
@@ -285,7 +285,6 @@ def bank_move(*, same_bank: bool, leave_open: bool) -> None:
             bank = create_desk(books.config, books.engine).bank
         except (OSError, KeyFormatError, ValueError) as problem:
             _fail(f"The bank's keys or address cannot be used: {problem}. `dashboard check` tells more.")
-            raise
         try:
             if same_bank:
                 own_bank.rename(books, ACTOR, bank.url, bank.project)

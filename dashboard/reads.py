@@ -113,7 +113,7 @@ def _give_up_waiting(tx: WriteSession, desk: Desk, refunds: Iterable[Refund], no
     for refund in refunds:
         if refund.state != refund_rules.UNKNOWN:
             continue
-        if not is_of_this_bank(desk, refund):
+        if not snapshots.is_of_this_bank(desk, refund):
             ledger.flag_review(tx, refund, "other_bank")
         elif refund.sent_at is not None and proves_nothing_for_long(desk.config, refund.sent_at, now):
             ledger.flag_review(tx, refund, "no_proof")
@@ -147,21 +147,16 @@ def digest_of(answer: HttpAnswer) -> str:
 # What a read proves about a refund of unknown outcome
 
 
-def is_of_this_bank(desk: Desk, refund: Refund) -> bool:
-    """Whether the refund was made for the server and project that the desk talks to: another's word proves nothing."""
-    return (refund.bank_url, refund.project) == (desk.bank.url, desk.bank.project)
-
-
 def _weigh_read(merge: Merge, refund: Refund) -> None:
     """What a read proves about a refund that it does not show; of one made for another bank, nothing ever will."""
-    if is_of_this_bank(merge.desk, refund):
+    if snapshots.is_of_this_bank(merge.desk, refund):
         _weigh_absence(merge, refund)
     else:
         ledger.flag_review(merge.tx, refund, "other_bank", **merge.seen.evidence)
 
 
 def _weigh_absence(merge: Merge, refund: Refund) -> None:
-    stranger = stranger_to(merge, refund)
+    stranger = new_since_first_send(merge, refund)
     if stranger is not None:
         ledger.flag_review(merge.tx, refund, "stranger", bank_id=stranger)
         return
@@ -194,16 +189,11 @@ def _record_absence(merge: Merge, refund: Refund, number: int) -> None:
     merge.tx.record(ledger.WORKER, "refund:absent", subject, number=number, **merge.seen.evidence)
 
 
-def stranger_to(merge: Merge, refund: Refund) -> str | None:
-    """A bank id that appeared since the refund's first attempt and is neither a chargeback nor known as ours."""
-    baseline = ledger.baseline_of(merge.attempts.get(refund.id, ()))
-    if baseline is None:
+def new_since_first_send(merge: Merge, refund: Refund) -> str | None:
+    """The first of the strangers to a refund that may have reached the bank; None for one that never can have."""
+    if ledger.baseline_of(merge.attempts.get(refund.id, ())) is None:
         return None
-    ours = {one.bank_id for one in merge.refunds if one.origin == "here"}
-    for _, shown in merge.snapshot.refunds:
-        if shown.id not in baseline and not shown.is_chargeback and shown.id not in ours:
-            return shown.id
-    return None
+    return next((shown.id for shown in strangers_to(merge, refund)), None)
 
 
 def strangers_to(merge: Merge, refund: Refund) -> list[bank.Refund]:

@@ -295,6 +295,5 @@ def cancel(desk: Desk, person: Person, reference: str) -> None:
         refund = ledger.the_refund(refunds, reference)
         if not refund_rules.may_undo(refund.state, refund.review):
             raise CannotCancel(refund.state)
-        ledger.end_review(tx, refund, person.email)
         ledger.own_move(tx, refund, refund_rules.CANCELLED, person.email)
         ledger.recount(tx, session, refunds)

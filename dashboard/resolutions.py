@@ -164,7 +164,7 @@ def _look_at(merge: Merge, refund: Refund) -> Look:
         read_at=merge.seen.at,
         is_whole=merge.is_whole,
         is_shown=any(shown.reference == refund.reference for shown in strangers),
-        is_other_bank=(refund.bank_url, refund.project) != (merge.desk.bank.url, merge.desk.bank.project),
+        is_other_bank=not snapshots.is_of_this_bank(merge.desk, refund),
         never_made_from=_never_made_from(merge, refund),
         candidates=tuple(_candidate(one) for one in merge.refunds if _could_be(one, refund, may_be_it)),
         strangers=tuple(shown.id for shown in strangers),

@@ -28,6 +28,7 @@ from dashboard.config import GRACE_S
 from dashboard.desk import Books, Desk
 from dashboard.journal import WriteSession
 from dashboard.models import Attempt, PaymentSession, Refund, Resolution
+from dashboard.models.resolutions import CONFIRMED
 from dashboard.snapshots import ANSWER, Merge, Seen
 
 log = logging.getLogger(__name__)
@@ -65,7 +66,7 @@ def send(desk: Desk, reference: str) -> None:
     """
     with desk.read() as session:
         refund = session.scalars(select(Refund).where(Refund.reference == reference)).one()
-    if not reads.is_of_this_bank(desk, refund):
+    if not snapshots.is_of_this_bank(desk, refund):
         _review_instead(desk, reference, "other_bank")
         return
     started_at = desk.clock.now()
@@ -198,7 +199,7 @@ def _doubt_about(merge: Merge, refund: Refund) -> str | None:
         return "body_changed"
     if _replaced_one_may_be_there(merge, refund):
         return "replaced_one_made"
-    if reads.stranger_to(merge, refund) is not None:
+    if reads.new_since_first_send(merge, refund) is not None:
         return "stranger"
     paid = ledger.paid_parts(merge.tx, merge.session.id)
     held = ledger.held_parts(one for one in merge.refunds if one is not refund)
@@ -226,10 +227,10 @@ def _has_new_stranger(merge: Merge, abandoned: Refund) -> bool:
     """Whether something came up that those who said that it was never made did not know of."""
     query = select(Resolution.strangers).where(
         Resolution.refund_id == abandoned.id,
-        Resolution.state == "confirmed",
+        Resolution.state == CONFIRMED,
         Resolution.choice == refund_rules.NEVER_MADE,
     )
-    known = merge.tx.scalars(query).one_or_none()
+    known = merge.tx.scalars(query.order_by(Resolution.decided_at.desc())).first()
     return known is not None and not {one.id for one in reads.strangers_to(merge, abandoned)} <= set(json.loads(known))
 
 

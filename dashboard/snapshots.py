@@ -122,15 +122,22 @@ def merge(tx: WriteSession, desk: Desk, session: PaymentSession, snapshot: bank.
     return m
 
 
+def is_of_this_bank(desk: Desk, refund: Refund) -> bool:
+    """Whether the refund was made for the server and project that the desk talks to: another's word proves nothing.
+
+    One made elsewhere was made for no other: it was seen here.
+    """
+    return refund.origin != "here" or (refund.bank_url, refund.project) == (desk.bank.url, desk.bank.project)
+
+
 def _is_foreign(m: Merge) -> bool:
     """The session has refunds made for another server or project, and shows none of them.
 
     Banks number their sessions alike. Our reference in it shows that it is the same one, under another name. What came
     to nothing before that bank had it ties the session to nobody.
     """
-    here = (m.desk.bank.url, m.desk.bank.project)
     tied = (one for one in m.refunds if one.origin == "here" and (one.counts or one.bank_id))
-    others = {one.reference for one in tied if (one.bank_url, one.project) != here}
+    others = {one.reference for one in tied if not is_of_this_bank(m.desk, one)}
     return bool(others) and others.isdisjoint(shown.reference for _, shown in m.snapshot.refunds)
 
 

@@ -305,6 +305,13 @@ def test_a_read_of_another_bank_says_that_it_is_one(refund_desk: RefundDesk) -> 
     assert resolutions.look(refund_desk.desk, refund.reference).is_other_bank
 
 
+@on_sqlite
+def test_a_row_made_elsewhere_is_no_other_bank_s(refund_desk: RefundDesk) -> None:
+    _refund, elsewhere = with_stranger(refund_desk)
+    assert elsewhere.bank_url is None
+    assert not resolutions.look(refund_desk.desk, elsewhere.reference).is_other_bank
+
+
 # Several at once
 
 

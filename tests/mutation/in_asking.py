@@ -24,8 +24,8 @@ _FORM = (
         "a reload while the bank is away says that nothing was made",
         Edit(
             REFUNDS,
-            "    if reference is not None:\n        return reference\n    if not_before",
-            "    if not_before",
+            "    if reference is not None:\n        return reference\n    if is_left",
+            "    if is_left",
         ),
         f"{REQUEST}::test_a_used_form_answers_with_its_refund_even_when_the_bank_is_away",
     ),

@@ -90,13 +90,13 @@ _LAST_LOOK = (
     without(
         "another bank or project is never sent to",
         "a restored or re-pointed desk refunds at the wrong bank",
-        Edit(SENDING, "if not reads.is_of_this_bank(desk, refund):", "if False:"),
+        Edit(SENDING, "if not snapshots.is_of_this_bank(desk, refund):", "if False:"),
         f"{SEND}::test_what_was_asked_of_another_bank_is_never_sent",
     ),
     without(
         "another bank's word proves nothing",
         "a refund sent elsewhere is taken for absent because this bank does not know it",
-        Edit(READS, "    if is_of_this_bank(merge.desk, refund):\n", "    if True:\n"),
+        Edit(READS, "    if snapshots.is_of_this_bank(merge.desk, refund):\n", "    if True:\n"),
         "core/test_recover.py::test_another_banks_word_proves_nothing",
     ),
     without(
@@ -112,7 +112,7 @@ _LAST_LOOK = (
     without(
         "a denial says nothing of a refund made for another bank",
         "a refund of another bank stays unknown in silence",
-        Edit(READS, "        if not is_of_this_bank(desk, refund):\n", "        if False:\n"),
+        Edit(READS, "        if not snapshots.is_of_this_bank(desk, refund):\n", "        if False:\n"),
         "core/test_recover.py::test_a_bank_that_knows_nothing_of_it_leaves_another_banks_refund_to_people",
     ),
     without(
@@ -240,7 +240,7 @@ _LAST_LOOK = (
         "a stranger keeps a refund from going out",
         "a second send, though the first may be what came up at the bank (looked at by the read, and again after it)",
         (
-            Edit(SENDING, "if reads.stranger_to(merge, refund) is not None:", "if False:"),
+            Edit(SENDING, "if reads.new_since_first_send(merge, refund) is not None:", "if False:"),
             Edit(READS, "if stranger is not None:", "if False:"),
         ),
         f"{RECOVER}::test_the_conditions_are_looked_at_again_right_before",
