@@ -183,7 +183,7 @@ _LAST_LOOK = (
         "core/test_own_bank.py::test_a_process_set_to_another_bank_does_not_start_before_the_move_is_meant",
     ),
     without(
-        "a bank changes its name only while nothing may be under way",
+        "a bank is renamed only while nothing may be under way",
         "a refund that the old project has made is sent again to the new one",
         Edit("dashboard/own_bank.py", "if in_the_way and not is_sure:", "if False:"),
         "core/test_own_bank.py::test_what_may_be_under_way_is_never_sent_again_under_another_name",
