@@ -271,7 +271,7 @@ def test_part_of_the_answer_that_cannot_be_read_is_said(operator: Browser, refun
     def garble(session: Json) -> None:
         session["acquiring_payments"][0]["refunds"][0]["status"] = "sideways"
 
-    refund_desk.wire.next(STATUS, edited(garble))
+    refund_desk.wire.next(STATUS, edited(garble), edited(garble))
     (notice,) = operator.page(f"/sessions/{session_id}").notices
     assert notice.startswith("Does not fit Could not be read. Part of what the bank shows could not be read:")
     assert "sideways" in notice
