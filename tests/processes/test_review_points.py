@@ -7,7 +7,7 @@ from random import Random
 
 from sqlalchemy import select
 
-from dashboard import review_queue, sending
+from dashboard import pauses, review_queue
 from dashboard.models import JournalEntry, PaymentSession, Refund
 from tests.bench.refund_desk import check_session
 from tests.journeys.waiting import eventually
@@ -85,7 +85,7 @@ def die_while_restoring(case: Case) -> None:
             assert life.was_killed, f"it survived {point}"
         is_done = point.when != BEFORE
         with case.installation.books.read() as session:
-            assert sending.is_paused(session) == is_done
+            assert pauses.is_paused(session) == is_done
         assert case.refund().review == ("restored" if is_done else "")
     assert runs_well(case.installation, "db", "restored"), "once more"
 
@@ -100,7 +100,7 @@ def die_while_deciding(case: Case, web: Life) -> None:
     """Each verb dies at all of its points, and people press again until there is an answer."""
     eventually(case.odd_facts, MET_WITHIN_S, "the worker has read the session")
     (fact,) = case.odd_facts()
-    assert case.first.send(f"/anomalies/{fact.id}", {"comment": "the shop knows"}) == DONE
+    assert case.first.send(f"/anomalies/{fact.name}", {"comment": "the shop knows"}) == DONE
     bank_id = case.installation.bank.refunds_of(case.session_id)[0]["id"]
     for verb, who in (("withdraw", case.first), ("reject", case.second)):
         case.propose(bank_id)
