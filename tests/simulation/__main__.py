@@ -136,11 +136,11 @@ def report(tally: Tally, elapsed_s: float, seeds_now: int) -> None:
 
 def _report_cells(tally: Tally) -> None:
     """Crash point and answer fault down, webhook fault across."""
-    print(f"\n{'crash point':28}{'answer fault':16}" + "".join(f"{kind[:8]:>9}" for kind in WEBHOOK_FAULTS))
+    print(f"\n{'crash point':30}{'answer fault':16}" + "".join(f"{kind[:8]:>9}" for kind in WEBHOOK_FAULTS))
     for crash in CRASH_POINTS:
         for answer in ANSWER_FAULTS:
             counts = (tally.cells[crash, answer, webhook] for webhook in WEBHOOK_FAULTS)
-            print(f"{crash:28}{answer:16}" + "".join(f"{count:9}" for count in counts))
+            print(f"{crash:30}{answer:16}" + "".join(f"{count:9}" for count in counts))
     print(f"\nCells: {CELLS}, empty: {len(tally.empty_cells)}")
     for cell in tally.empty_cells[:MOST_VIOLATIONS]:
         print(f"  empty: {', '.join(cell)}")

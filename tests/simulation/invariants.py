@@ -327,7 +327,8 @@ class Invariants:
         held_minor = sum(row.held_minor for row in refunds if row.counts)
         _must(session.committed_minor == held_minor, f"{session.id} says {session.committed_minor}, not {held_minor}")
         if session.committed_minor > session.captured_minor:
-            sure_minor = held_minor - sum(row.held_minor for row in refunds if _may_be_another(row))
+            unsure = (row for row in refunds if row.counts and self._may_be_wrong(row))
+            sure_minor = held_minor - sum(row.held_minor for row in unsure)
             most_minor = session.captured_minor + self.outside_minor[session.id]
             is_explained = self._beyond or sure_minor <= most_minor
             _must(is_explained, f"{session.id}: {session.committed_minor} of {session.captured_minor} are committed")
@@ -336,6 +337,11 @@ class Invariants:
         _must(len(open_sends) <= 1, f"{session.id}: several refunds are being sent")
         for row in refunds:
             _must(bool(row.counts) == _has_to_count(row), f"{row.reference} {row.state} counts: {row.counts}")
+
+    def _may_be_wrong(self, row: RefundRow) -> bool:
+        """People have to say, or have said wrongly, which of the bank's refunds it is: its amount may be held twice."""
+        may_be_out = row.state == refund_rules.UNKNOWN or row.review == refund_rules.RESTORED
+        return (may_be_out and bool(row.review)) or row.reference in self.misjudged
 
     def _check_truth(self, refunds: list[RefundRow], at_bank: list[AtBank], anomalies: set[tuple[str, str]]) -> None:
         """Nothing is shown as something that it is not."""
@@ -418,12 +424,6 @@ def _moment(text: str) -> datetime:
 def _must(is_true: bool, otherwise: str) -> None:
     if not is_true:
         raise Violation(otherwise)
-
-
-def _may_be_another(row: RefundRow) -> bool:
-    """People have to say whether it is one of the bank's other refunds: its amount may be held twice."""
-    may_be_out = row.state == refund_rules.UNKNOWN or row.review == refund_rules.RESTORED
-    return may_be_out and bool(row.review)
 
 
 def _has_to_count(row: RefundRow) -> bool:
