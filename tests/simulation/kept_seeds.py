@@ -4,10 +4,14 @@ Such as once found something, and such as notice at once when a guard is taken o
 """
 
 KEPT_SEEDS: dict[int, str] = {
+    14: "a refund that must not go out a third time",
     28: "a refund whose answer never came, and a stranger beside it",
-    105: "a request that comes at the last moment of the quiet period",
-    147: "an absence that a shorter quiet period would wrongly prove",
-    693: "a second person who could not confirm at first",
-    2035: "a second send that waits for another refund's review",
-    2755: "a proposal that one of several reviewers finds open",
+    119: "a request that comes at the last moment of the quiet period",
+    273: "an absence that a shorter quiet period would wrongly prove",
+    420: "a refund that may have been sent before a restore, and must not be sent after it",
+    1192: "two reads in a row that show a session without its payments",
+    2277: "the same, with what the bank made in between",
+    3073: "a proposal that a restored database has forgotten",
+    9180: "a refund that the bank hides and a restored database has forgotten",
+    27106: "a refund that people took for another one, of another amount",
 }
