@@ -138,11 +138,12 @@ _TWO_PEOPLE = (
         Edit(RESOLUTIONS, "id=merge.desk.new_id(),", "id=str(sum(1 for _ in tx.scalars(select(Resolution.id)))),"),
         f"{RESTORED}::test_what_was_proposed_after_the_backup_names_nothing_any_more",
     ),
-    without(
+    without_both(
         "a fact is acknowledged by what it says",
-        "a page kept open acknowledges another fact, which got the same number",
-        Edit(
-            ANOMALIES, "return anomaly if anomaly is not None and name_of(anomaly) == name else None", "return anomaly"
+        "a page kept open acknowledges another fact, which got the same number (looked at before the lock, and under it)",
+        (
+            Edit(ANOMALIES, "anomaly is not None and name_of(anomaly) == name else", "anomaly is not None else"),
+            Edit(ANOMALIES, "if anomaly is None or name_of(anomaly) != name:", "if anomaly is None:"),
         ),
         "core/test_acknowledge.py::test_a_page_kept_open_means_no_fact_that_got_the_same_number_since",
     ),
