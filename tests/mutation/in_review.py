@@ -140,7 +140,7 @@ _TWO_PEOPLE = (
     ),
     without_both(
         "a fact is acknowledged by what it says",
-        "a page kept open acknowledges another fact, which got the same number (looked at before the lock, and under it)",
+        "a page kept open acknowledges another fact, of the same number (looked at before and under the lock)",
         (
             Edit(ANOMALIES, "anomaly is not None and name_of(anomaly) == name else", "anomaly is not None else"),
             Edit(ANOMALIES, "if anomaly is None or name_of(anomaly) != name:", "if anomaly is None:"),
