@@ -368,10 +368,20 @@ def _doubt_new_row(m: Merge, new: Refund, shown: bank.Refund, original: Refund |
         for refund in (original, new):
             ledger.note_anomaly(m.tx, m.session, refund, refund_rules.DUPLICATE, shown.id)
             ledger.flag_review(m.tx, refund, "duplicate", bank_id=shown.id)
+    elif twin := _forgotten_twin(m, shown):
+        for refund in (twin, new):
+            ledger.note_anomaly(m.tx, m.session, refund, refund_rules.DUPLICATE, shown.id)
     elif shown.reference is None and not shown.is_chargeback:
         for refund in [one for one in m.refunds if _outside_any_baseline(m, one, shown)]:
             ledger.note_anomaly(m.tx, m.session, refund, refund_rules.MAY_BE_OURS, shown.id)
             ledger.note_anomaly(m.tx, m.session, new, refund_rules.MAY_BE_OURS, refund.reference)
+
+
+def _forgotten_twin(m: Merge, shown: bank.Refund) -> Refund | None:
+    """Another that the bank made under the same reference, which may be ours, forgotten with a restored database."""
+    alike = (one.id for _, one in m.snapshot.refunds if one.reference == shown.reference and one.id != shown.id)
+    twins = set(alike) if shown.reference else set()
+    return next((one for one in m.refunds if one.bank_id in twins), None)
 
 
 def _outside_any_baseline(m: Merge, refund: Refund, shown: bank.Refund) -> bool:
@@ -461,7 +471,7 @@ def _missing(m: Merge) -> Iterator[tuple[Refund | None, str, datetime]]:
     refunds = {refund.id for _, refund in m.snapshot.refunds}
     for refund in m.refunds:
         if refund.bank_id and refund.bank_id not in refunds:
-            yield refund, refund.bank_id, refund.sent_at or refund.asked_at
+            yield refund, refund.bank_id, _last_sent_at(m, refund)
 
 
 def _look_at_unreadable(m: Merge) -> None:

@@ -676,3 +676,19 @@ def test_a_review_blocks_its_session_and_no_other(refund_desk: RefundDesk) -> No
     assert refund_desk.refund(other).state == "accepted"
     [entry] = [each for each in refund_desk.journal(f"refund:{refund.reference}") if each.action == "refund:review"]
     assert json.loads(entry.data)["why"] == "not_found"
+
+
+def test_a_read_that_began_before_the_second_send_misses_nothing(refund_desk: RefundDesk) -> None:
+    """It comes late, and cannot show yet what the second send made."""
+    refund_desk.bank.change_settings({"decide": "manual"})
+    session_id = refund_desk.paid_session(100_00)
+    refund_desk.wire.next(REFUND, lose_request)
+    reference = refund_desk.ask_and_send(session_id, 10_00)
+    refund_desk.run_for(minutes=19)
+    assert refund_desk.refund(reference).state == "unknown"
+    started_at, reading = refund_desk.clock.now(), refund_desk.desk.bank.status(session_id)
+    refund_desk.run_for(minutes=10)
+    assert refund_desk.refund(reference).state == "in_progress"
+    with refund_desk.desk.write() as tx:
+        assert not reads.take_read(tx, refund_desk.desk, reading, started_at).is_whole
+    assert (reference, "missing") not in refund_desk.anomalies(session_id)

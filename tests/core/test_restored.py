@@ -370,6 +370,21 @@ def test_the_form_of_a_refund_that_nobody_remembers_makes_no_second_one(refund_d
     assert len(refund_desk.bank_refunds(session_id)) == 1
 
 
+@on_sqlite
+def test_what_was_made_twice_and_is_forgotten_is_told(refund_desk: RefundDesk) -> None:
+    """Two of the bank's refunds share a reference that nobody here knows any more."""
+    session_id = refund_desk.paid_session(100_00)
+    roll_back(refund_desk, lambda: None)
+    forgotten = {"reference": refund_desk.desk.new_id()}
+    for _ in range(2):
+        refund_desk.bank.refund_here(session_id, 10_00, forgotten)
+    refund_desk.read(session_id)
+    rows = refund_desk.refunds(session_id)
+    assert [(one.origin, one.review) for one in rows] == [("bank", "")] * 2
+    told = refund_desk.anomalies(session_id)
+    assert {(one.reference, "duplicate") for one in rows} <= set(told)
+
+
 def test_a_session_whose_refunds_need_people_is_open_too(refund_desk: RefundDesk) -> None:
     session_id = refund_desk.paid_session(100_00)
     reference = refund_desk.ask_and_send(session_id, 10_00)

@@ -158,6 +158,7 @@ class World:
         self.network = Network(self.bank, self.schedule, self.plan, config.quiet_s, check_call)
         self.invariants.to_arrive = lambda: self.network.to_arrive
         self.invariants.hidden = self.network.hidden
+        self.invariants.echoes = self.plan.echo != "nothing"
         self.processes: dict[str, Process] = {}
         for name in (*WEBS, *WORKERS):
             self._start_process(name)
