@@ -252,6 +252,34 @@ _ODD_FACTS = (
         f"{SNAPSHOTS}::test_what_stays_missing_is_an_anomaly",
     ),
     without(
+        "a read from before a second send misses nothing",
+        "people ask the bank where a refund is that it made a moment later",
+        Edit(
+            SNAPSHOTS_PY,
+            "yield refund, refund.bank_id, _last_sent_at(m, refund)",
+            "yield refund, refund.bank_id, refund.asked_at",
+        ),
+        f"{RECOVER}::test_a_read_that_began_before_the_second_send_misses_nothing",
+    ),
+    without(
+        "two that share a forgotten reference are told",
+        "a restored database lets what the bank paid twice look like two refunds made at the bank",
+        Edit(SNAPSHOTS_PY, "    elif twin := _forgotten_twin(m, shown):\n", "    elif twin := None:\n"),
+        "core/test_restored.py::test_what_was_made_twice_and_is_forgotten_is_told",
+    ),
+    without(
+        "a word of lower rank is not the bank's last",
+        "what came late is shown as what the bank says now",
+        Edit(SNAPSHOTS_PY, " and refund_rules.RANK[now] >= refund_rules.RANK[before]:", ":"),
+        f"{SNAPSHOTS}::test_a_word_of_lower_rank_that_comes_late_is_not_the_last",
+    ),
+    without(
+        "a word from an older snapshot is not the bank's last",
+        "an old copy is shown as what the bank says now",
+        Edit(SNAPSHOTS_PY, "elif m.is_newest and now != before", "elif now != before"),
+        f"{SNAPSHOTS}::test_a_word_from_an_older_snapshot_is_not_the_last",
+    ),
+    without(
         "only a read of ours tells what is missing",
         "a webhook that comes late cries wolf over every refund made since",
         Edit(SNAPSHOTS_PY, "    if m.seen.source != READ:\n        return\n    gone", "    gone"),

@@ -178,6 +178,18 @@ _RIGHTS = tuple(
 
 _ACKNOWLEDGED = (
     without(
+        "what somebody had looked at of the other row stays looked at",
+        "people are asked again about what they have answered",
+        Edit(ANOMALIES, "if not is_same or fact.acknowledged_at is None or", "if True or"),
+        f"{THAT_ONE}::test_what_somebody_had_looked_at_there_stays_looked_at",
+    ),
+    without(
+        "what compares with another amount is looked at anew",
+        "a difference that nobody has seen counts as seen",
+        Edit(ANOMALIES, "if not is_same or fact.acknowledged_at is None or", "if fact.acknowledged_at is None or"),
+        f"{THAT_ONE}::test_what_compares_with_another_amount_is_another_fact",
+    ),
+    without(
         "whoever comes second is told so",
         "somebody thinks that their comment is kept, and it is not",
         Edit(
