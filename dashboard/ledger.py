@@ -95,9 +95,11 @@ def held_parts(refunds: Iterable[Refund]) -> list[HeldPart]:
 def recount(tx: WriteSession, session: PaymentSession, refunds: Sequence[Refund]) -> None:
     """Bring `committed_minor` up to date; a sum above what was captured is a fact worth an anomaly."""
     session.committed_minor = committed_minor(refunds)
-    if session.confirmed_at and session.committed_minor > session.captured_minor:
-        over = f"{session.committed_minor}>{session.captured_minor}"
-        note_anomaly(tx, session, None, refund_rules.OVER_CAPTURED, over)
+    is_over = session.confirmed_at and session.committed_minor > session.captured_minor
+    told = {f"{session.committed_minor}>{session.captured_minor}"} if is_over else set()
+    end_anomalies(tx, session, refund_rules.OVER_CAPTURED, told)
+    for detail in told:
+        note_anomaly(tx, session, None, refund_rules.OVER_CAPTURED, detail)
 
 
 # Changes of one refund
@@ -216,10 +218,12 @@ def _holds_again(anomaly: Anomaly) -> bool:
     return True
 
 
-def end_anomalies(tx: WriteSession, session: PaymentSession, kind: str, holding: Collection[str]) -> None:
-    """Of the session's facts of this kind only those with these details still hold."""
-    of_kind = (Anomaly.session_id == session.id, Anomaly.kind == kind, Anomaly.over_at.is_(None))
-    for anomaly in tx.scalars(select(Anomaly).where(*of_kind)):
+def end_anomalies(
+    tx: WriteSession, session: PaymentSession, kind: str, holding: Collection[str], of: Refund | None = None
+) -> None:
+    """Of the session's facts of this kind, or of one refund's, only those with these details still hold."""
+    query = select(Anomaly).where(Anomaly.session_id == session.id, Anomaly.kind == kind, Anomaly.over_at.is_(None))
+    for anomaly in tx.scalars(query if of is None else query.where(Anomaly.refund_id == of.id)):
         if anomaly.detail not in holding:
             anomaly.over_at = tx.clock.now()
 

@@ -23,7 +23,6 @@ LONGEST_USELESS_S = 3600
 LONGEST_OUTAGE = timedelta(days=1)
 OTHER_BANK = "its refunds were made for another bank server or project"
 AUTH_CODES = frozenset({"authentication_error", "authorization_error"})
-CLOCK_SKEW = timedelta(hours=1)
 
 
 def read_session(desk: Desk, session_id: str, timeout_s: float | None = None) -> bool:
@@ -58,7 +57,7 @@ def take_read(tx: WriteSession, desk: Desk, reading: Reading, started_at: dateti
     if merge.is_foreign:
         _tell_unread(tx, desk, session, merge.refunds)
         _note_failure(session, desk.clock.now(), OTHER_BANK, LONGEST_USELESS_S)
-        _stop_reading(session, merge.refunds)
+        _stop_reading(session, merge.refunds, desk.clock.now())
         return merge
     ledger.end_anomalies(tx, session, refund_rules.UNREAD, ())
     ledger.recount(tx, session, merge.refunds)
@@ -85,7 +84,7 @@ def note_failed_read(desk: Desk, session_id: str, problem: BankError) -> None:
         refunds = ledger.refunds_of(tx, session_id)
         _note_failure(session, now, str(problem), LONGEST_USELESS_S if problem.is_answered else LONGEST_BACKOFF_S)
         if is_denial(problem):
-            _stop_reading(session, refunds)
+            _stop_reading(session, refunds, now)
             _tell_unread(tx, desk, session, refunds)
             if session.confirmed_at is None:
                 session.denied_at, session.next_read_at = now, None
@@ -102,11 +101,20 @@ def _note_failure(session: PaymentSession, now: datetime, problem: str, longest_
         session.next_read_at = now + backoff(session.read_failures, longest_s)
 
 
-def _stop_reading(session: PaymentSession, refunds: Iterable[Refund]) -> None:
+def _stop_reading(session: PaymentSession, refunds: Iterable[Refund], now: datetime) -> None:
     """The bank does not show the session as ours, and would say so for ever: read it when somebody asks anew."""
-    is_needed = any(one.review or one.state in refund_rules.OPEN for one in refunds)
+    is_needed = any(
+        one.review or one.state in refund_rules.OPEN or _has_looks_to_come(session, one, now) for one in refunds
+    )
     if not is_needed and session.read_wanted_at is None:
         session.next_read_at = None
+
+
+def _has_looks_to_come(session: PaymentSession, refund: Refund, now: datetime) -> bool:
+    """It has ended, and a look that was to be made since then has not been; for a day after the last of them."""
+    if refund.ended_at is None or now > refund.ended_at + refund_rules.LAST_LOOKS[-1] + LONGEST_OUTAGE:
+        return False
+    return refund_rules.next_last_look(refund.ended_at, session.read_at) is not None
 
 
 def _give_up_waiting(tx: WriteSession, desk: Desk, refunds: Iterable[Refund], now: datetime) -> None:
@@ -216,7 +224,7 @@ def _was_before(shown: bank.Refund, refund: Refund, known_before: frozenset[str]
         return shown.id in known_before
     if shown.reference == refund.reference or shown.created_at is None:
         return False
-    return shown.created_at < refund.asked_at - CLOCK_SKEW
+    return shown.created_at < refund.asked_at - refund_rules.CLOCK_SKEW
 
 
 def _decide_after_absences(merge: Merge, refund: Refund) -> None:

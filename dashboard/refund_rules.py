@@ -42,6 +42,9 @@ STATES = (
     ABANDONED,
 )
 
+# The bank's clock may be off by so much; what it dates further away is not taken at its word.
+CLOCK_SKEW = timedelta(hours=1)
+
 RANK = {
     AWAITING_APPROVAL: 0,
     QUEUED: 1,

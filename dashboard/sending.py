@@ -45,6 +45,7 @@ class _Opened:
     reference: str
     number: int
     body: bytes
+    started_at: datetime
 
 
 @dataclass(frozen=True)
@@ -81,11 +82,20 @@ def send(desk: Desk, reference: str) -> None:
         opened = _open_attempt(tx, desk, reference, reading, started_at)
     if opened is None:
         return
-    if desk.clock.monotonic() - opened_at_s > GRACE_S:
+    if _took_too_long(desk, opened, opened_at_s):
         ended = _Ended(refund_rules.NEVER_CONNECTED, error_description="the commit took too long; nothing was sent")
     else:
         ended = _call_bank(desk, opened)
     _take_answer(desk, opened, ended)
+
+
+def _took_too_long(desk: Desk, opened: _Opened, opened_at_s: float) -> bool:
+    """The attempt's lease leaves no time for the call any more.
+
+    The monotonic clock stands still while a host is suspended; the other one may be set back. One of them notices.
+    """
+    waited_s = (desk.clock.now() - opened.started_at).total_seconds()
+    return max(desk.clock.monotonic() - opened_at_s, waited_s) > GRACE_S
 
 
 def _call_bank(desk: Desk, opened: _Opened) -> _Ended:
@@ -257,7 +267,7 @@ def _insert_attempt(merge: Merge, refund: Refund) -> _Opened:
     )
     refund.sent_at = refund.sent_at or now
     refund.absence_1_at = refund.absence_2_at = None
-    return _Opened(refund.reference, attempt.number, refund.body or b"")
+    return _Opened(refund.reference, attempt.number, refund.body or b"", attempt.started_at)
 
 
 def _take_answer(desk: Desk, opened: _Opened, ended: _Ended) -> None:

@@ -152,11 +152,12 @@ def _describe(m: Merge) -> None:
     session, snapshot = m.session, m.snapshot
     was_hearsay = session.confirmed_at is None and m.from_ourselves
     shown_last = (session.shown_updated_at or EPOCH, session.shown_at)
-    if shown_last > (snapshot.updated_at or EPOCH, m.seen.at) and not was_hearsay:
+    updated_at = _updated_at(m)
+    if shown_last > (updated_at or EPOCH, m.seen.at) and not was_hearsay:
         m.is_newest = False
         return
     session.status = snapshot.status
-    session.shown_updated_at, session.shown_at = snapshot.updated_at, m.seen.at
+    session.shown_updated_at, session.shown_at = updated_at, m.seen.at
     session.created_at = snapshot.created_at or session.created_at
     fields_before, session.fields = session.fields, canonical(bank.allowlisted(m.seen.raw))
     for payment in snapshot.payments:
@@ -168,6 +169,13 @@ def _describe(m: Merge) -> None:
         session.card_brand, session.card_last4, session.rrn = main.card_brand, main.card_last4, main.rrn
     if session.fields != fields_before:
         search.keep_terms(m.tx, session.id, _session_texts(snapshot))
+
+
+def _updated_at(m: Merge) -> datetime | None:
+    """When the bank says that it changed this; a moment still to come is none, or nothing would be newer for years."""
+    updated_at = m.snapshot.updated_at
+    is_to_come = updated_at is not None and updated_at > m.seen.at + refund_rules.CLOCK_SKEW
+    return None if is_to_come else updated_at
 
 
 def _main_payment(payments: Iterable[bank.Payment]) -> bank.Payment | None:
@@ -437,8 +445,11 @@ def _take_amount(m: Merge, refund: Refund, shown: bank.Refund) -> None:
     if theirs != (ours if shown_before == (None, None) else shown_before):
         evidence = {"amount_minor": theirs[0], "currency": theirs[1], **m.seen.evidence}
         m.tx.record(ledger.BANK, "refund:bank_amount", ledger.subject_of(refund), **evidence)
-    if theirs != ours:
-        ledger.note_anomaly(m.tx, m.session, refund, refund_rules.AMOUNT_DIFFERS, f"{theirs[0]} {theirs[1]}")
+    differs = {f"{theirs[0]} {theirs[1]}"} if theirs != ours else set()
+    if m.seen.source == READ:
+        ledger.end_anomalies(m.tx, m.session, refund_rules.AMOUNT_DIFFERS, differs, refund)
+    for detail in differs:
+        ledger.note_anomaly(m.tx, m.session, refund, refund_rules.AMOUNT_DIFFERS, detail)
 
 
 def _contradict(m: Merge, refund: Refund, shown: bank.Refund) -> None:

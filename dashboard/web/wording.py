@@ -34,8 +34,9 @@ REVIEWS: Mapping[str, Words] = {
     "no_proof": (
         _l("Nothing can be proved"),
         _l(
-            "Hours after it was sent the bank still shows this session only in part or gives no answer that can be "
-            "read, so nothing can be proved of it. It may have been made: do not refund it a second time."
+            "Long after it was sent the bank still shows this session only in part, gives no answer that can be read "
+            "or cannot be reached at all, so nothing can be proved of it. It may have been made: do not refund it a "
+            "second time."
         ),
         _l("Ask the bank what became of it, and why its session cannot be read."),
     ),
@@ -153,6 +154,8 @@ _OVER: Mapping[str, LazyString] = {
     refund_rules.MISSING: _l("For a time the bank did not show it: %(detail)s. It shows it again."),
     refund_rules.UNREADABLE: _l("For a time part of what the bank shows could not be read: %(detail)s."),
     refund_rules.UNREAD: _l("For hours the bank did not show this session. It shows it again."),
+    refund_rules.AMOUNT_DIFFERS: _l("For a time the bank showed another amount: %(detail)s."),
+    refund_rules.OVER_CAPTURED: _l("For a time more was refunded or on its way than was paid."),
 }
 
 _REFUSALS: Mapping[str, LazyString] = {
@@ -329,6 +332,10 @@ _NOT_DECIDED: Mapping[str, LazyString] = {
     "outdated": _l(
         "Nothing was decided: what the proposal rested on has changed, so it is closed. The amount stays as the status "
         "says. Look at what the bank shows now and propose anew if it is still needed."
+    ),
+    "proposer_gone": _l(
+        "Nothing was decided: whoever proposed this may not decide on refunds any more, so the proposal is closed. "
+        "The amount stays as the status says. Propose it anew if it is still right; somebody else has to agree then."
     ),
     "decided": _l(
         "Nothing was changed: somebody has decided on this meanwhile. What was decided, and what it means for the "

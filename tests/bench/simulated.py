@@ -36,6 +36,11 @@ class SimulatedClock:
             self._elapsed_s += step.total_seconds()
             return self._at
 
+    def shift(self, duration_s: float) -> None:
+        """Move the wall clock alone: on, as on a host that was suspended, or back, as when it is put right."""
+        with self._lock:
+            self._at += timedelta(seconds=duration_s)
+
     def advance_to(self, moment: datetime) -> None:
         """Move on to a moment; nothing happens if it has passed."""
         self.advance(max(0.0, (moment - self.now()).total_seconds()))

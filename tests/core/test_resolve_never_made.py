@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import update
@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from dashboard import ledger, resolutions
 from dashboard.bank131.client import BankError
-from dashboard.models import Refund, Resolution
+from dashboard.models import Person, Refund, Resolution
 from dashboard.models.resolutions import WITHDRAWN
 from tests.bench.blocked import wait_until_blocked
 from tests.bench.databases import on_postgresql, on_sqlite
@@ -34,6 +34,7 @@ from tests.bench.reviews import (
     second,
     with_stranger,
 )
+from tests.bench.simulated import START
 from tests.bench.wire import REFUND, STATUS, Json, edited, lose_request, meanwhile, refuse_connection
 
 
@@ -107,6 +108,20 @@ def test_one_person_cannot_do_it_alone(refund_desk: RefundDesk) -> None:
     assert refused(lambda: confirm(refund_desk, resolution_id, first(refund_desk))).code == "same_person"
     assert len(refund_desk.wire.calls) == calls
     assert refund_desk.refund(refund.reference).state == "unknown"
+
+
+@pytest.mark.parametrize("change", [{"disabled_at": START}, {"role": "viewer"}])
+@on_sqlite
+def test_one_who_may_not_decide_any_more_is_none_of_the_two(
+    refund_desk: RefundDesk, change: dict[str, str | datetime]
+) -> None:
+    refund = not_found(refund_desk)
+    resolution_id = propose(refund_desk, refund, NEVER_MADE)
+    with refund_desk.desk.write() as tx:
+        tx.execute(update(Person).where(Person.id == first(refund_desk).id).values(**change))
+    assert refused(lambda: confirm(refund_desk, resolution_id)).code == "proposer_gone"
+    assert refund_desk.refund(refund.reference).state == "unknown"
+    assert resolution(refund_desk, resolution_id).state == "outdated"
 
 
 def test_the_database_itself_takes_no_confirmation_by_one_person(refund_desk: RefundDesk) -> None:

@@ -255,20 +255,41 @@ def test_the_database_itself_takes_one_open_send_of_a_session(refund_desk: Refun
 # Commits and crashes
 
 
-def test_after_a_slow_commit_nothing_is_sent(refund_desk: RefundDesk) -> None:
-    session_id = refund_desk.paid_session()
-    reference = refund_desk.ask(session_id)
-    refund_desk.clock.advance(5)
-
-    def dawdle() -> None:
-        if refund_desk.wire.calls[-1].method == STATUS and not refund_desk.attempts(reference)[0].outcome:
-            refund_desk.clock.advance(GRACE_S + 0.001)
-
-    with at_each_commit(AFTER, dawdle):
-        sending.send(refund_desk.desk, reference)
+def expect_not_sent(refund_desk: RefundDesk, reference: str) -> None:
     [attempt] = refund_desk.attempts(reference)
     assert (attempt.outcome, refund_desk.refund(reference).state) == ("never_connected", "queued")
     assert refund_desk.wire.sent(reference) == []
+
+
+def expect_not_sent_when(refund_desk: RefundDesk, dawdle: Callable[[], None]) -> str:
+    """Something takes its time between the commit of the attempt and the call."""
+    reference = refund_desk.ask(refund_desk.paid_session())
+    refund_desk.clock.advance(5)
+
+    def once() -> None:
+        if refund_desk.wire.calls[-1].method == STATUS and not refund_desk.attempts(reference)[0].outcome:
+            dawdle()
+
+    with at_each_commit(AFTER, once):
+        sending.send(refund_desk.desk, reference)
+    expect_not_sent(refund_desk, reference)
+    return reference
+
+
+def test_after_the_host_was_suspended_nothing_is_sent(refund_desk: RefundDesk) -> None:
+    expect_not_sent_when(refund_desk, lambda: refund_desk.clock.shift(GRACE_S + 0.001))
+
+
+def test_after_a_commit_during_which_the_clock_was_set_back_nothing_is_sent(refund_desk: RefundDesk) -> None:
+    def slow() -> None:
+        refund_desk.clock.advance(GRACE_S + 0.001)
+        refund_desk.clock.shift(-GRACE_S)
+
+    expect_not_sent_when(refund_desk, slow)
+
+
+def test_after_a_slow_commit_nothing_is_sent(refund_desk: RefundDesk) -> None:
+    reference = expect_not_sent_when(refund_desk, lambda: refund_desk.clock.advance(GRACE_S + 0.001))
     refund_desk.run_for(minutes=5)
     assert refund_desk.refund(reference).state == "accepted"
     assert len(refund_desk.wire.sent(reference)) == 1

@@ -85,6 +85,16 @@ def test_descriptive_fields_follow_the_newer_snapshot(refund_desk: RefundDesk) -
     assert refund_desk.read(session_id).customer_reference == "client-2"
 
 
+def test_what_is_dated_far_ahead_is_no_newer_than_what_we_read(refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    refund_desk.read(session_id)
+    refund_desk.deliver(hearsay(session_id, 900_00, updated_at="2099-01-01T00:00:00+00:00"))
+    refund_desk.clock.advance(60)
+    read = refund_desk.read(session_id)
+    assert "2099" not in read.fields
+    assert read.captured_minor == 100_00
+
+
 def test_of_two_snapshots_of_one_age_the_later_read_describes(refund_desk: RefundDesk) -> None:
     session_id = refund_desk.paid_session(100_00)
     late = refund_desk.wire.answer_now(session_id)
@@ -467,6 +477,16 @@ def test_the_larger_amount_is_held_when_the_banks_differs(refund_desk: RefundDes
         assert refund_desk.anomalies(session.id) == {(refund.reference, "amount_differs")}
 
 
+def test_an_amount_that_is_ours_again_differs_no_longer(refund_desk: RefundDesk) -> None:
+    refund = accepted(refund_desk, 10_00)
+    for theirs, over in ((8_00, {False}), (12_00, {True, False}), (10_00, {True})):
+        at_bank(refund_desk, refund).amount_minor = theirs
+        refund_desk.read(refund.session_id)
+        with refund_desk.desk.read() as session:
+            facts = session.scalars(select(Anomaly).where(Anomaly.kind == "amount_differs")).all()
+        assert {fact.over_at is not None for fact in facts} == over
+
+
 def test_another_currency_is_another_amount(refund_desk: RefundDesk) -> None:
     refund = accepted(refund_desk, 10_00)
     at_bank(refund_desk, refund).currency = "usd"
@@ -482,6 +502,16 @@ def test_more_than_was_captured_is_recorded_with_an_anomaly(refund_desk: RefundD
     assert (session.captured_minor, session.committed_minor) == (100_00, 130_00)
     assert (None, "over_captured") in refund_desk.anomalies(session.id)
     assert refund_desk.offer(session.id).refundable_minor == 0
+
+
+def test_what_is_within_the_payment_again_is_over_it_no_longer(refund_desk: RefundDesk) -> None:
+    refund = accepted(refund_desk, 60_00)
+    for theirs, is_over in ((110_00, False), (60_00, True), (110_00, False)):
+        at_bank(refund_desk, refund).amount_minor = theirs
+        refund_desk.read(refund.session_id)
+        with refund_desk.desk.read() as session:
+            [fact] = session.scalars(select(Anomaly).where(Anomaly.kind == "over_captured"))
+        assert (fact.over_at is not None) == is_over
 
 
 def test_what_cannot_be_read_is_flagged_once(refund_desk: RefundDesk) -> None:

@@ -262,6 +262,12 @@ _ODD_FACTS = (
         f"{RECOVER}::test_a_read_that_began_before_the_second_send_misses_nothing",
     ),
     without(
+        "what is dated far ahead is not the newest",
+        "one webhook with a wrong date freezes what is shown of a session for good",
+        Edit(SNAPSHOTS_PY, "return None if is_to_come else updated_at", "return updated_at"),
+        f"{SNAPSHOTS}::test_what_is_dated_far_ahead_is_no_newer_than_what_we_read",
+    ),
+    without(
         "two that share a forgotten reference are told",
         "a restored database lets what the bank paid twice look like two refunds made at the bank",
         Edit(SNAPSHOTS_PY, "    elif twin := _forgotten_twin(m, shown):\n", "    elif twin := None:\n"),

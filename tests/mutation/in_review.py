@@ -67,6 +67,12 @@ _TWO_PEOPLE = (
         f"{RESTORED}::test_one_that_is_refused_meanwhile_needs_nobody",
     ),
     without(
+        "whoever proposed may still decide",
+        "a stolen account that was taken away is one of the two",
+        Edit(RESOLUTIONS, "if not _may_still_decide(tx, proposal.proposed_by_id):", "if False:"),
+        f"{NEVER_MADE}::test_one_who_may_not_decide_any_more_is_none_of_the_two",
+    ),
+    without(
         "a contradiction behind another review is looked at next",
         "the bank took its word back, and nobody is ever asked",
         Edit(
@@ -178,7 +184,7 @@ _RIGHTS = tuple(
 
 _ACKNOWLEDGED = (
     without(
-        "what somebody had looked at of the other row stays looked at",
+        "what was looked at of the other row stays looked at",
         "people are asked again about what they have answered",
         Edit(ANOMALIES, "if not is_same or fact.acknowledged_at is None or", "if True or"),
         f"{THAT_ONE}::test_what_somebody_had_looked_at_there_stays_looked_at",

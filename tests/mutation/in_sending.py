@@ -165,6 +165,12 @@ _LAST_LOOK = (
         f"{RECOVER}::test_a_session_that_the_bank_does_not_show_as_ours_is_read_when_somebody_asks_anew",
     ),
     without(
+        "a denied read costs no look at what has ended",
+        "the bank takes an acceptance back without a webhook, and nobody is ever asked",
+        Edit(READS, " or _has_looks_to_come(session, one, now) for one in refunds", " for one in refunds"),
+        f"{RECOVER}::test_a_denied_read_costs_no_look_at_what_has_ended",
+    ),
+    without(
         "a read asked for meanwhile outlives a denied one",
         "a webhook's question is forgotten",
         Edit(READS, "    if not is_needed and session.read_wanted_at is None:\n", "    if not is_needed:\n"),
@@ -390,8 +396,24 @@ _ATTEMPT = (
     without(
         "the grace after the commit",
         "a request sets out so late that others take it for lost",
-        Edit(SENDING, "if desk.clock.monotonic() - opened_at_s > GRACE_S:", "if False:"),
+        Edit(SENDING, "if _took_too_long(desk, opened, opened_at_s):", "if False:"),
         f"{SEND}::test_after_a_slow_commit_nothing_is_sent",
+    ),
+    without(
+        "the grace while the host was suspended",
+        "a host that wakes up sends what another has meanwhile proved absent",
+        Edit(
+            SENDING,
+            "max(desk.clock.monotonic() - opened_at_s, waited_s) > GRACE_S",
+            "desk.clock.monotonic() - opened_at_s > GRACE_S",
+        ),
+        f"{SEND}::test_after_the_host_was_suspended_nothing_is_sent",
+    ),
+    without(
+        "the grace when the clock is set back",
+        "a request sets out so late that others take it for lost",
+        Edit(SENDING, "max(desk.clock.monotonic() - opened_at_s, waited_s) > GRACE_S", "waited_s > GRACE_S"),
+        f"{SEND}::test_after_a_commit_during_which_the_clock_was_set_back_nothing_is_sent",
     ),
     without(
         "an attempt has a lease",

@@ -13,5 +13,6 @@ KEPT_SEEDS: dict[int, str] = {
     2277: "the same, with what the bank made in between",
     3073: "a proposal that a restored database has forgotten",
     9180: "a refund that the bank hides and a restored database has forgotten",
+    27081: "a process set to another bank that reads what has ended, just before the bank takes it back",
     27106: "a refund that people took for another one, of another amount",
 }
