@@ -98,8 +98,8 @@ def name_of(engine: Engine) -> str:
     """How people know the database: its file, or its address without a password."""
     if engine.dialect.name == "sqlite":
         return str(engine.url.database)
-    secret = {key: "***" for key in engine.url.query if "password" in key}
-    return engine.url.update_query_dict(secret).render_as_string(hide_password=True)
+    secrets = [key for key in engine.url.query if "password" in key]
+    return engine.url.difference_update_query(secrets).render_as_string(hide_password=True)
 
 
 def missing_file(engine: Engine) -> str | None:
