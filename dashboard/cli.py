@@ -4,12 +4,15 @@ import logging
 import os
 import sys
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
 import click
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -18,7 +21,7 @@ from dashboard import (
     db,
     demo,
     doctor,
-    journal,
+    health,
     migrations,
     own_bank,
     people,
@@ -31,7 +34,7 @@ from dashboard import (
 from dashboard.app import bank_keys, create_desk
 from dashboard.bank131.signature import KeyFormatError
 from dashboard.clock import SystemClock
-from dashboard.config import BadSettings, Config, read_config
+from dashboard.config import BadSettings, BooksConfig, Config, read_books_config, read_config
 from dashboard.desk import Books, journal_key
 from dashboard.sandbox.server import SandboxStartError, run_sandbox
 
@@ -62,14 +65,28 @@ def _config() -> Config:
         _fail(*bad.problems)
 
 
+def _books_config() -> BooksConfig:
+    try:
+        return read_books_config(os.environ)
+    except BadSettings as bad:
+        _fail(*bad.problems)
+
+
 @contextmanager
-def _books(*, migrated: bool = True) -> Iterator[Books]:
-    """The database alone: what has to work even when the bank's keys are gone."""
-    config = _config()
+def _books(
+    config: BooksConfig | None = None, *, changes: bool = False, may_be_new: bool = False, migrated: bool = True
+) -> Iterator[Books]:
+    """The database alone: what has to work even when the bank's keys are gone. `changes`: it is named."""
+    config = config or _books_config()
     engine = db.open_engine(config.database_url)
     try:
-        if migrated and not migrations.is_current(engine):
-            _fail("The database is not migrated: run `dashboard db upgrade`.")
+        file = None if may_be_new else db.missing_file(engine)
+        if file is not None:
+            _fail(doctor.no_file(file))
+        if changes:
+            click.echo(f"Database: {db.name_of(engine)}")
+        if migrated:
+            _check_migrated(engine)
         yield Books(config=config, clock=SystemClock(), new_id=lambda: str(uuid.uuid4()), engine=engine)
     except SQLAlchemyError as problem:
         _fail(f"The database cannot be used: {doctor.cause_of(problem)}.")
@@ -77,18 +94,48 @@ def _books(*, migrated: bool = True) -> Iterator[Books]:
         engine.dispose()
 
 
+def _check_migrated(engine: Engine) -> None:
+    if not migrations.is_current(engine):
+        _fail(doctor.not_migrated(engine))
+
+
+def _check_stopped(books: Books) -> None:
+    with books.read() as session:
+        age = health.since_last_beat(session, books.clock.now())
+    if age is not None and age < health.ALIVE_FOR:
+        _fail(
+            f"Nothing was changed: less than {_seconds(health.ALIVE_FOR)} s ago a worker gave a sign of life here.",
+            "Stop every worker on every host. Web servers give no such sign: stop them too.",
+            "Then wait half a minute and try again; a backup made just now has such a sign in it too.",
+        )
+
+
+def _say_if_unwatched(books: Books) -> None:
+    with books.read() as session:
+        age = health.since_last_beat(session, books.clock.now())
+    if age is None:
+        click.echo("No worker has ever given a sign of life in this database: is it the right one?")
+    elif age >= health.ALIVE_FOR:
+        click.echo(f"No worker has given a sign of life in this database for {_seconds(age)} s: is it the right one?")
+
+
+def _seconds(duration: timedelta) -> int:
+    return int(duration.total_seconds())
+
+
 def _ready_config() -> Config:
     """Settings with which a server or a worker can start: a migrated database and usable keys."""
-    with _books() as books:
+    config = _config()
+    with _books(config) as books:
         try:
-            desk = create_desk(books.config, books.engine)
-            bank_keys(books.config)
+            desk = create_desk(config, books.engine)
+            bank_keys(config)
             own_bank.claim(desk)
         except own_bank.OtherBank as problem:
             _fail(f"{problem}.")
         except (OSError, KeyFormatError, ValueError) as problem:
             _fail(f"The bank's keys or address cannot be used: {problem}. `dashboard check` tells more.")
-        return books.config
+    return config
 
 
 # Running
@@ -183,17 +230,65 @@ def db_group() -> None:
 
 @db_group.command("upgrade")
 def db_upgrade() -> None:
-    """Bring the database to the newest shape."""
-    with _books(migrated=False) as books:
+    """Bring the database to the newest shape. The only command that makes an SQLite file."""
+    with _books(changes=True, may_be_new=True, migrated=False) as books:
+        was_empty = migrations.is_empty(books.engine)
         migrations.upgrade(books.engine, journal_key(books.config))
+    if was_empty:
+        click.echo("It is new and empty: no accounts, no refunds, no journal. If yours is another one,")
+        click.echo("put DASHBOARD_DATABASE_URL right.")
     click.echo("The database has the newest shape.")
 
 
 @db_group.command("restored")
-def db_restored() -> None:
+@click.option(
+    "--as-it-is", is_flag=True, help="Go on although journal and tables do not agree, which is put on record."
+)
+def db_restored(*, as_it_is: bool) -> None:
     """Say that the database was just put back from a backup: nothing is sent until the bank has been asked again."""
-    with _books() as books:
-        done = restore.after_restore(books, ACTOR)
+    with _books(changes=True, migrated=False) as books:
+        problem = _look_at_backup(books, as_it_is=as_it_is)
+        done = restore.after_restore(books, ACTOR, problem)
+    _say_what_was_done(done)
+
+
+def _look_at_backup(books: Books, *, as_it_is: bool) -> str:
+    """What is wrong with the books and was accepted, or empty. Nothing is written."""
+    wal = db.leftover_wal(books.engine)
+    problem = db.integrity_problem(books.engine)
+    if problem is not None:
+        _fail(f"SQLite's own check finds the file damaged: {problem}", *_what_damage_means(books.engine))
+    _check_migrated(books.engine)
+    _check_stopped(books)
+    examined = _examine(books)
+    found = list(_what_is_wrong(examined))
+    if found and not as_it_is:
+        _fail(*found, *_what_damage_means(books.engine), "If all backups are like that: --as-it-is goes on, on record.")
+    for line in (*found, *_which_backup(examined, wal)):
+        click.echo(line)
+    return found[0] if found else ""
+
+
+def _what_damage_means(engine: Engine) -> Iterator[str]:
+    yield "Nothing was changed. The amounts in this database cannot be relied on: with it a refund could be paid"
+    yield "twice, or one that was paid be forgotten. Start nothing. Put the backup back once more, and run this again."
+    if engine.dialect.name == "sqlite":
+        file = db.name_of(engine)
+        yield f"Remove {file}-wal and {file}-shm before you copy the backup there: what a killed process"
+        yield "left in them goes into whatever file it finds."
+
+
+def _which_backup(examined: replay.Examined, wal: str | None) -> Iterator[str]:
+    if wal is not None:
+        yield f"There were changes in {wal}. Unless it belongs to the backup, they have just gone into it:"
+        yield "then put the backup back once more, and remove that file first."
+    yield f"Its journal: {examined.entries} entries, head {examined.head}"
+    if examined.last_at is not None:
+        yield f"The backup's last entry is of {examined.last_at:%Y-%m-%d %H:%M:%S} UTC. If your backup is older,"
+        yield "this is not your backup: put it back once more, and run this command again."
+
+
+def _say_what_was_done(done: restore.Restored) -> None:
     click.echo("Sending is paused.")
     click.echo(f"Refunds that may have been sent since the backup, now to be decided on by people: {done.under_review}")
     click.echo(f"Sessions that the worker reads again: {done.to_read}")
@@ -215,16 +310,70 @@ def user_group() -> None:
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input instead of asking.")
 def user_add(email: str, role: str, password_stdin: bool) -> None:
     """Make an account."""
-    if password_stdin:
-        password = sys.stdin.readline().rstrip("\r\n")
-    else:
-        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
-    with _books() as books:
+    with _books(changes=True) as books:
         try:
-            people.add(books, email, role, password, actor=ACTOR)
+            people.add(books, email, role, _password(from_stdin=password_stdin), actor=ACTOR)
         except people.BadAccount as problem:
             _fail(f"No account was made: {problem}.")
     click.echo(f"{email} can sign in as {role}.")
+
+
+def _password(*, from_stdin: bool) -> str:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
+
+
+@user_group.command("disable")
+@click.argument("email")
+def user_disable(email: str) -> None:
+    """Let somebody sign in no more, from this moment on."""
+    _change_account(partial(people.disable, email=email), f"{email} is signed out and cannot sign in any more.")
+
+
+@user_group.command("enable")
+@click.argument("email")
+def user_enable(email: str) -> None:
+    """Let somebody sign in again."""
+    _change_account(partial(people.enable, email=email), f"{email} can sign in again.")
+
+
+@user_group.command("role")
+@click.argument("email")
+@click.argument("role", type=click.Choice(roles.ROLES))
+def user_role(email: str, role: str) -> None:
+    """Give somebody another role."""
+    change = partial(people.change_role, email=email, role=role)
+    _change_account(change, f"{email} is {role} now, and has to sign in again.")
+
+
+@user_group.command("password")
+@click.argument("email")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input instead of asking.")
+def user_password(email: str, *, password_stdin: bool) -> None:
+    """Give somebody another password."""
+
+    def change(books: Books, *, actor: str) -> bool:
+        return people.set_password(books, email, _password(from_stdin=password_stdin), actor=actor)
+
+    _change_account(change, f"{email} has another password now, and has to sign in again.")
+
+
+def _change_account(change: Callable[..., bool], done: str) -> None:
+    with _books(changes=True) as books:
+        try:
+            is_changed = change(books, actor=ACTOR)
+        except people.BadAccount as problem:
+            _fail(f"Nothing was changed: {problem}.")
+    click.echo(done if is_changed else "It was so already: nothing was changed.")
+
+
+@user_group.command("list")
+def user_list() -> None:
+    """All accounts, one a line: address, role, and whether it may sign in."""
+    with _books() as books, books.read() as session:
+        for person in people.everybody(session):
+            click.echo(f"{person.email}  {person.role}  {'enabled' if person.disabled_at is None else 'disabled'}")
 
 
 @main.group("journal")
@@ -236,22 +385,27 @@ def journal_group() -> None:
 @click.option("--expect", metavar="SEQ:HASH", help="A head noted down earlier, which must still be in the chain.")
 def journal_verify(expect: str | None) -> None:
     """Check the whole chain for any edit, removal or cut tail, and that the tables are what it tells of."""
-    told = replay.Replay()
-    with _books() as books, Session(db.snapshot_engine(books.engine)) as session:
-        try:
-            verdict = journal.verify(session, journal_key(books.config), _head(expect), told.take)
-        except replay.BadEntry as problem:
-            _fail(f"The journal is broken: {problem}.")
-        if verdict.problem:
-            _fail(f"The journal is broken: {verdict.problem}.")
-        differences = list(replay.differences(session, told))
-    if differences:
-        differ = "1 row differs" if len(differences) == 1 else f"{len(differences)} rows differ"
-        _fail(
-            f"The journal is whole, but the tables are not what it tells of: {differ}.",
-            *differences[:MOST_LINES],
-        )
-    click.echo(f"The journal is whole: {verdict.entries} entries, head {verdict.entries}:{verdict.head}")
+    with _books() as books:
+        examined = _examine(books, expect)
+    problem = list(_what_is_wrong(examined))
+    if problem:
+        _fail(*problem)
+    click.echo(f"The journal is whole: {examined.entries} entries, head {examined.head}")
+
+
+def _examine(books: Books, expect: str | None = None) -> replay.Examined:
+    with Session(db.snapshot_engine(books.engine)) as session:
+        return replay.examine(session, journal_key(books.config), _head(expect))
+
+
+def _what_is_wrong(examined: replay.Examined) -> Iterator[str]:
+    if examined.broken is not None:
+        yield f"The journal is broken: {examined.broken}."
+    elif examined.differences:
+        count = len(examined.differences)
+        differ = "1 row differs" if count == 1 else f"{count} rows differ"
+        yield f"The journal is whole, but the tables are not what it tells of: {differ}."
+        yield from examined.differences[:MOST_LINES]
 
 
 def _head(expect: str | None) -> tuple[int, str] | None:
@@ -280,9 +434,11 @@ def bank_move(*, same_bank: bool, leave_open: bool) -> None:
     """Say that the settings name another bank server or project on purpose. Stop everything first."""
     if same_bank and leave_open:
         raise click.UsageError("--leave-open is for another bank: leave out --same-bank, or wait for the refunds.")
-    with _books() as books:
+    config = _config()
+    with _books(config, changes=True) as books:
+        _check_stopped(books)
         try:
-            bank = create_desk(books.config, books.engine).bank
+            bank = create_desk(config, books.engine).bank
         except (OSError, KeyFormatError, ValueError) as problem:
             _fail(f"The bank's keys or address cannot be used: {problem}. `dashboard check` tells more.")
         try:
@@ -322,9 +478,10 @@ def sending_group() -> None:
 @click.option("--why", default="paused by hand", show_default=True, help="Shown to everybody on the overview.")
 def sending_pause(why: str) -> None:
     """Send nothing until resumed; what is being sent right now is carried to its end."""
-    with _books() as books:
+    with _books(changes=True) as books:
         sending.pause(books, ACTOR, why)
-    click.echo("Sending is paused.")
+        click.echo("Sending is paused.")
+        _say_if_unwatched(books)
 
 
 @sending_group.command("resume")
@@ -337,14 +494,15 @@ def sending_pause(why: str) -> None:
 @click.option("--without-reading-any", is_flag=True, help="After a restore, wait for none of them.")
 def sending_resume(without_reading: Sequence[str], *, without_reading_any: bool) -> None:
     """Send again."""
-    with _books() as books:
+    with _books(changes=True) as books:
         try:
             ended = sending.resume(books, ACTOR, without_reading, without_reading_any=without_reading_any)
         except sending.CannotResume as problem:
             _fail("The database was put back from a backup, and sending stays paused.", *_what_holds_up(problem))
-    for why in ended:
-        click.echo(f"Ended: {why}")
-    click.echo("Sending goes on.")
+        for why in ended:
+            click.echo(f"Ended: {why}")
+        click.echo("Sending goes on.")
+        _say_if_unwatched(books)
 
 
 def _what_holds_up(problem: sending.CannotResume) -> Iterator[str]:

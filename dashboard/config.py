@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -33,8 +34,8 @@ class Setting:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
-    """The settings of one installation, checked. Durations are seconds."""
+class BooksConfig:
+    """The settings of what works on the database alone, without a bank and its keys. Durations are seconds."""
 
     database_url: str
     secret_key: str
@@ -50,14 +51,7 @@ class Config:
     live_streams: int
     worker_threads: int
     proxy_hops: int
-    bank_url: str
-    project: str
-    private_key_file: Path
-    public_key_file: Path
-    public_key_next_file: Path | None
-    api_version: int
     timeout_s: float
-    submerchant: str | None
 
     @property
     def undo(self) -> timedelta:
@@ -71,6 +65,22 @@ class Config:
     def lease(self) -> timedelta:
         """How long one attempt to send may take, from its commit to its answer."""
         return timedelta(seconds=GRACE_S + self.timeout_s)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(BooksConfig):
+    """All settings of one installation, checked."""
+
+    bank_url: str
+    project: str
+    private_key_file: Path
+    public_key_file: Path
+    public_key_next_file: Path | None
+    api_version: int
+    submerchant: str | None
+
+
+AnyConfig = TypeVar("AnyConfig", bound=BooksConfig)
 
 
 def is_loopback(host: str | None) -> bool:
@@ -291,9 +301,20 @@ SETTINGS: tuple[Setting, ...] = (
 
 def read_config(environ: Mapping[str, str]) -> Config:
     """Read and check every setting. Raises BadSettings with a line for each one that cannot be used."""
-    values: dict[str, object] = {}
+    return _checked(Config(**_values(environ, Config)))
+
+
+def read_books_config(environ: Mapping[str, str]) -> BooksConfig:
+    """As `read_config`, but only what BooksConfig has: how the bank is reached is not looked at."""
+    return _checked(BooksConfig(**_values(environ, BooksConfig)))
+
+
+def _values(environ: Mapping[str, str], kind: type[BooksConfig]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
     problems: list[str] = []
     for setting in SETTINGS:
+        if setting.field not in kind.__dataclass_fields__:
+            continue
         text = environ.get(setting.name, setting.default)
         if text is None:
             problems.append(f"{setting.name} is missing. {setting.meaning}")
@@ -304,7 +325,10 @@ def read_config(environ: Mapping[str, str]) -> Config:
             problems.append(f"{setting.name} {problem}.")
     if problems:
         raise BadSettings(problems)
-    config = Config(**values)  # type: ignore[arg-type]
+    return values
+
+
+def _checked(config: AnyConfig) -> AnyConfig:
     if config.live_streams >= config.web_threads:
         raise BadSettings(["DASHBOARD_LIVE_STREAMS must be smaller than DASHBOARD_WEB_THREADS."])
     return config

@@ -7,12 +7,14 @@ from READ ONLY transactions and row locks.
 
 import sqlite3
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import BigInteger, DateTime, Dialect, Engine, Integer, MetaData, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
@@ -87,6 +89,48 @@ def install_hooks(engine: Engine) -> None:
         event.listen(engine, "begin", _begin_sqlite)
     else:
         event.listen(engine, "begin", _begin_postgresql)
+
+
+# Which database it is, and whether it is sound
+
+
+def name_of(engine: Engine) -> str:
+    """How people know the database: its file, or its address without a password."""
+    if engine.dialect.name == "sqlite":
+        return str(engine.url.database)
+    secrets = [key for key in engine.url.query if "password" in key]
+    return engine.url.difference_update_query(secrets).render_as_string(hide_password=True)
+
+
+def missing_file(engine: Engine) -> str | None:
+    """The SQLite file that is not there: to connect would make an empty one. None: there is one, or none is needed."""
+    file = engine.url.database
+    return file if engine.dialect.name == "sqlite" and file and not Path(file).exists() else None
+
+
+def leftover_wal(engine: Engine) -> str | None:
+    """The write-ahead log beside an SQLite file, if there is something in it. Look before the first connection.
+
+    Whoever connects next plays it into the file, whichever file it was written for.
+    """
+    if engine.dialect.name != "sqlite":
+        return None
+    wal = Path(f"{engine.url.database}-wal")
+    return str(wal) if wal.exists() and wal.stat().st_size else None
+
+
+def integrity_problem(engine: Engine) -> str | None:
+    """What is wrong with an SQLite file by its own full check, in one line; None: nothing, or another database."""
+    if engine.dialect.name != "sqlite":
+        return None
+    try:
+        with engine.connect() as connection:
+            found = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar_one()
+    except OperationalError:
+        raise
+    except DatabaseError as problem:
+        return str(problem.orig)
+    return None if found == "ok" else " ".join(str(found).split())
 
 
 def writing_engine(engine: Engine, lock_wait_ms: int = LOCK_WAIT_MS) -> Engine:

@@ -1,6 +1,7 @@
 """Everything in one: a sandbox bank with sample sessions, a database, people, web and worker."""
 
 import secrets
+import shlex
 import shutil
 from collections.abc import Callable, Mapping
 from http.client import HTTPConnection, HTTPException
@@ -8,7 +9,7 @@ from pathlib import Path
 
 from dashboard import db, migrations, own_bank, people, server
 from dashboard.app import create_desk
-from dashboard.config import Config, read_config
+from dashboard.config import SETTINGS, Config, read_config
 from dashboard.desk import journal_key
 from dashboard.sandbox.keys import SandboxKeys, prepare_data_dir
 
@@ -45,6 +46,7 @@ def run(
     keys = prepare_data_dir(bank_dir)
     settings = {**environ, **_settings(data_dir, keys, port, bank_port)}
     _prepare_database(read_config(settings), password)
+    settings_file = _write_settings(data_dir, settings)
     url = f"http://{HOST}:{port}"
     commands = [
         ["sandbox", "--port", str(bank_port), "--data", str(bank_dir), "--webhook-url", f"{url}/webhooks/bank131"],
@@ -56,7 +58,7 @@ def run(
         return _answers(bank_port, "/control/settings") and _answers(port, "/readyz")
 
     def greet() -> None:
-        for line in _greeting(url, f"http://{HOST}:{bank_port}", password):
+        for line in _greeting(url, f"http://{HOST}:{bank_port}", password, settings_file):
             announce(line)
 
     return server.run_together(commands, settings, is_ready=is_ready, when_ready=greet)
@@ -104,6 +106,16 @@ def _secret(file: Path) -> str:
     return file.read_text()
 
 
+def _write_settings(data_dir: Path, settings: Mapping[str, str]) -> Path:
+    """For commands beside the demo, in a shell: all settings that it runs with."""
+    file = data_dir / "settings.env"
+    file.touch(mode=0o600)
+    file.chmod(0o600)
+    named = [setting.name for setting in SETTINGS if setting.name in settings]
+    file.write_text("".join(f"export {name}={shlex.quote(settings[name])}\n" for name in named))
+    return file
+
+
 def _prepare_database(config: Config, password: str) -> None:
     engine = db.open_engine(config.database_url)
     try:
@@ -115,7 +127,7 @@ def _prepare_database(config: Config, password: str) -> None:
                 known = people.find(session, email)
             if known is None:
                 people.add(desk, email, role, password, actor="demo")
-            elif not people.is_password_of(known, password):
+            else:
                 people.set_password(desk, email, password, actor="demo")
     finally:
         engine.dispose()
@@ -132,12 +144,13 @@ def _answers(port: int, path: str) -> bool:
         connection.close()
 
 
-def _greeting(url: str, bank_url: str, password: str) -> list[str]:
+def _greeting(url: str, bank_url: str, password: str, settings_file: Path) -> list[str]:
     return [
         "",
         f"Dashboard   {url}",
         f"Bank        {bank_url}  (the sandbox bank's control page)",
         f"Sign in as  operator@demo.test, password {password}",
         f"            also {', '.join(email for email in PEOPLE if not email.startswith('operator'))}",
+        f"Commands    (. {shlex.quote(str(settings_file))} && dashboard sending pause)",
         "Ctrl+C ends it.",
     ]

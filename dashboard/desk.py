@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from dashboard.bank131.client import BankClient
 from dashboard.clock import Clock
-from dashboard.config import Config
+from dashboard.config import BooksConfig, Config
 from dashboard.db import LOCK_WAIT_MS, writing_engine
 from dashboard.journal import WriteSession
 
@@ -19,7 +19,7 @@ from dashboard.journal import WriteSession
 class Books:
     """A desk's database, with all that is needed to write in it. `new_id` makes UUID texts."""
 
-    config: Config
+    config: BooksConfig
     clock: Clock
     new_id: Callable[[], str]
     engine: Engine
@@ -43,9 +43,10 @@ class Books:
 class Desk(Books):
     """One refund desk at work: its books and its bank."""
 
+    config: Config
     bank: BankClient
 
 
-def journal_key(config: Config) -> str:
+def journal_key(config: BooksConfig) -> str:
     """The key of the journal's chain: the one set, or one derived from the secret key."""
     return config.journal_key or hmac.new(config.secret_key.encode(), b"journal", "sha256").hexdigest()

@@ -66,10 +66,14 @@ def _key(setting: str, file: Path, load: Callable[[bytes], object]) -> Finding:
 
 def _database(engine: Engine) -> Iterator[Finding]:
     try:
-        if not migrations.is_current(engine):
-            yield Finding("The database is not migrated: run `dashboard db upgrade`.", is_fatal=True)
+        file = db.missing_file(engine)
+        if file is not None:
+            yield Finding(no_file(file), is_fatal=True)
             return
-        yield Finding("The database is there and migrated.", is_fatal=False)
+        if not migrations.is_current(engine):
+            yield Finding(not_migrated(engine), is_fatal=True)
+            return
+        yield Finding(f"The database is there and migrated: {db.name_of(engine)}", is_fatal=False)
         now = SystemClock().now()
         with Session(engine) as session:
             alive = health.worker_is_alive(session, now, timedelta(seconds=30))
@@ -81,6 +85,19 @@ def _database(engine: Engine) -> Iterator[Finding]:
             yield Finding(f"Sending is paused ({told}): `dashboard sending resume` ends it.", is_fatal=False)
     except SQLAlchemyError as problem:
         yield Finding(f"The database cannot be reached: {cause_of(problem)}.", is_fatal=True)
+
+
+def no_file(file: str) -> str:
+    """In one line."""
+    return (
+        f"There is no database file {file}: DASHBOARD_DATABASE_URL says where it is; "
+        "`dashboard db upgrade` makes a new one."
+    )
+
+
+def not_migrated(engine: Engine) -> str:
+    """In one line."""
+    return f"The database {db.name_of(engine)} is not migrated: run `dashboard db upgrade`."
 
 
 def cause_of(problem: SQLAlchemyError) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 import math
 import secrets
+from collections.abc import Sequence
 from datetime import timedelta
 
 from argon2 import PasswordHasher
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from dashboard import roles
 from dashboard.desk import Books
+from dashboard.journal import WriteSession
 from dashboard.models import Person, SignIn, SignInFailure
 
 SHORTEST_PASSWORD = 10
@@ -27,7 +29,7 @@ _NOBODY = _hasher.hash("nobody has this password")
 
 
 class BadAccount(ValueError):
-    """The account cannot be made; str() says why in one line."""
+    """The account cannot be made or changed; str() says why in one line."""
 
 
 class WrongSignIn(Exception):
@@ -47,8 +49,7 @@ def add(books: Books, email: str, role: str, password: str, *, actor: str) -> No
     email = email.strip().lower()
     if "@" not in email or len(email) > 254 or not email.isprintable() or " " in email:
         raise BadAccount(f"{email!r} is no e-mail address")
-    if role not in roles.ROLES:
-        raise BadAccount(f"{role!r} is no role; the roles are {', '.join(roles.ROLES)}")
+    _check_role(role)
     password_hash = _hash(password)
     with books.write() as tx:
         if find(tx, email) is not None:
@@ -60,17 +61,85 @@ def add(books: Books, email: str, role: str, password: str, *, actor: str) -> No
         tx.record(actor, "person:added", f"person:{person.id}", email=email, role=role)
 
 
-def set_password(books: Books, email: str, password: str, *, actor: str) -> None:
+# Each of these answers with whether something was changed; what is so already is not recorded a second time.
+
+
+def set_password(books: Books, email: str, password: str, *, actor: str) -> bool:
     """Give an account another password and end its sign-ins. Raises BadAccount."""
     password_hash = _hash(password)
     with books.write() as tx:
-        person = find(tx, email)
-        if person is None:
-            raise BadAccount(f"{email} has no account")
+        person = _account(tx, email)
+        if is_password_of(person, password):
+            return False
         person.password_hash = password_hash
-        open_ones = (SignIn.person_id == person.id, SignIn.ended_at.is_(None))
-        tx.execute(update(SignIn).where(*open_ones).values(ended_at=books.clock.now()))
+        _end_sign_ins(tx, person)
         tx.record(actor, "person:password_set", f"person:{person.id}")
+    return True
+
+
+def disable(books: Books, email: str, *, actor: str) -> bool:
+    """Let an account sign in no more, and end its sign-ins. Raises BadAccount, also for the last enabled admin."""
+    with books.write() as tx:
+        person = _account(tx, email)
+        if person.disabled_at is not None:
+            return False
+        _keep_an_admin(tx, person)
+        person.disabled_at = tx.clock.now()
+        _end_sign_ins(tx, person)
+        tx.record(actor, "person:disabled", f"person:{person.id}", email=person.email)
+    return True
+
+
+def enable(books: Books, email: str, *, actor: str) -> bool:
+    """Let an account sign in again; its old sign-ins stay ended. Raises BadAccount."""
+    with books.write() as tx:
+        person = _account(tx, email)
+        if person.disabled_at is None:
+            return False
+        person.disabled_at = None
+        tx.record(actor, "person:enabled", f"person:{person.id}", email=person.email)
+    return True
+
+
+def change_role(books: Books, email: str, role: str, *, actor: str) -> bool:
+    """Give an account another role and end its sign-ins. Raises BadAccount, also for the last enabled admin."""
+    _check_role(role)
+    with books.write() as tx:
+        person = _account(tx, email)
+        was = person.role
+        if was == role:
+            return False
+        _keep_an_admin(tx, person)
+        person.role = role
+        _end_sign_ins(tx, person)
+        tx.record(actor, "person:role_changed", f"person:{person.id}", email=person.email, was=was, now=role)
+    return True
+
+
+def _account(tx: WriteSession, email: str) -> Person:
+    """The account, with all accounts locked: two at once must not each leave the other as the last admin."""
+    query = select(Person).order_by(Person.id).with_for_update(key_share=True)
+    wanted = email.strip().lower()
+    for person in tx.scalars(query.execution_options(populate_existing=True)):
+        if person.email == wanted:
+            return person
+    raise BadAccount(f"{wanted!r} has no account")
+
+
+def _keep_an_admin(tx: WriteSession, person: Person) -> None:
+    admins = tx.scalars(select(Person.id).where(Person.role == "admin", Person.disabled_at.is_(None))).all()
+    if list(admins) == [person.id]:
+        raise BadAccount(f"{person.email} is the last admin who can sign in: make another one first")
+
+
+def _end_sign_ins(tx: WriteSession, person: Person) -> None:
+    open_ones = (SignIn.person_id == person.id, SignIn.ended_at.is_(None))
+    tx.execute(update(SignIn).where(*open_ones).values(ended_at=tx.clock.now()))
+
+
+def _check_role(role: str) -> None:
+    if role not in roles.ROLES:
+        raise BadAccount(f"{role!r} is no role; the roles are {', '.join(roles.ROLES)}")
 
 
 def _hash(password: str) -> str:
@@ -82,6 +151,11 @@ def _hash(password: str) -> str:
 def find(session: Session, email: str) -> Person | None:
     """The account with this address, whatever its case."""
     return session.scalars(select(Person).where(Person.email == email.strip().lower())).one_or_none()
+
+
+def everybody(session: Session) -> Sequence[Person]:
+    """All accounts, by their addresses."""
+    return session.scalars(select(Person).order_by(Person.email)).all()
 
 
 def sign_in(books: Books, email: str, password: str, address: str) -> str:

@@ -6,14 +6,15 @@ attempt, a decision or a captured amount behind the desk's back makes the two di
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, aliased
 
-from dashboard import refund_rules
+from dashboard import journal, refund_rules
 from dashboard.journal import canonical
 from dashboard.models import Anomaly, Attempt, Installation, JournalEntry, PaymentSession, Person, Refund, Resolution
 from dashboard.models.resolutions import OUTDATED, PROPOSED, RESOLUTION_STATES
@@ -83,9 +84,11 @@ class Replay:
     resolutions: dict[str, ResolutionFacts] = field(default_factory=dict)
     is_paused: bool = False
     merged: set[str] = field(default_factory=set)
+    last_at: str = ""
 
     def take(self, entry: JournalEntry) -> None:
         """Let one entry speak. Raises BadEntry."""
+        self.last_at = entry.at
         tell = _TELLERS.get(entry.action)
         if tell is None:
             return
@@ -231,6 +234,37 @@ _TELLERS = {
     **dict.fromkeys(_STATES, _state),
     **{f"anomaly:{kind}": _anomaly for kind in refund_rules.ANOMALIES},
 }
+
+
+# The whole of it
+
+
+@dataclass(frozen=True)
+class Examined:
+    """A journal read from its first entry on: `head` is `SEQ:HASH`, `last_at` the time of the last entry (None: there
+    is no entry), `broken` what is wrong with it. `differences`, a line each, are the tables' where it is whole.
+    """
+
+    entries: int
+    head: str
+    last_at: datetime | None
+    broken: str | None
+    differences: Sequence[str] = ()
+
+
+def examine(session: Session, key: str, expect: tuple[int, str] | None = None) -> Examined:
+    """Check the whole chain (`expect` as for `journal.verify`), and that the tables are what it tells of.
+
+    The session has to see one moment from first to last.
+    """
+    told = Replay()
+    try:
+        verdict = journal.verify(session, key, expect, told.take)
+    except BadEntry as problem:
+        return Examined(0, "", None, str(problem))
+    last_at = journal.read_timestamp(told.last_at) if told.last_at else None
+    differs = () if verdict.problem else tuple(differences(session, told))
+    return Examined(verdict.entries, f"{verdict.entries}:{verdict.head}", last_at, verdict.problem, differs)
 
 
 # Beside the tables

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, func, literal, literal_column, or_, select
 from sqlalchemy.orm import Session
 
 from dashboard import ledger, pauses, refund_rules
-from dashboard.config import Config
+from dashboard.config import BooksConfig
 from dashboard.db import UtcDateTime
 from dashboard.desk import Books
 from dashboard.journal import WriteSession
@@ -45,9 +45,10 @@ class Restored:
     read_later: int
 
 
-def after_restore(books: Books, actor: str) -> Restored:
+def after_restore(books: Books, actor: str, problem: str = "") -> Restored:
     """Pause sending, let people look at every refund that may have been sent since, have open sessions read.
 
+    `problem` is what was found wrong with the backup and accepted; it is put on record.
     Whatever was ended since then and is not ended in the backup, ends: proposals, and everybody's sign-ins.
     """
     with books.write() as tx:
@@ -66,7 +67,8 @@ def after_restore(books: Books, actor: str) -> Restored:
         done = Restored(now, not_before, len(doubtful), len(sessions), outdated, read_later)
         counts = {"under_review": done.under_review, "to_read": done.to_read, "outdated": outdated}
         counts["read_later"] = read_later
-        tx.record(actor, "installation:restored", "installation", **counts)
+        accepted = {"accepted": problem} if problem else {}
+        tx.record(actor, "installation:restored", "installation", **counts, **accepted)
     return done
 
 
@@ -128,13 +130,13 @@ def _pause(tx: WriteSession, actor: str, now: datetime) -> None:
 # What has to be waited for
 
 
-def last_send_until(session: Session, config: Config) -> datetime | None:
+def last_send_until(session: Session, config: BooksConfig) -> datetime | None:
     """Until then a call sent before the last restore may be answered; None: there was no restore."""
     restored_at = session.scalars(select(Installation.restored_at)).one()
     return restored_at and restored_at + config.lease
 
 
-def may_arrive_until(session: Session, config: Config, now: datetime) -> datetime | None:
+def may_arrive_until(session: Session, config: BooksConfig, now: datetime) -> datetime | None:
     """Until then the bank may carry out what was sent before the last restore; None: that is past.
 
     Earlier, a session that is read may lack a refund that nobody here remembers, and it could be paid twice.

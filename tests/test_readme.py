@@ -115,3 +115,24 @@ def test_the_manual_names_every_field_that_the_journal_is_compared_in(what: str,
 def test_a_restored_backup_is_brought_to_the_newest_shape_first() -> None:
     steps = README.partition("**Restoring a backup.**")[2].partition("\n## ")[0]
     assert 0 < steps.find("`dashboard db upgrade`") < steps.find("`dashboard db restored`")
+
+
+def test_a_backup_is_put_back_without_what_killed_processes_have_left() -> None:
+    steps = README.partition("**Restoring a backup.**")[2].partition("\n## ")[0]
+    assert "remove `FILE-wal` and `FILE-shm` *before* you copy" in steps
+    assert ".restore " in steps
+    assert 0 < steps.find("FILE-wal") < steps.find("`dashboard db restored`") < steps.find("compare that time")
+
+
+def test_every_command_that_the_runbook_tells_of_exists() -> None:
+    names = {name.removeprefix("dashboard ") for name, _command in commands(cli.main, "dashboard")}
+    told = re.findall(r"`(?:dashboard )?((?:user|db|journal|sending|bank) [a-z]+)", README)
+    assert set(told) - names == set()
+    assert {"user disable", "user role", "user password"} <= set(
+        re.findall(r"`(?:dashboard )?(user [a-z]+)", runbook())
+    )
+
+
+def test_the_tour_shows_how_commands_run_beside_the_demo() -> None:
+    tour = README.partition("\n## A tour\n")[2].partition("\n## ")[0]
+    assert "(. .demo/settings.env && .venv/bin/dashboard sending pause" in tour

@@ -26,6 +26,14 @@ def upgrade(engine: Engine, journal_key: str) -> None:
 
 def is_current(engine: Engine) -> bool:
     """Whether the database has the newest shape."""
-    newest = ScriptDirectory.from_config(_alembic(engine, "")).get_current_head()
+    return _revision(engine) == ScriptDirectory.from_config(_alembic(engine, "")).get_current_head()
+
+
+def is_empty(engine: Engine) -> bool:
+    """Whether the database has no shape at all yet."""
+    return _revision(engine) is None
+
+
+def _revision(engine: Engine) -> str | None:
     with engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision() == newest
+        return MigrationContext.configure(connection).get_current_revision()

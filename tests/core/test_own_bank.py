@@ -13,6 +13,7 @@ from dashboard import cli, demo, doctor, own_bank, worker
 from dashboard.desk import Desk
 from dashboard.models import Installation, Refund, WorkerBeat
 from dashboard.refunds import RequestRefused
+from tests.bench.command_line import set_to
 from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import RefundDesk, order
 from tests.bench.reviews import not_found, sending_one
@@ -50,10 +51,10 @@ def test_a_process_set_to_another_bank_does_not_start_before_the_move_is_meant(
     refund_desk: RefundDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk = refund_desk.desk
-    monkeypatch.setattr(cli, "_config", lambda: desk.config)
+    set_to(monkeypatch, desk.config)
     monkeypatch.setattr(cli.server, "run_worker", lambda _config: None)
     assert CliRunner().invoke(cli.main, ["worker"]).exit_code == 0
-    monkeypatch.setattr(cli, "_config", lambda: elsewhere(desk).config)
+    set_to(monkeypatch, elsewhere(desk).config)
     for command in (["worker"], ["web"], ["serve"]):
         result = CliRunner().invoke(cli.main, command)
         assert (result.exit_code, "but the settings name http://127.0.0.1:2" in result.output) == (1, True)
@@ -82,7 +83,7 @@ def test_a_bank_under_another_name_keeps_its_refunds(refund_desk: RefundDesk, mo
     with desk.write() as tx:
         tx.execute(update(Refund).values(bank_url="https://a-third-one.test"))
     other = refund_desk.ask(refund_desk.paid_session(100_00), 10_00)
-    monkeypatch.setattr(cli, "_config", lambda: elsewhere(desk).config)
+    set_to(monkeypatch, elsewhere(desk).config)
     assert CliRunner().invoke(cli.main, ["bank", "move", "--same-bank", "--yes"]).exit_code == 0
     assert refund_desk.refund(other).bank_url == ELSEWHERE
     assert refund_desk.refund(reference).bank_url == "https://a-third-one.test", "that one is still another bank"
@@ -108,7 +109,7 @@ def test_what_may_be_under_way_is_never_sent_again_under_another_name(
     desk = refund_desk.desk
     own_bank.claim(desk)
     reference, before = one_that_may_be_out(refund_desk), kept(desk.engine)
-    monkeypatch.setattr(cli, "_config", lambda: elsewhere(desk).config)
+    set_to(monkeypatch, elsewhere(desk).config)
     result = CliRunner().invoke(cli.main, ["bank", "move", "--same-bank", "--yes"])
     assert (result.exit_code, kept(desk.engine)) == (1, before)
     assert "or whose outcome is not known: 1\n" in result.output
@@ -146,7 +147,7 @@ def test_what_is_open_at_the_old_bank_is_named_and_left_only_on_purpose(
     refund_desk.read(session_id)
     elsewhere_made = refund_desk.refunds(session_id)[-1].reference
     queued = refund_desk.ask(session_id, 10_00)
-    monkeypatch.setattr(cli, "_config", lambda: elsewhere(desk).config)
+    set_to(monkeypatch, elsewhere(desk).config)
     result = CliRunner().invoke(cli.main, ["bank", "move", "--yes"])
     assert (result.exit_code, kept(desk.engine)[0]) == (1, desk.bank.url)
     assert "open at the old bank or under review: 3\n" in result.output

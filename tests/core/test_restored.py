@@ -12,6 +12,7 @@ from sqlalchemy import event, select, update
 from dashboard import cli, pauses, people, resolutions, restore, sending
 from dashboard.models import Installation, PaymentSession
 from dashboard.refunds import CannotCancel, RequestRefused
+from tests.bench.command_line import set_to
 from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import PASSWORD, RefundDesk, order
 from tests.bench.reviews import NEVER_MADE, THAT_ONE, decide, not_found, propose, refused, sending_one
@@ -523,10 +524,10 @@ def test_one_lost_answer_is_still_adopted_by_its_webhook(refund_desk: RefundDesk
 @on_sqlite
 def test_the_command_says_what_it_did(refund_desk: RefundDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     refund_desk.ask(refund_desk.paid_session(100_00), 10_00)
-    monkeypatch.setattr(cli, "_config", lambda: refund_desk.desk.config)
+    set_to(monkeypatch, refund_desk.desk.config)
     result = CliRunner().invoke(cli.main, ["db", "restored"])
     assert result.exit_code == 0
-    assert result.output.splitlines() == [
+    assert result.output.splitlines()[-8:] == [
         "Sending is paused.",
         "Refunds that may have been sent since the backup, now to be decided on by people: 1",
         "Sessions that the worker reads again: 1",
@@ -538,7 +539,7 @@ def test_the_command_says_what_it_did(refund_desk: RefundDesk, monkeypatch: pyte
     ]
     result = CliRunner().invoke(cli.main, ["sending", "resume"])
     assert result.exit_code == 1
-    assert result.output.splitlines()[:2] == [
+    assert result.output.splitlines()[1:3] == [
         "The database was put back from a backup, and sending stays paused.",
         f"What was sent before may still arrive at the bank until {not_before(refund_desk):%Y-%m-%d %H:%M:%S} UTC.",
     ]
@@ -557,11 +558,11 @@ def test_the_command_can_leave_out_what_the_bank_does_not_show(
     with refund_desk.desk.write() as tx:
         tx.execute(update(Installation).values(restored_at=refund_desk.clock.now() - timedelta(days=1)))
         tx.execute(update(PaymentSession).values(read_at=None))
-    monkeypatch.setattr(cli, "_config", lambda: refund_desk.desk.config)
+    set_to(monkeypatch, refund_desk.desk.config)
     refused = CliRunner().invoke(cli.main, ["sending", "resume", "--without-reading", "ps_other"])
     assert (refused.exit_code, "arrive" in refused.output, session_id in refused.output) == (1, False, True)
     result = CliRunner().invoke(cli.main, ["sending", "resume", "--without-reading", session_id])
-    assert (result.exit_code, result.output) == (0, "Ended: restored\nSending goes on.\n")
+    assert (result.exit_code, "\nEnded: restored\nSending goes on.\n" in result.output) == (0, True)
     assert json.loads(refund_desk.journal("installation")[-1].data) == {
         "ended": ["restored"],
         "without_reading": [session_id],
@@ -577,7 +578,7 @@ def test_the_command_names_all_that_hold_it_up_and_can_leave_out_all_of_them(
         refund_desk.ask(session_id, 10_00)
     refund_desk.clock.advance(0.001)
     restore.after_restore(refund_desk.desk, ACTOR)
-    monkeypatch.setattr(cli, "_config", lambda: refund_desk.desk.config)
+    set_to(monkeypatch, refund_desk.desk.config)
     with pytest.raises(sending.CannotResume) as too_early:
         sending.resume(refund_desk.desk, ACTOR, without_reading_any=True)
     assert (too_early.value.left, too_early.value.since) == ([], not_before(refund_desk))

@@ -25,10 +25,12 @@ def test_all_is_well(demo: Installation) -> None:
 def broken(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
     not_a_key = tmp_path / "not-a-key.pem"
     not_a_key.write_text("-----BEGIN NOTHING-----\n")
+    (tmp_path / "empty.sqlite3").touch()
     return {
         "missing key file": {"BANK131_PRIVATE_KEY_FILE": str(tmp_path / "missing.pem")},
         "wrong key format": {"BANK131_PUBLIC_KEY_FILE": str(not_a_key)},
         "unreachable bank": {"BANK131_URL": f"http://127.0.0.1:{free_port()}"},
+        "no database": {"DASHBOARD_DATABASE_URL": f"sqlite:///{tmp_path / 'missing.sqlite3'}"},
         "not migrated": {"DASHBOARD_DATABASE_URL": f"sqlite:///{tmp_path / 'empty.sqlite3'}"},
         "another project": {"BANK131_PROJECT": "somebody_else"},
     }[request.param]
@@ -40,7 +42,8 @@ def broken(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
         ("missing key file", "BANK131_PRIVATE_KEY_FILE: there is no file"),
         ("wrong key format", "BANK131_PUBLIC_KEY_FILE: "),
         ("unreachable bank", "cannot be reached"),
-        ("not migrated", "The database is not migrated: run `dashboard db upgrade`."),
+        ("no database", "missing.sqlite3: DASHBOARD_DATABASE_URL says where it is"),
+        ("not migrated", "empty.sqlite3 is not migrated: run `dashboard db upgrade`."),
         ("another project", "does not accept us: authorization_error"),
     ],
     indirect=["broken"],

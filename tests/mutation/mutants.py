@@ -4,6 +4,7 @@ from tests.mutation import (
     at_the_bank,
     in_asking,
     in_books,
+    in_commands,
     in_merging,
     in_replay,
     in_review,
@@ -23,4 +24,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *in_review.MUTANTS,
     *in_books.MUTANTS,
     *in_replay.MUTANTS,
+    *in_commands.MUTANTS,
 )

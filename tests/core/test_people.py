@@ -1,0 +1,108 @@
+"""Accounts are disabled, enabled and changed, on record; somebody can always sign in as admin."""
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from dashboard import people
+from dashboard.desk import Desk
+from tests.bench.blocked import wait_until_blocked
+from tests.bench.databases import on_postgresql, on_sqlite
+from tests.bench.refund_desk import PASSWORD, RefundDesk
+
+BY = "command line"
+ADDRESS = "127.0.0.1"
+ANNA, BORIS = "anna@desk.test", "boris@desk.test"
+Verb = Callable[[Desk, str], bool]
+
+VERBS: dict[str, Verb] = {
+    "disabled": lambda desk, email: people.disable(desk, email, actor=BY),
+    "role_changed": lambda desk, email: people.change_role(desk, email, "viewer", actor=BY),
+    "password_set": lambda desk, email: people.set_password(desk, email, "another password", actor=BY),
+}
+
+
+def told(refund_desk: RefundDesk, email: str) -> list[tuple[str, dict[str, object]]]:
+    """What the journal says of the person that was not somebody's signing in."""
+    with refund_desk.desk.read() as session:
+        person = people.find(session, email)
+    assert person is not None
+    entries = refund_desk.journal(f"person:{person.id}")
+    assert {entry.actor for entry in entries if entry.action.startswith("person:")} <= {BY}
+    return [(one.action, json.loads(one.data)) for one in entries if one.action.startswith("person:")]
+
+
+@pytest.mark.parametrize("what", VERBS)
+def test_it_ends_the_sign_ins_is_on_record_and_happens_once(refund_desk: RefundDesk, what: str) -> None:
+    desk = refund_desk.desk
+    for email in (ANNA, BORIS):
+        refund_desk.person(email=email)
+    tokens = [people.sign_in(desk, email, PASSWORD, ADDRESS) for email in (ANNA, BORIS)]
+    assert VERBS[what](desk, ANNA.upper())
+    assert not VERBS[what](desk, ANNA)
+    details = {"disabled": {"email": ANNA}, "role_changed": {"email": ANNA, "was": "operator", "now": "viewer"}}
+    assert told(refund_desk, ANNA) == [(f"person:{what}", details.get(what, {}))]
+    assert people.signed_in(desk, tokens[0]) is None
+    assert people.signed_in(desk, tokens[1]) is not None
+
+
+def test_who_is_disabled_cannot_sign_in_before_being_enabled_again(refund_desk: RefundDesk) -> None:
+    desk = refund_desk.desk
+    refund_desk.person(email=ANNA)
+    token = people.sign_in(desk, ANNA, PASSWORD, ADDRESS)
+    assert not people.enable(desk, ANNA, actor=BY)
+    people.disable(desk, ANNA, actor=BY)
+    with pytest.raises(people.WrongSignIn):
+        people.sign_in(desk, ANNA, PASSWORD, ADDRESS)
+    assert people.enable(desk, ANNA, actor=BY)
+    assert not people.enable(desk, ANNA, actor=BY)
+    assert people.signed_in(desk, token) is None, "the old sign-in stays ended"
+    assert people.signed_in(desk, people.sign_in(desk, ANNA, PASSWORD, ADDRESS)) is not None
+    assert [action for action, _ in told(refund_desk, ANNA)] == ["person:disabled", "person:enabled"]
+
+
+@pytest.mark.parametrize("what", ["disabled", "role_changed"])
+def test_the_last_admin_who_can_sign_in_stays_one(refund_desk: RefundDesk, what: str) -> None:
+    desk = refund_desk.desk
+    for email in (ANNA, BORIS):
+        refund_desk.person("admin", email)
+    people.disable(desk, BORIS, actor=BY)
+    with pytest.raises(people.BadAccount, match=r"^anna@desk.test is the last admin who can sign in"):
+        VERBS[what](desk, ANNA)
+    assert told(refund_desk, ANNA) == []
+    people.enable(desk, BORIS, actor=BY)
+    assert VERBS[what](desk, ANNA)
+
+
+@on_postgresql
+def test_two_admins_cannot_disable_each_other_at_once(refund_desk: RefundDesk) -> None:
+    desk = refund_desk.desk
+    for email in (ANNA, BORIS):
+        refund_desk.person("admin", email)
+    with ThreadPoolExecutor(1) as pool:
+        with desk.write() as tx:
+            anna = people._account(tx, ANNA)
+            waits = pool.submit(people.disable, desk, BORIS, actor=BY)
+            wait_until_blocked(desk)
+            anna.disabled_at = desk.clock.now()
+        with pytest.raises(people.BadAccount, match="last admin"):
+            waits.result(60)
+
+
+@on_sqlite
+@pytest.mark.parametrize("verb", [*VERBS.values(), lambda desk, email: people.enable(desk, email, actor=BY)])
+def test_an_unknown_address_is_one_clear_line(refund_desk: RefundDesk, verb: Verb) -> None:
+    with pytest.raises(people.BadAccount, match=r"^'nobody@desk.test' has no account$"):
+        verb(refund_desk.desk, "nobody@desk.test")
+
+
+@on_sqlite
+def test_an_unknown_role_and_a_short_password_change_nothing(refund_desk: RefundDesk) -> None:
+    refund_desk.person(email=ANNA)
+    with pytest.raises(people.BadAccount, match="is no role"):
+        people.change_role(refund_desk.desk, ANNA, "boss", actor=BY)
+    with pytest.raises(people.BadAccount, match="needs 10 to 1000 characters"):
+        people.set_password(refund_desk.desk, ANNA, "short", actor=BY)
+    assert told(refund_desk, ANNA) == []

@@ -1,0 +1,119 @@
+"""Guards around what is done by hand: commands, the database they work on, and accounts."""
+
+from tests.mutation.mutant import POSTGRESQL, Edit, without
+
+CLI = "dashboard/cli.py"
+DB = "dashboard/db.py"
+DEMO = "dashboard/demo.py"
+DOCTOR = "dashboard/doctor.py"
+PEOPLE = "dashboard/people.py"
+
+COMMANDS = "core/test_commands.py"
+ACCOUNTS = "core/test_people.py"
+
+_BACKUPS = (
+    without(
+        "a damaged file is no backup",
+        "the desk goes on with a file that SQLite itself finds broken",
+        Edit(CLI, "    if problem is not None:\n        _fail(f\"SQLite's", "    if False:\n        _fail(f\"SQLite's"),
+        f"{COMMANDS}::test_a_backup_that_is_not_sound_is_refused_before_anything_is_written",
+    ),
+    without(
+        "a backup whose journal or tables do not fit is none",
+        "old changes left by a killed process are mixed into the backup, and money is paid by wrong sums",
+        Edit(CLI, "    if found and not as_it_is:\n", "    if False:\n"),
+        f"{COMMANDS}::test_a_backup_that_is_not_sound_is_refused_before_anything_is_written",
+        f"{COMMANDS}::test_a_log_that_spoils_the_backup_is_refused",
+    ),
+    without(
+        "changes left beside the backup are told of",
+        "a killed process undoes the restore, and nobody notices",
+        Edit(DB, "    return str(wal) if wal.exists() and wal.stat().st_size else None", "    return None"),
+        f"{COMMANDS}::test_a_log_that_undoes_the_restore_is_told_of",
+    ),
+    without(
+        "nothing is put back beside a worker",
+        "a worker sends from the database that is being declared restored",
+        Edit(CLI, "    _check_stopped(books)\n    examined", "    examined"),
+        f"{COMMANDS}::test_nothing_is_put_back_or_moved_beside_a_worker",
+    ),
+    without(
+        "no bank is moved beside a worker",
+        "a worker that was forgotten goes on while the books change their bank",
+        Edit(CLI, "        _check_stopped(books)\n        try:\n", "        try:\n"),
+        f"{COMMANDS}::test_nothing_is_put_back_or_moved_beside_a_worker",
+    ),
+    without(
+        "a sign of life from far ahead is none",
+        "a clock that was wrong once keeps a backup from being declared for hours",
+        Edit("dashboard/health.py", "min((abs(now - at) for", "min((now - at for"),
+        f"{COMMANDS}::test_nothing_is_put_back_or_moved_beside_a_worker",
+    ),
+)
+
+_RIGHT_DATABASE = (
+    without(
+        "only an upgrade makes a file",
+        "sending is paused in a new empty file, and the real desk goes on",
+        Edit(CLI, "file = None if may_be_new else db.missing_file(engine)", "file = None"),
+        f"{COMMANDS}::test_only_an_upgrade_makes_a_file",
+    ),
+    without(
+        "a check makes no file",
+        "a check in the wrong folder leaves an empty database for the next command",
+        Edit(DOCTOR, "file = db.missing_file(engine)", "file = None"),
+        f"{COMMANDS}::test_only_an_upgrade_makes_a_file",
+    ),
+    without(
+        "a database without a worker is doubted",
+        "sending is paused in a copy, and the real desk goes on",
+        Edit(CLI, "    elif age >= health.ALIVE_FOR:\n", "    elif False:\n"),
+        f"{COMMANDS}::test_a_database_without_a_worker_may_be_the_wrong_one",
+    ),
+    without(
+        "no password is in a database's name",
+        "the database's password stands in a terminal's log",
+        Edit(DB, "hide_password=True", "hide_password=False"),
+        f"{COMMANDS}::test_no_password_is_in_a_database_s_name",
+    ),
+    without(
+        "the demo's settings are for its owner alone",
+        "another user of the machine signs cookies of the demo",
+        Edit(DEMO, "    file.chmod(0o600)\n", ""),
+        "journeys/test_settings_file.py::test_every_value_comes_through_a_shell_as_it_is",
+    ),
+    without(
+        "settings come through a shell as they are",
+        "a value runs as a command of the shell",
+        Edit(DEMO, "={shlex.quote(settings[name])}", "={settings[name]}"),
+        "journeys/test_settings_file.py::test_every_value_comes_through_a_shell_as_it_is",
+    ),
+)
+
+_ACCOUNTS = (
+    without(
+        "a changed account is signed out",
+        "whoever was disabled goes on with the page that is open",
+        Edit(PEOPLE, "    tx.execute(update(SignIn).where(*open_ones).values(ended_at=tx.clock.now()))\n", ""),
+        f"{ACCOUNTS}::test_it_ends_the_sign_ins_is_on_record_and_happens_once",
+    ),
+    without(
+        "the last admin stays",
+        "nobody is left who may put things right",
+        Edit(PEOPLE, "    if list(admins) == [person.id]:\n", "    if False:\n"),
+        f"{ACCOUNTS}::test_the_last_admin_who_can_sign_in_stays_one",
+    ),
+    without(
+        "accounts are locked while one is changed",
+        "two admins disable each other, and none is left",
+        Edit(
+            PEOPLE,
+            "select(Person).order_by(Person.id).with_for_update(key_share=True)",
+            "select(Person).order_by(Person.id)",
+        ),
+        f"{ACCOUNTS}::test_two_admins_cannot_disable_each_other_at_once",
+        database=POSTGRESQL,
+    ),
+)
+
+MUTANTS = (*_BACKUPS, *_RIGHT_DATABASE, *_ACCOUNTS)
