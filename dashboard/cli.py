@@ -354,7 +354,8 @@ def user_password(email: str, *, password_stdin: bool) -> None:
     """Give somebody another password."""
 
     def change(books: Books, *, actor: str) -> bool:
-        return people.set_password(books, email, _password(from_stdin=password_stdin), actor=actor)
+        people.set_password(books, email, _password(from_stdin=password_stdin), actor=actor)
+        return True
 
     _change_account(change, f"{email} has another password now, and has to sign in again.")
 

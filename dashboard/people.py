@@ -61,20 +61,17 @@ def add(books: Books, email: str, role: str, password: str, *, actor: str) -> No
         tx.record(actor, "person:added", f"person:{person.id}", email=email, role=role)
 
 
-# Each of these answers with whether something was changed; what is so already is not recorded a second time.
-
-
-def set_password(books: Books, email: str, password: str, *, actor: str) -> bool:
-    """Give an account another password and end its sign-ins. Raises BadAccount."""
+def set_password(books: Books, email: str, password: str, *, actor: str) -> None:
+    """Give an account this password and end its sign-ins, also where it had the same. Raises BadAccount."""
     password_hash = _hash(password)
     with books.write() as tx:
         person = _account(tx, email)
-        if is_password_of(person, password):
-            return False
         person.password_hash = password_hash
         _end_sign_ins(tx, person)
         tx.record(actor, "person:password_set", f"person:{person.id}")
-    return True
+
+
+# Each of these answers with whether something was changed; what is so already is not recorded a second time.
 
 
 def disable(books: Books, email: str, *, actor: str) -> bool:

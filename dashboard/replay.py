@@ -84,11 +84,9 @@ class Replay:
     resolutions: dict[str, ResolutionFacts] = field(default_factory=dict)
     is_paused: bool = False
     merged: set[str] = field(default_factory=set)
-    last_at: str = ""
 
     def take(self, entry: JournalEntry) -> None:
         """Let one entry speak. Raises BadEntry."""
-        self.last_at = entry.at
         tell = _TELLERS.get(entry.action)
         if tell is None:
             return
@@ -262,9 +260,10 @@ def examine(session: Session, key: str, expect: tuple[int, str] | None = None) -
         verdict = journal.verify(session, key, expect, told.take)
     except BadEntry as problem:
         return Examined(0, "", None, str(problem))
-    last_at = journal.read_timestamp(told.last_at) if told.last_at else None
+    last_at = session.scalars(select(JournalEntry.at).order_by(JournalEntry.seq.desc()).limit(1)).first()
     differs = () if verdict.problem else tuple(differences(session, told))
-    return Examined(verdict.entries, f"{verdict.entries}:{verdict.head}", last_at, verdict.problem, differs)
+    head, moment = f"{verdict.entries}:{verdict.head}", journal.read_timestamp(last_at) if last_at else None
+    return Examined(verdict.entries, head, moment, verdict.problem, differs)
 
 
 # Beside the tables

@@ -20,7 +20,6 @@ Verb = Callable[[Desk, str], bool]
 VERBS: dict[str, Verb] = {
     "disabled": lambda desk, email: people.disable(desk, email, actor=BY),
     "role_changed": lambda desk, email: people.change_role(desk, email, "viewer", actor=BY),
-    "password_set": lambda desk, email: people.set_password(desk, email, "another password", actor=BY),
 }
 
 
@@ -46,6 +45,17 @@ def test_it_ends_the_sign_ins_is_on_record_and_happens_once(refund_desk: RefundD
     assert told(refund_desk, ANNA) == [(f"person:{what}", details.get(what, {}))]
     assert people.signed_in(desk, tokens[0]) is None
     assert people.signed_in(desk, tokens[1]) is not None
+
+
+@pytest.mark.parametrize("password", [PASSWORD, "another password"])
+def test_a_password_set_ends_the_sign_ins_though_it_is_the_same(refund_desk: RefundDesk, password: str) -> None:
+    desk = refund_desk.desk
+    refund_desk.person(email=ANNA)
+    token = people.sign_in(desk, ANNA, PASSWORD, ADDRESS)
+    people.set_password(desk, ANNA, password, actor=BY)
+    assert people.signed_in(desk, token) is None
+    assert people.signed_in(desk, people.sign_in(desk, ANNA, password, ADDRESS)) is not None
+    assert told(refund_desk, ANNA) == [("person:password_set", {})]
 
 
 def test_who_is_disabled_cannot_sign_in_before_being_enabled_again(refund_desk: RefundDesk) -> None:

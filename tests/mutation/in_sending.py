@@ -468,8 +468,8 @@ _ATTEMPT = (
         "the bank gets something else than what was asked for and journalled",
         Edit(
             SENDING,
-            'return _Opened(refund.reference, attempt.number, refund.body or b"")',
-            'return _Opened(refund.reference, attempt.number, (refund.body or b"") + b" ")',
+            'return _Opened(refund.reference, attempt.number, refund.body or b"", attempt.started_at)',
+            'return _Opened(refund.reference, attempt.number, (refund.body or b"") + b" ", attempt.started_at)',
         ),
         f"{SEND}::test_the_stored_bytes_go_out_with_the_reference_as_key",
     ),
