@@ -111,6 +111,20 @@ class RefundForm(FlaskForm):  # type: ignore[misc]
             return self._read_amount(currency) and is_valid
         return is_valid
 
+    def asks_for_another(self, amount_minor: int, currency: str, reason: str, comment: str) -> bool:
+        """Whether what was typed is not the refund that this form has made already.
+
+        A full refund's amount is compared where the confirmation has put it beside.
+        """
+        if (self.reason.data, self.comment.data or "") != (reason, comment):
+            return True
+        if self.kind.data == FULL and not (self.amount.data or "").strip():
+            return False
+        try:
+            return money.parse_amount(self.amount.data or "", currency) != amount_minor
+        except money.BadAmount as problem:
+            return problem.code != "no_major_units"
+
     def _read_amount(self, currency: str) -> bool:
         try:
             self.amount_minor = money.parse_amount(self.amount.data or "", currency)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from flask import Blueprint, abort, redirect, render_template, request, url_for
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from sqlalchemy import select
@@ -29,7 +29,7 @@ bp = Blueprint("refund_form", __name__)
 def new(session_id: str) -> ResponseReturnValue:
     form = RefundForm()
     if request.method == "POST" and (reference := _made_before(form)):
-        return redirect(url_for("refunds.show", reference=reference), 303)
+        return _to_refund(form, reference)
     if _is_confirmed() and (known := db.session.get(PaymentSession, session_id)):
         return _take(form, known, refunds.offer_of(db.session(), known))
     look = look_at_bank(session_id)
@@ -49,6 +49,20 @@ def new(session_id: str) -> ResponseReturnValue:
 def _made_before(form: RefundForm) -> str | None:
     token = form.form_token.data
     return refunds.made_with(db.session(), token) if token else None
+
+
+def _to_refund(form: RefundForm, reference: str) -> ResponseReturnValue:
+    """A form makes one refund; whoever went back and changed it is told that this made no second one."""
+    made = db.session.scalars(select(Refund).where(Refund.reference == reference)).one()
+    if form.asks_for_another(made.amount_minor, made.currency, made.reason, made.comment):
+        flash(
+            _(
+                "This form had made the refund below already. What was changed in it since was not asked for, and "
+                "nothing more was sent. For another refund start from the session."
+            ),
+            "warn",
+        )
+    return redirect(url_for("refunds.show", reference=reference), 303)
 
 
 def _is_confirmed() -> bool:
@@ -155,7 +169,7 @@ def _take(form: RefundForm, payment_session: PaymentSession, offer: Offer) -> Re
     try:
         if _is_confirmed():
             reference = _request(session_id, token_text, order)
-            return redirect(url_for("refunds.show", reference=reference), 303)
+            return _to_refund(form, reference)
         token = refunds.open_form(desk(), token_text, person().id, session_id)
         amount_minor = refunds.check_order(offer, token, order)
     except RequestRefused as refusal:

@@ -464,3 +464,49 @@ def test_right_after_a_restore_nobody_is_offered_a_refund(operator: Browser, ref
     assert refund_desk.refunds(session_id) == []
     refund_desk.clock.advance(minutes=20)
     assert ask(session_id, **typed).status == 200
+
+
+# A form that has made its refund
+
+
+ALREADY = (
+    "This form had made the refund below already. What was changed in it since was not asked for, and nothing more "
+    "was sent. For another refund start from the session."
+)
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("changed", "confirm", "notices"),
+    [
+        ({}, "", []),
+        ({}, "yes", []),
+        ({"amount": "9.99"}, "", [ALREADY]),
+        ({"amount": "9.99"}, "yes", [ALREADY]),
+        ({"amount": "a lot"}, "yes", [ALREADY]),
+        ({"reason": "other"}, "yes", [ALREADY]),
+        ({"comment": "and shipping"}, "yes", [ALREADY]),
+        ({"kind": "full", "amount": ""}, "", []),
+    ],
+)
+def test_whoever_goes_back_and_changes_the_form_is_told_that_it_made_no_second_refund(
+    auth: Auth,
+    operator: Browser,
+    refund_desk: RefundDesk,
+    changed: dict[str, str],
+    confirm: str,
+    notices: list[str],
+) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    fields = {
+        "form_token": refund_desk.form(session_id, auth.person()),
+        "kind": "partial",
+        "amount": "10",
+        "reason": "duplicate_payment",
+        "comment": "",
+    }
+    first = operator.post(path_of(session_id), {**fields, "confirm": "yes"})
+    again = operator.post(path_of(session_id), {**fields, **changed, "confirm": confirm})
+    assert (again.status, again.location) == (303, first.location)
+    assert operator.page(str(again.location)).notices == notices
+    assert len(refund_desk.refunds(session_id)) == 1
