@@ -22,6 +22,7 @@ from dashboard.config import Config
 from dashboard.desk import Desk
 from dashboard.web import (
     access,
+    accounts,
     bank_seats,
     errors,
     formats,
@@ -136,7 +137,7 @@ def _add_parts(app: Flask, desk: Desk) -> None:
 
 
 def _add_pages(app: Flask) -> None:
-    for part in (people, overview, sessions, refunds, refund_form, review, live, journal, webhooks, health):
+    for part in (people, accounts, overview, sessions, refunds, refund_form, review, live, journal, webhooks, health):
         app.register_blueprint(part.bp)
     access.check_views(app)
 

@@ -4,11 +4,12 @@ import hashlib
 import math
 import secrets
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from dashboard import roles
@@ -30,6 +31,10 @@ _NOBODY = _hasher.hash("nobody has this password")
 
 class BadAccount(ValueError):
     """The account cannot be made or changed; str() says why in one line."""
+
+
+class LastAdmin(BadAccount):
+    """Without this account nobody could look after accounts any more."""
 
 
 class WrongSignIn(Exception):
@@ -113,6 +118,16 @@ def change_role(books: Books, email: str, role: str, *, actor: str) -> bool:
     return True
 
 
+def sign_out_everywhere(books: Books, email: str, *, actor: str) -> bool:
+    """End every open sign-in of an account; it may sign in anew. Raises BadAccount."""
+    with books.write() as tx:
+        person = _account(tx, email)
+        ended = _end_sign_ins(tx, person)
+        if ended:
+            tx.record(actor, "person:signed_out", f"person:{person.id}", email=person.email, ended=ended)
+    return ended > 0
+
+
 def _account(tx: WriteSession, email: str) -> Person:
     """The account, with all accounts locked: two at once must not each leave the other as the last admin."""
     query = select(Person).order_by(Person.id).with_for_update(key_share=True)
@@ -126,12 +141,18 @@ def _account(tx: WriteSession, email: str) -> Person:
 def _keep_an_admin(tx: WriteSession, person: Person) -> None:
     admins = tx.scalars(select(Person.id).where(Person.role == "admin", Person.disabled_at.is_(None))).all()
     if list(admins) == [person.id]:
-        raise BadAccount(f"{person.email} is the last admin who can sign in: make another one first")
+        raise LastAdmin(f"{person.email} is the last admin who can sign in: make another one first")
 
 
-def _end_sign_ins(tx: WriteSession, person: Person) -> None:
-    open_ones = (SignIn.person_id == person.id, SignIn.ended_at.is_(None))
-    tx.execute(update(SignIn).where(*open_ones).values(ended_at=tx.clock.now()))
+def _end_sign_ins(tx: WriteSession, person: Person) -> int:
+    now = tx.clock.now()
+    open_ones = (SignIn.person_id == person.id, *_is_open(now))
+    result: Any = tx.execute(update(SignIn).where(*open_ones).values(ended_at=now))
+    return int(result.rowcount)
+
+
+def _is_open(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    return SignIn.ended_at.is_(None), SignIn.started_at > now - LONGEST_SIGN_IN
 
 
 def _check_role(role: str) -> None:
@@ -153,6 +174,18 @@ def find(session: Session, email: str) -> Person | None:
 def everybody(session: Session) -> Sequence[Person]:
     """All accounts, by their addresses."""
     return session.scalars(select(Person).order_by(Person.email)).all()
+
+
+def open_sign_ins(session: Session, person_id: str, now: datetime) -> Sequence[SignIn]:
+    """The browsers in which somebody is signed in, the latest first."""
+    query = select(SignIn).where(SignIn.person_id == person_id, *_is_open(now))
+    return session.scalars(query.order_by(SignIn.started_at.desc())).all()
+
+
+def last_signed_in(session: Session) -> dict[str, datetime]:
+    """By account, when it was last signed in to, as far as that is still kept."""
+    query = select(SignIn.person_id, func.max(SignIn.started_at).label("started_at")).group_by(SignIn.person_id)
+    return {row.person_id: row.started_at for row in session.execute(query)}
 
 
 def sign_in(books: Books, email: str, password: str, address: str) -> str:
@@ -207,8 +240,7 @@ def signed_in(books: Books, token: str) -> Person | None:
         return session.scalars(
             query.where(
                 SignIn.token_digest == _digest(token),
-                SignIn.ended_at.is_(None),
-                SignIn.started_at > books.clock.now() - LONGEST_SIGN_IN,
+                *_is_open(books.clock.now()),
                 Person.disabled_at.is_(None),
             )
         ).one_or_none()

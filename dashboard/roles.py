@@ -5,6 +5,7 @@ SEE_JOURNAL = "journal:see"
 REQUEST_REFUND = "refund:request"
 CANCEL_REFUND = "refund:cancel"
 RESOLVE = "review:resolve"
+MANAGE_PEOPLE = "people:manage"
 
 _VIEWER = frozenset({SEE, SEE_JOURNAL})
 _OPERATOR = _VIEWER | {REQUEST_REFUND, CANCEL_REFUND, RESOLVE}
@@ -13,7 +14,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "viewer": _VIEWER,
     "operator": _OPERATOR,
     "approver": _OPERATOR,
-    "admin": _OPERATOR,
+    "admin": _OPERATOR | {MANAGE_PEOPLE},
 }
 
 ROLES = tuple(PERMISSIONS)

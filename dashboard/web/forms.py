@@ -41,6 +41,17 @@ class SignInForm(FlaskForm):  # type: ignore[misc]
     next = HiddenField()
 
 
+class RoleForm(FlaskForm):  # type: ignore[misc]
+    """What somebody may do."""
+
+    role = SelectField(
+        _l("Role"),
+        choices=[SelectChoice(role, role_name) for role, role_name in wording.ROLES.items()],
+        validate_choice=False,
+        validators=_one_of(tuple(wording.ROLES), _l("Choose a role.")),
+    )
+
+
 class DecisionForm(FlaskForm):  # type: ignore[misc]
     """Why somebody agrees with what was proposed, or takes it back; nothing has to be said."""
 

@@ -17,6 +17,13 @@ REASONS: Mapping[str, LazyString] = {
     "other": _l("Other"),
 }
 
+ROLES: Mapping[str, LazyString] = {
+    "viewer": _l("Viewer: looks"),
+    "operator": _l("Operator: also refunds, undoes and decides with somebody else"),
+    "approver": _l("Approver: the same as an operator"),
+    "admin": _l("Admin: also looks after accounts"),
+}
+
 # Code -> its name, what it says, and what to do. The README's runbook has the same names.
 Words = tuple[LazyString, LazyString, LazyString]
 

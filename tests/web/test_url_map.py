@@ -58,6 +58,7 @@ def targets(app: Flask, refund_desk: RefundDesk) -> list[Target]:
         "resolution_id": str(reviews.propose(refund_desk, refund, reviews.THAT_ONE, elsewhere.bank_id)),
         "name": anomalies.name_of(reviews.odd_fact_of(refund_desk, refund)),
         "filename": "app.css",
+        "person_id": refund_desk.person("viewer", "somebody@desk.test").id,
     }
     rules = list(app.url_map.iter_rules())
     with app.test_request_context():

@@ -1,0 +1,110 @@
+"""Who may sign in, and as what: for those who look after accounts."""
+
+from collections.abc import Callable
+
+from flask import Blueprint, abort, flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from dashboard import people, roles
+from dashboard.db import db
+from dashboard.models import Person
+from dashboard.web.access import desk, needs, person, visitor
+from dashboard.web.forms import RoleForm
+
+bp = Blueprint("accounts", __name__, url_prefix="/people")
+
+
+@bp.get("/")
+@needs(roles.MANAGE_PEOPLE)
+def index() -> ResponseReturnValue:
+    return render_template(
+        "people/index.html",
+        people=people.everybody(db.session()),
+        last_signed_in=people.last_signed_in(db.session()),
+    )
+
+
+@bp.get("/<person_id>")
+@needs(roles.MANAGE_PEOPLE)
+def show(person_id: str) -> ResponseReturnValue:
+    account = _account(person_id)
+    return _page(account, RoleForm(formdata=None, role=account.role))
+
+
+@bp.post("/<person_id>/role")
+@needs(roles.MANAGE_PEOPLE)
+def change_role(person_id: str) -> ResponseReturnValue:
+    account, form = _account(person_id), RoleForm()
+    if not form.validate_on_submit():
+        return _page(account, form), 422
+    role = form.role.data or ""
+    return _change(
+        account,
+        lambda: people.change_role(desk(), account.email, role, actor=person().email),
+        _("%(person)s has another role now, and has to sign in again.", person=account.email),
+    )
+
+
+@bp.post("/<person_id>/disable")
+@needs(roles.MANAGE_PEOPLE)
+def disable(person_id: str) -> ResponseReturnValue:
+    account = _account(person_id)
+    return _change(
+        account,
+        lambda: people.disable(desk(), account.email, actor=person().email),
+        _("%(person)s is signed out everywhere and cannot sign in any more.", person=account.email),
+    )
+
+
+@bp.post("/<person_id>/enable")
+@needs(roles.MANAGE_PEOPLE)
+def enable(person_id: str) -> ResponseReturnValue:
+    account = _account(person_id)
+    return _change(
+        account,
+        lambda: people.enable(desk(), account.email, actor=person().email),
+        _("%(person)s can sign in again.", person=account.email),
+    )
+
+
+@bp.post("/<person_id>/sign-out")
+@needs(roles.MANAGE_PEOPLE)
+def sign_out(person_id: str) -> ResponseReturnValue:
+    account = _account(person_id)
+    return _change(
+        account,
+        lambda: people.sign_out_everywhere(desk(), account.email, actor=person().email),
+        _("%(person)s is signed out everywhere.", person=account.email),
+    )
+
+
+def _account(person_id: str) -> Person:
+    found = db.session.get(Person, person_id)
+    if found is None:
+        abort(404, _("There is no such account."))
+    return found
+
+
+def _change(account: Person, change: Callable[[], bool], done: str) -> ResponseReturnValue:
+    """Do it, say so, and show the account as it is then."""
+    is_self, address = account.id == visitor().person.id, url_for("accounts.show", person_id=account.id)
+    db.session.rollback()
+    try:
+        is_changed = change()
+    except people.LastAdmin:
+        flash(_("Nothing was changed: nobody else could look after accounts. Make somebody an admin first."), "bad")
+        return redirect(address, 303)
+    flash(done if is_changed else _("It was so already: nothing was changed."), "ok" if is_changed else "info")
+    return redirect(url_for("people.login") if is_self and is_changed else address, 303)
+
+
+def _page(account: Person, form: RoleForm) -> str:
+    now = desk().clock.now()
+    return render_template(
+        "people/person.html",
+        account=account,
+        form=form,
+        sign_ins=people.open_sign_ins(db.session(), account.id, now),
+        is_self=account.id == person().id,
+    )
