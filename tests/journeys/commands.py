@@ -19,6 +19,7 @@ PASSWORD = "a password of the tests"
 OPERATOR = "operator@demo.test"
 APPROVER = "approver@demo.test"
 VIEWER = "viewer@demo.test"
+ADMIN = "admin@demo.test"
 READY_WITHIN_S = 60.0
 PATIENCE_S = 30.0
 _OURS = ("DASHBOARD_", "BANK131_")

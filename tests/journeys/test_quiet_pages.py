@@ -3,7 +3,7 @@
 from playwright.sync_api import Page, expect
 
 from tests.journeys import steps
-from tests.journeys.commands import OPERATOR, Installation
+from tests.journeys.commands import ADMIN, OPERATOR, PASSWORD, Installation
 from tests.journeys.windows import Windows
 
 
@@ -31,6 +31,18 @@ def test_every_page_family(demo: Installation, windows: Windows) -> None:
     for path in paths:
         page.goto(path, wait_until="networkidle" if page.locator("[data-live-url]").count() == 0 else "load")
         expect(page.locator("h1").first).to_be_visible()
+
+
+def test_looking_after_accounts_on_a_wide_and_a_narrow_page(demo: Installation, windows: Windows) -> None:
+    demo.run("user", "add", "looked-after@demo.test", "--role", "viewer", "--password-stdin", stdin=PASSWORD + "\n")
+    page = windows.of(demo, ADMIN)
+    for width in (1440, 390):
+        page.set_viewport_size({"width": width, "height": 844})
+        page.goto("/people/")
+        page.get_by_role("link", name="looked-after@demo.test").click()
+        for act in ("Disable the account", "Enable the account", "Sign out everywhere", "Change the role"):
+            page.get_by_role("button", name=act).click()
+            expect(page.locator(".notice")).to_have_count(1)
 
 
 def test_samples_of_every_kind_of_payment(demo: Installation, windows: Windows) -> None:
