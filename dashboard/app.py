@@ -104,7 +104,7 @@ def create_app(
         desk = create_desk(config, db.db.engine, clock=clock, new_id=new_id, transport=transport)
     app.extensions["desk"] = desk
     _add_parts(app, desk)
-    _add_pages(app)
+    add_pages(app)
     app.before_request(_refuse_null_characters)
     app.after_request(_harden)
     app.after_request(_close_with_answer)
@@ -136,7 +136,8 @@ def _add_parts(app: Flask, desk: Desk) -> None:
     review.init_app(app)
 
 
-def _add_pages(app: Flask) -> None:
+def add_pages(app: Flask) -> None:
+    """Every address of the app."""
     for part in (people, accounts, overview, sessions, refunds, refund_form, review, live, journal, webhooks, health):
         app.register_blueprint(part.bp)
     access.check_views(app)
