@@ -94,7 +94,11 @@ _ACCOUNTS = (
     without(
         "a changed account is signed out",
         "whoever was disabled goes on with the page that is open",
-        Edit(PEOPLE, "    tx.execute(update(SignIn).where(*open_ones).values(ended_at=tx.clock.now()))\n", ""),
+        Edit(
+            PEOPLE,
+            "    result: Any = tx.execute(update(SignIn).where(*open_ones).values(ended_at=now))\n",
+            "    result: Any = tx.execute(update(SignIn).where(*open_ones).values(started_at=SignIn.started_at))\n",
+        ),
         f"{ACCOUNTS}::test_it_ends_the_sign_ins_is_on_record_and_happens_once",
     ),
     without(
