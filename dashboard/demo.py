@@ -127,7 +127,7 @@ def _prepare_database(config: Config, password: str) -> None:
                 known = people.find(session, email)
             if known is None:
                 people.add(desk, email, role, password, actor="demo")
-            else:
+            elif not people.is_password_of(known, password):
                 people.set_password(desk, email, password, actor="demo")
     finally:
         engine.dispose()

@@ -9,7 +9,7 @@ from flask_babel import gettext as _
 from dashboard import people, roles
 from dashboard.db import db
 from dashboard.models import Person
-from dashboard.web.access import desk, needs, person, visitor
+from dashboard.web.access import desk, needs, person
 from dashboard.web.forms import RoleForm
 
 bp = Blueprint("accounts", __name__, url_prefix="/people")
@@ -88,7 +88,7 @@ def _account(person_id: str) -> Person:
 
 def _change(account: Person, change: Callable[[], bool], done: str) -> ResponseReturnValue:
     """Do it, say so, and show the account as it is then."""
-    is_self, address = account.id == visitor().person.id, url_for("accounts.show", person_id=account.id)
+    is_self, address = account.id == person().id, url_for("accounts.show", person_id=account.id)
     db.session.rollback()
     try:
         is_changed = change()
