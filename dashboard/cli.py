@@ -24,6 +24,7 @@ from dashboard import (
     health,
     migrations,
     own_bank,
+    passwords,
     people,
     replay,
     restore,
@@ -163,7 +164,7 @@ def demo_command(port: int, bank_port: int, data: Path, fresh: bool, password: s
         )
     except BadSettings as bad:
         _fail(*bad.problems)
-    except (demo.CannotStart, people.BadAccount) as problem:
+    except (demo.CannotStart, people.BadAccount, passwords.BadPassword) as problem:
         _fail(str(problem))
     else:
         sys.exit(code)
@@ -313,7 +314,7 @@ def user_add(email: str, role: str, password_stdin: bool) -> None:
     with _books(changes=True) as books:
         try:
             people.add(books, email, role, _password(from_stdin=password_stdin), actor=ACTOR)
-        except people.BadAccount as problem:
+        except (people.BadAccount, passwords.BadPassword) as problem:
             _fail(f"No account was made: {problem}.")
     click.echo(f"{email} can sign in as {role}.")
 
@@ -364,7 +365,7 @@ def _change_account(change: Callable[..., bool], done: str) -> None:
     with _books(changes=True) as books:
         try:
             is_changed = change(books, actor=ACTOR)
-        except people.BadAccount as problem:
+        except (people.BadAccount, passwords.BadPassword) as problem:
             _fail(f"Nothing was changed: {problem}.")
     click.echo(done if is_changed else "It was so already: nothing was changed.")
 

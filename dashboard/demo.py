@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from dashboard import db, migrations, own_bank, people, server
+from dashboard import db, migrations, own_bank, passwords, people, server
 from dashboard.app import create_desk
 from dashboard.config import SETTINGS, Config, read_config
 from dashboard.desk import journal_key
@@ -127,7 +127,7 @@ def _prepare_database(config: Config, password: str) -> None:
                 known = people.find(session, email)
             if known is None:
                 people.add(desk, email, role, password, actor="demo")
-            elif not people.is_password_of(known, password):
+            elif not passwords.fits(password, known.password_hash):
                 people.set_password(desk, email, password, actor="demo")
     finally:
         engine.dispose()

@@ -10,7 +10,7 @@ from flask import Flask, abort, current_app, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import LoginManager, current_user
 
-from dashboard import people, roles
+from dashboard import roles, sign_ins
 from dashboard.desk import Desk
 from dashboard.models import Person
 
@@ -80,7 +80,7 @@ def init_app(app: Flask) -> None:
 
 
 def _load(token: str) -> Visitor | None:
-    found = people.signed_in(desk(), token)
+    found = sign_ins.whose(desk(), token)
     return Visitor(found, token) if found else None
 
 

@@ -6,7 +6,7 @@ from flask import Blueprint, abort, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from dashboard import people, roles
+from dashboard import people, roles, sign_ins
 from dashboard.db import db
 from dashboard.models import Person
 from dashboard.web.access import desk, needs, person
@@ -21,7 +21,7 @@ def index() -> ResponseReturnValue:
     return render_template(
         "people/index.html",
         people=people.everybody(db.session()),
-        last_signed_in=people.last_signed_in(db.session()),
+        last_signed_in=sign_ins.last_started(db.session()),
     )
 
 
@@ -105,6 +105,6 @@ def _page(account: Person, form: RoleForm) -> str:
         "people/person.html",
         account=account,
         form=form,
-        sign_ins=people.open_sign_ins(db.session(), account.id, now),
+        sign_ins=sign_ins.open_ones(db.session(), account.id, now),
         is_self=account.id == person().id,
     )

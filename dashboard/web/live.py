@@ -18,7 +18,7 @@ from flask_babel import get_locale
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from dashboard import health, history, journal, people, roles
+from dashboard import health, history, journal, roles, sign_ins
 from dashboard.db import db
 from dashboard.desk import Desk
 from dashboard.history import Filters, Row
@@ -144,7 +144,7 @@ def _teller() -> Teller:
 def _cursor() -> int:
     """Where to go on: after a break at the last event's id, at first at the page's own position."""
     text = request.headers.get("Last-Event-ID") or request.args.get("since") or ""
-    if text.isdecimal() and len(text) < 19:
+    if text.isascii() and text.isdecimal() and len(text) < 19:
         return int(text)
     return journal.head_seq(db.session())
 
@@ -165,7 +165,7 @@ def _events(tell: Teller, cursor: int, token: str) -> Iterator[str]:
         cursor = news.cursor
         yield _event("freshness", {"webhook_age_s": age_s}, cursor)
         watch.wait_beyond(cursor, HEARTBEAT_S)
-        if people.signed_in(the_desk, token) is None:
+        if sign_ins.whose(the_desk, token) is None:
             yield _event("reload", {})
             return
 

@@ -6,7 +6,7 @@ from flask_babel import gettext as _
 from flask_babel import ngettext
 from flask_login import current_user, login_user, logout_user
 
-from dashboard import people
+from dashboard import guessing, sign_ins, signing_in
 from dashboard.web.access import Visitor, any_role, desk, public, safe_target, visitor
 from dashboard.web.forms import SignInForm
 
@@ -27,11 +27,11 @@ def login() -> ResponseReturnValue:
 
 def _sign_in(form: SignInForm, target: str) -> ResponseReturnValue:
     try:
-        token = people.sign_in(desk(), form.email.data or "", form.password.data or "", request.remote_addr or "")
-    except people.WrongSignIn:
+        token = signing_in.sign_in(desk(), form.email.data or "", form.password.data or "", request.remote_addr or "")
+    except signing_in.WrongSignIn:
         form.form_errors = [_("The e-mail address or the password is not right.")]
         return render_template("login.html", form=form), 422
-    except people.TooManyAttempts as problem:
+    except guessing.TooManyAttempts as problem:
         minutes = -(-problem.retry_after_s // 60)
         form.form_errors = [
             ngettext(
@@ -42,8 +42,8 @@ def _sign_in(form: SignInForm, target: str) -> ResponseReturnValue:
         ]
         return render_template("login.html", form=form), 429, {"Retry-After": str(problem.retry_after_s)}
     if current_user.is_authenticated:
-        people.sign_out(desk(), visitor().token)
-    person = people.signed_in(desk(), token)
+        sign_ins.end(desk(), visitor().token)
+    person = sign_ins.whose(desk(), token)
     if person is not None:
         login_user(Visitor(person, token))
     return redirect(target, 303)
@@ -52,6 +52,6 @@ def _sign_in(form: SignInForm, target: str) -> ResponseReturnValue:
 @bp.post("/logout")
 @any_role
 def logout() -> ResponseReturnValue:
-    people.sign_out(desk(), visitor().token)
+    sign_ins.end(desk(), visitor().token)
     logout_user()
     return redirect(url_for("people.login"), 303)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from dashboard import db, doctor, people
+from dashboard import db, doctor, people, signing_in
 from dashboard.config import Config
 from dashboard.models import WorkerBeat
 from tests.bench.command_line import run, set_to
@@ -335,7 +335,7 @@ def test_accounts_are_changed_and_listed(refund_desk: RefundDesk, monkeypatch: p
     assert run("user", "list").output == f"{EMAIL}  viewer  disabled\nroot@desk.test  admin  enabled\n"
     assert run("user", "enable", EMAIL).output.splitlines()[1:] == [f"{EMAIL} can sign in again."]
     assert run("user", "enable", EMAIL).output.splitlines()[1:] == ["It was so already: nothing was changed."]
-    assert people.sign_in(desk, EMAIL, "another password", "127.0.0.1")
+    assert signing_in.sign_in(desk, EMAIL, "another password", "127.0.0.1")
 
 
 @on_sqlite

@@ -39,7 +39,11 @@ ORDER = (
     "sending",
     "resolutions",
     "webhook_inbox",
+    "passwords",
+    "guessing",
+    "sign_ins",
     "people",
+    "signing_in",
     "history",
     "review_queue",
     "session_index",
@@ -52,7 +56,7 @@ ORDER = (
     "doctor",
     "cli",
 )
-OURS_ALONE = ORDER[ORDER.index("config") : ORDER.index("people")]
+OURS_ALONE = ORDER[ORDER.index("config") : ORDER.index("passwords")]
 SANDBOX_MAY_USE = {"clock", "money", "bank131.signature"}
 BANK131_MAY_USE = {"money"}
 

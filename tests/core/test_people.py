@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from dashboard import people
+from dashboard import passwords, people, sign_ins, signing_in
 from dashboard.desk import Desk
 from tests.bench.blocked import wait_until_blocked
 from tests.bench.databases import on_postgresql, on_sqlite
@@ -38,38 +38,38 @@ def test_it_ends_the_sign_ins_is_on_record_and_happens_once(refund_desk: RefundD
     desk = refund_desk.desk
     for email in (ANNA, BORIS):
         refund_desk.person(email=email)
-    tokens = [people.sign_in(desk, email, PASSWORD, ADDRESS) for email in (ANNA, BORIS)]
+    tokens = [signing_in.sign_in(desk, email, PASSWORD, ADDRESS) for email in (ANNA, BORIS)]
     assert VERBS[what](desk, ANNA.upper())
     assert not VERBS[what](desk, ANNA)
     details = {"disabled": {"email": ANNA}, "role_changed": {"email": ANNA, "was": "operator", "now": "viewer"}}
     assert told(refund_desk, ANNA) == [(f"person:{what}", details.get(what, {}))]
-    assert people.signed_in(desk, tokens[0]) is None
-    assert people.signed_in(desk, tokens[1]) is not None
+    assert sign_ins.whose(desk, tokens[0]) is None
+    assert sign_ins.whose(desk, tokens[1]) is not None
 
 
 @pytest.mark.parametrize("password", [PASSWORD, "another password"])
 def test_a_password_set_ends_the_sign_ins_though_it_is_the_same(refund_desk: RefundDesk, password: str) -> None:
     desk = refund_desk.desk
     refund_desk.person(email=ANNA)
-    token = people.sign_in(desk, ANNA, PASSWORD, ADDRESS)
+    token = signing_in.sign_in(desk, ANNA, PASSWORD, ADDRESS)
     people.set_password(desk, ANNA, password, actor=BY)
-    assert people.signed_in(desk, token) is None
-    assert people.signed_in(desk, people.sign_in(desk, ANNA, password, ADDRESS)) is not None
+    assert sign_ins.whose(desk, token) is None
+    assert sign_ins.whose(desk, signing_in.sign_in(desk, ANNA, password, ADDRESS)) is not None
     assert told(refund_desk, ANNA) == [("person:password_set", {})]
 
 
 def test_who_is_disabled_cannot_sign_in_before_being_enabled_again(refund_desk: RefundDesk) -> None:
     desk = refund_desk.desk
     refund_desk.person(email=ANNA)
-    token = people.sign_in(desk, ANNA, PASSWORD, ADDRESS)
+    token = signing_in.sign_in(desk, ANNA, PASSWORD, ADDRESS)
     assert not people.enable(desk, ANNA, actor=BY)
     people.disable(desk, ANNA, actor=BY)
-    with pytest.raises(people.WrongSignIn):
-        people.sign_in(desk, ANNA, PASSWORD, ADDRESS)
+    with pytest.raises(signing_in.WrongSignIn):
+        signing_in.sign_in(desk, ANNA, PASSWORD, ADDRESS)
     assert people.enable(desk, ANNA, actor=BY)
     assert not people.enable(desk, ANNA, actor=BY)
-    assert people.signed_in(desk, token) is None, "the old sign-in stays ended"
-    assert people.signed_in(desk, people.sign_in(desk, ANNA, PASSWORD, ADDRESS)) is not None
+    assert sign_ins.whose(desk, token) is None, "the old sign-in stays ended"
+    assert sign_ins.whose(desk, signing_in.sign_in(desk, ANNA, PASSWORD, ADDRESS)) is not None
     assert [action for action, _ in told(refund_desk, ANNA)] == ["person:disabled", "person:enabled"]
 
 
@@ -113,6 +113,6 @@ def test_an_unknown_role_and_a_short_password_change_nothing(refund_desk: Refund
     refund_desk.person(email=ANNA)
     with pytest.raises(people.BadAccount, match="is no role"):
         people.change_role(refund_desk.desk, ANNA, "boss", actor=BY)
-    with pytest.raises(people.BadAccount, match="needs 10 to 1000 characters"):
+    with pytest.raises(passwords.BadPassword, match="needs 10 to 1000 characters"):
         people.set_password(refund_desk.desk, ANNA, "short", actor=BY)
     assert told(refund_desk, ANNA) == []

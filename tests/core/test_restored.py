@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import event, select, update
 
-from dashboard import cli, pauses, people, resolutions, restore, sending
+from dashboard import cli, pauses, resolutions, restore, sending, sign_ins, signing_in
 from dashboard.models import Installation, PaymentSession
 from dashboard.refunds import CannotCancel, RequestRefused
 from tests.bench.command_line import set_to
@@ -263,11 +263,11 @@ def test_an_unknown_one_waits_for_that_too(refund_desk: RefundDesk) -> None:
 def test_whoever_signed_out_after_the_backup_is_not_signed_in_again(refund_desk: RefundDesk) -> None:
     """Nor is anybody whose account or password was changed since."""
     refund_desk.person()
-    token = people.sign_in(refund_desk.desk, "operator@desk.test", PASSWORD, "127.0.0.1")
-    roll_back(refund_desk, lambda: people.sign_out(refund_desk.desk, token))
-    assert people.signed_in(refund_desk.desk, token) is None
-    again = people.sign_in(refund_desk.desk, "operator@desk.test", PASSWORD, "127.0.0.1")
-    assert people.signed_in(refund_desk.desk, again) is not None
+    token = signing_in.sign_in(refund_desk.desk, "operator@desk.test", PASSWORD, "127.0.0.1")
+    roll_back(refund_desk, lambda: sign_ins.end(refund_desk.desk, token))
+    assert sign_ins.whose(refund_desk.desk, token) is None
+    again = signing_in.sign_in(refund_desk.desk, "operator@desk.test", PASSWORD, "127.0.0.1")
+    assert sign_ins.whose(refund_desk.desk, again) is not None
 
 
 # Sending stays paused

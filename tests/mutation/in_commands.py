@@ -95,7 +95,7 @@ _ACCOUNTS = (
         "a changed account is signed out",
         "whoever was disabled goes on with the page that is open",
         Edit(
-            PEOPLE,
+            "dashboard/sign_ins.py",
             "    result: Any = tx.execute(update(SignIn).where(*open_ones).values(ended_at=now))\n",
             "    result: Any = tx.execute(update(SignIn).where(*open_ones).values(started_at=SignIn.started_at))\n",
         ),

@@ -10,7 +10,7 @@ from flask.testing import FlaskCliRunner
 from jinja2 import BytecodeCache, FileSystemBytecodeCache
 
 from dashboard import app as web_app
-from dashboard import people
+from dashboard import passwords, sign_ins
 from dashboard.app import create_app
 from dashboard.config import Config
 from dashboard.db import db
@@ -33,7 +33,7 @@ READ_KEY = functools.cache(web_app.load_private_key)
 def _quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """A password's hash says itself how much work checking it is: little, in tests."""
     monkeypatch.setattr(bench, "hash_of", QUICK_HASH)
-    monkeypatch.setattr(people, "_NOBODY", NOBODY)
+    monkeypatch.setattr(passwords, "_NOBODY", NOBODY)
 
 
 @pytest.fixture(autouse=True)
@@ -94,7 +94,10 @@ class Auth:
     def login(self, role: str = "operator", email: str = "") -> Browser:
         """A browser in which somebody of this role has signed in, by a short cut past the form."""
         browser, person = Browser(self._app), self.person(role, email)
-        browser.be(people._start_sign_in(self._refund_desk.desk, person, "127.0.0.1", {f"account:{person.email}": 1}))
+        with self._refund_desk.desk.write() as tx:
+            token = sign_ins.start(tx, person)
+            tx.record(person.email, "login:succeeded", f"person:{person.id}", address="127.0.0.1")
+        browser.be(token)
         return browser
 
 

@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
-from dashboard import people
+from dashboard import guessing, people
 from dashboard.models import SignIn, SignInFailure
 from dashboard.web.access import safe_target
 from tests.bench.databases import on_sqlite
@@ -202,7 +202,7 @@ def test_a_right_password_forgives_the_wrong_ones(client: Browser, auth: Auth) -
 
 @on_sqlite
 def test_one_address_cannot_try_many_accounts(client: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(people, "ADDRESS_FAILURES", 3)
+    monkeypatch.setattr(guessing, "ADDRESS_FAILURES", 3)
     for number in range(3):
         assert client.sign_in(f"{number}@desk.test", "wrong password").status == 422
     assert client.sign_in("4@desk.test", "wrong password").status == 429

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from dashboard import people, restore
+from dashboard import restore, signing_in
 from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import PASSWORD, RefundDesk
 from tests.bench.wire import REFUND, STATUS, edited, error, lose_request, refuse_connection
@@ -451,7 +451,7 @@ def test_right_after_a_restore_nobody_is_offered_a_refund(operator: Browser, ref
     path = path_of(session_id)
     fields = operator.page(path).form(path).fields
     restore.after_restore(refund_desk.desk, "command line")
-    operator.be(people.sign_in(refund_desk.desk, "operator@desk.test", PASSWORD, "127.0.0.1"))
+    operator.be(signing_in.sign_in(refund_desk.desk, "operator@desk.test", PASSWORD, "127.0.0.1"))
     del fields["csrf_token"]
     early = operator.get(path)
     assert early.status == 409
