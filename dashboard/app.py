@@ -23,11 +23,13 @@ from dashboard.desk import Desk
 from dashboard.web import (
     access,
     accounts,
+    approvals,
     bank_seats,
     errors,
     formats,
     health,
     journal,
+    limits,
     live,
     overview,
     people,
@@ -134,11 +136,27 @@ def _add_parts(app: Flask, desk: Desk) -> None:
     live.init_app(app, desk)
     bank_seats.init_app(app, desk.config)
     review.init_app(app)
+    approvals.init_app(app)
 
 
 def add_pages(app: Flask) -> None:
     """Every address of the app."""
-    for part in (people, accounts, overview, sessions, refunds, refund_form, review, live, journal, webhooks, health):
+    parts = (
+        people,
+        accounts,
+        overview,
+        sessions,
+        refunds,
+        refund_form,
+        approvals,
+        limits,
+        review,
+        live,
+        journal,
+        webhooks,
+        health,
+    )
+    for part in parts:
         app.register_blueprint(part.bp)
     access.check_views(app)
 

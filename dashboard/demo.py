@@ -7,15 +7,17 @@ from collections.abc import Callable, Mapping
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from dashboard import db, migrations, own_bank, passwords, people, server
+from dashboard import db, limits, migrations, own_bank, passwords, people, server
 from dashboard.app import create_desk
 from dashboard.config import SETTINGS, Config, read_config
-from dashboard.desk import journal_key
+from dashboard.desk import Desk, journal_key
+from dashboard.limit_rules import Limit
 from dashboard.sandbox.keys import SandboxKeys, prepare_data_dir
 
 HOST = "127.0.0.1"
 PASSWORD = "refund-desk-demo"  # noqa: S105 (a demo's, printed on the screen)
 ANSWERS_WITHIN_S = 0.5
+AT_ONCE_UP_TO_MINOR = 10_000_00
 PEOPLE = {
     "viewer@demo.test": "viewer",
     "operator@demo.test": "operator",
@@ -122,6 +124,7 @@ def _prepare_database(config: Config, password: str) -> None:
         migrations.upgrade(engine, journal_key(config))
         desk = create_desk(config, engine)
         own_bank.rename(desk, "demo", desk.bank.url, desk.bank.project, is_sure=True)
+        _set_limits(desk)
         for email, role in PEOPLE.items():
             with desk.read() as session:
                 known = people.find(session, email)
@@ -131,6 +134,14 @@ def _prepare_database(config: Config, password: str) -> None:
                 people.set_password(desk, email, password, actor="demo")
     finally:
         engine.dispose()
+
+
+def _set_limits(desk: Desk) -> None:
+    """Only at the first start: what is set or removed later stays so."""
+    with desk.read() as session:
+        is_new = not people.everybody(session)
+    if is_new:
+        limits.put(desk, "rub", Limit(at_once_up_to_minor=AT_ONCE_UP_TO_MINOR), actor="demo")
 
 
 def _answers(port: int, path: str) -> bool:

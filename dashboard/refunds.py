@@ -11,12 +11,12 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from dashboard import form_token, ledger, own_bank, reads, refund_rules, restore, search
+from dashboard import form_token, ledger, limit_rules, limits, own_bank, reads, refund_rules, restore, search
 from dashboard.bank131.client import refund_body
 from dashboard.bank131.objects import Amount
 from dashboard.desk import Desk
 from dashboard.journal import WriteSession
-from dashboard.models import PaymentSession, Person, Refund
+from dashboard.models import Approval, PaymentSession, Person, Refund
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,10 @@ class RefundOrder:
 
 class RequestRefused(Exception):
     """The refund was not made. `code`: `forged_form`, `not_whole`, `unknown_open`, `nothing_left`, `outdated`,
-    `too_much`, `cannot_replace`, `just_restored`, `other_bank` (the books were moved to another one since the start).
+    `too_much`, `not_allowed` (above what anybody may send), `cannot_replace`, `just_restored`, `other_bank` (the books
+    were moved to another one since the start).
 
-    `left_minor` is what can still be refunded; `just_restored` holds until `since`.
+    `left_minor` is what can still be refunded, of `not_allowed` what may be; `just_restored` holds until `since`.
     """
 
     def __init__(self, code: str, left_minor: int = 0, since: datetime | None = None) -> None:
@@ -129,6 +130,14 @@ def check_order(offer: Offer, token: form_token.FormToken, order: RefundOrder) -
     return amount_minor
 
 
+def check_limits(session: Session, desk: Desk, person: Person, currency: str, amount_minor: int) -> bool:
+    """Whether somebody else has to approve a refund that this person asks for now. Raises RequestRefused."""
+    verdict = limits.verdict(session, person.id, currency, amount_minor, desk.clock.now())
+    if verdict == limit_rules.NOT_ALLOWED:
+        raise RequestRefused("not_allowed", limits.of_currency(session, currency).approved_up_to_minor or 0)
+    return verdict == limit_rules.NEEDS_APPROVAL
+
+
 def open_form(desk: Desk, token_text: str, person_id: str, session_id: str) -> form_token.FormToken:
     """The form behind a token, if it is this person's for this session. Raises RequestRefused."""
     try:
@@ -143,7 +152,8 @@ def open_form(desk: Desk, token_text: str, person_id: str, session_id: str) -> f
 def request(desk: Desk, person: Person, session_id: str, token_text: str, order: RefundOrder) -> str:
     """Make a refund and answer with its reference; a form used before answers with the refund it made.
 
-    The worker sends it once the time for undoing is over. Raises RequestRefused, BankError.
+    The worker sends it once the time for undoing is over, or somebody else has to approve it first. Raises
+    RequestRefused, BankError.
     """
     token = open_form(desk, token_text, person.id, session_id)
     with desk.read() as session:
@@ -169,8 +179,11 @@ def request(desk: Desk, person: Person, session_id: str, token_text: str, order:
         offer = _offer(tx, payment_session, of_session)
         amount_minor = check_order(offer, token, order)
         replaced = _replaced(of_session, order.replaces, offer.refundable_minor)
+        limits.lock_day_of(tx, person.id)
+        needs_approval = check_limits(tx, desk, person, offer.currency, amount_minor)
         _hold(tx, payment_session, amount_minor)
-        refund = _insert(tx, desk, person, payment_session, offer, amount_minor, token_text, order)
+        weighed = _Weighed(amount_minor, offer.currency, order.kind == "full" and offer.in_full, needs_approval)
+        refund = _insert(tx, desk, person, payment_session.id, weighed, token_text, order)
         if replaced is not None:
             refund.replaces_id = replaced.id
             tx.record(person.email, "refund:replaced", ledger.subject_of(replaced), by=refund.reference)
@@ -217,47 +230,69 @@ def _hold(tx: WriteSession, payment_session: PaymentSession, amount_minor: int) 
     tx.refresh(payment_session)
 
 
+@dataclass(frozen=True)
+class _Weighed:
+    """What an order has become beside its session and the limits."""
+
+    amount_minor: int
+    currency: str
+    in_full: bool
+    needs_approval: bool
+
+
 def _insert(
     tx: WriteSession,
     desk: Desk,
     person: Person,
-    payment_session: PaymentSession,
-    offer: Offer,
-    amount_minor: int,
+    session_id: str,
+    weighed: _Weighed,
     token_text: str,
     order: RefundOrder,
 ) -> Refund:
     reference, now = desk.new_id(), desk.clock.now()
-    in_full = order.kind == "full" and offer.in_full
-    amount = None if in_full else Amount(amount_minor, offer.currency)
+    amount = None if weighed.in_full else Amount(weighed.amount_minor, weighed.currency)
+    send_at = None if weighed.needs_approval else now + desk.config.undo
     refund = Refund(
         reference=reference,
-        session_id=payment_session.id,
+        session_id=session_id,
         origin="here",
-        state=refund_rules.QUEUED,
+        state=refund_rules.AWAITING_APPROVAL if weighed.needs_approval else refund_rules.QUEUED,
         review="",
         counts=True,
         contradicted=False,
-        amount_minor=amount_minor,
-        currency=offer.currency,
-        in_full=in_full,
+        amount_minor=weighed.amount_minor,
+        currency=weighed.currency,
+        in_full=weighed.in_full,
         asked_at=now,
         asked_by_id=person.id,
         reason=order.reason,
         comment=order.comment,
         form_token=token_text,
-        body=refund_body(payment_session.id, amount, reference),
+        body=refund_body(session_id, amount, reference),
         bank_url=desk.bank.url,
         project=desk.bank.project,
-        undo_until=now + desk.config.undo,
-        next_send_at=now + desk.config.undo,
+        undo_until=send_at,
+        next_send_at=send_at,
         send_failures=0,
     )
     tx.add(refund)
     tx.flush()
+    if weighed.needs_approval:
+        tx.add(_undecided(refund))
     _record_request(tx, person, refund, {"replaces": order.replaces} if order.replaces else {})
-    search.keep_terms(tx, payment_session.id, (reference, order.comment), refund.id)
+    search.keep_terms(tx, session_id, (reference, order.comment), refund.id)
     return refund
+
+
+def _undecided(refund: Refund) -> Approval:
+    """What a second person's word will be of, and of nothing else."""
+    return Approval(
+        refund_id=refund.id,
+        session_id=refund.session_id,
+        amount_minor=refund.amount_minor,
+        currency=refund.currency,
+        asked_by_id=refund.asked_by_id,
+    )
 
 
 def _record_request(tx: WriteSession, person: Person, refund: Refund, more: dict[str, str]) -> None:

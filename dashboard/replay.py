@@ -16,12 +16,24 @@ from sqlalchemy.orm import Session, aliased
 
 from dashboard import journal, refund_rules
 from dashboard.journal import canonical
-from dashboard.models import Anomaly, Attempt, Installation, JournalEntry, PaymentSession, Person, Refund, Resolution
+from dashboard.models import (
+    Anomaly,
+    Approval,
+    Attempt,
+    Installation,
+    JournalEntry,
+    PaymentSession,
+    Person,
+    Refund,
+    Resolution,
+)
+from dashboard.models.approvals import APPROVED, REJECTED
 from dashboard.models.resolutions import OUTDATED, PROPOSED, RESOLUTION_STATES
 
 Data = dict[str, Any]
 
 _STATES = {f"refund:{state}": state for state in refund_rules.STATES}
+_DECISIONS = {f"refund:{refund_rules.QUEUED}": APPROVED, f"refund:{refund_rules.REJECTED}": REJECTED}
 
 
 class BadEntry(ValueError):
@@ -73,6 +85,20 @@ class ResolutionFacts:
     decided_by: str | None = None
 
 
+@dataclass(slots=True)
+class ApprovalFacts:
+    """What the journal tells of a second person's word on a refund, as its row has it; people by their addresses.
+
+    `of`: session, amount and currency.
+    """
+
+    of: str
+    asked_by: str
+    decision: str | None = None
+    by: str | None = None
+    said: str = ""
+
+
 @dataclass
 class Replay:
     """The fold of a journal from its first entry on: feed it every entry, in order."""
@@ -82,6 +108,7 @@ class Replay:
     captured_minor: dict[str, int] = field(default_factory=dict)
     anomalies: dict[tuple[str, str, str], bool] = field(default_factory=dict)
     resolutions: dict[str, ResolutionFacts] = field(default_factory=dict)
+    approvals: dict[str, ApprovalFacts] = field(default_factory=dict)
     is_paused: bool = False
     merged: set[str] = field(default_factory=set)
 
@@ -115,8 +142,16 @@ def _made(replay: Replay, reference: str, _action: str, data: Data) -> None:
     facts.reason, facts.comment = data.get("reason", ""), data.get("comment", "")
     facts.recount()
     replay.refunds[reference] = facts
+    if facts.state == refund_rules.AWAITING_APPROVAL:
+        replay.approvals[reference] = ApprovalFacts(
+            _of(facts.session_id, facts.amount_minor, facts.currency), data["actor"]
+        )
     if "bank_id" in data:
         _at_bank(facts, data["bank_id"])
+
+
+def _of(session_id: str, amount_minor: int, currency: str) -> str:
+    return f"{session_id}/{amount_minor}/{currency}"
 
 
 def _at_bank(facts: RefundFacts, bank_id: str) -> None:
@@ -141,6 +176,9 @@ def _state(replay: Replay, reference: str, action: str, data: Data) -> None:
         raise KeyError(f"{data['was']}, but it was {facts.state}")
     facts.state = _STATES[action]
     facts.recount()
+    if data["was"] == refund_rules.AWAITING_APPROVAL and action in _DECISIONS:
+        approval = replay.approvals[reference]
+        approval.decision, approval.by, approval.said = _DECISIONS[action], data["actor"], data["comment"]
     if facts.state == refund_rules.CANCELLED:
         facts.review = ""  # version 0.1.0 did not say so in an entry of its own
     if action == "refund:sending":
@@ -277,6 +315,7 @@ def differences(session: Session, replay: Replay) -> Iterator[str]:
     yield from _compared("committed amount of session", _committed_rows(session), replay.committed_minor())
     yield from _compared("anomaly", _anomaly_rows(session), replay.anomalies)
     yield from _compared("resolution", _resolution_rows(session), replay.resolutions)
+    yield from _compared("approval", _approval_rows(session), replay.approvals)
     paused = session.scalars(select(Installation.sending_paused_at)).one() is not None
     if paused != replay.is_paused:
         yield f"sending is {'' if paused else 'not '}paused in the tables, but not so in the journal"
@@ -395,3 +434,18 @@ def _resolution_rows(session: Session) -> Iterator[tuple[str, ResolutionFacts]]:
     )
     for resolution_id, *facts in session.execute(query.execution_options(yield_per=1000)):
         yield resolution_id, ResolutionFacts(*facts)
+
+
+def _approval_rows(session: Session) -> Iterator[tuple[str, ApprovalFacts]]:
+    asker, decider = aliased(Person), aliased(Person)
+    what: tuple[Any, ...] = (Approval.session_id, Approval.amount_minor, Approval.currency)
+    query: Select[Any] = (
+        select(Refund.reference, *what, asker.email, Approval.decision, decider.email, Approval.comment)
+        .select_from(Approval)
+        .join(Refund, Refund.id == Approval.refund_id)
+        .join(asker, asker.id == Approval.asked_by_id)
+        .outerjoin(decider, decider.id == Approval.decided_by_id)
+    )
+    found = session.execute(query.execution_options(yield_per=1000))
+    for reference, session_id, amount_minor, currency, *said in found:
+        yield reference, ApprovalFacts(_of(session_id, amount_minor, currency), *said)

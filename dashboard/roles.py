@@ -5,7 +5,9 @@ SEE_JOURNAL = "journal:see"
 REQUEST_REFUND = "refund:request"
 CANCEL_REFUND = "refund:cancel"
 RESOLVE = "review:resolve"
+APPROVE = "refund:approve"
 MANAGE_PEOPLE = "people:manage"
+SET_LIMITS = "limits:set"
 
 _VIEWER = frozenset({SEE, SEE_JOURNAL})
 _OPERATOR = _VIEWER | {REQUEST_REFUND, CANCEL_REFUND, RESOLVE}
@@ -13,8 +15,8 @@ _OPERATOR = _VIEWER | {REQUEST_REFUND, CANCEL_REFUND, RESOLVE}
 PERMISSIONS: dict[str, frozenset[str]] = {
     "viewer": _VIEWER,
     "operator": _OPERATOR,
-    "approver": _OPERATOR,
-    "admin": _OPERATOR | {MANAGE_PEOPLE},
+    "approver": _OPERATOR | {APPROVE},
+    "admin": _OPERATOR | {APPROVE, MANAGE_PEOPLE, SET_LIMITS},
 }
 
 ROLES = tuple(PERMISSIONS)

@@ -1,5 +1,6 @@
 """Tables and constraints, one file a family. No verbs live here."""
 
+from dashboard.models.approvals import Approval, RefundLimit
 from dashboard.models.installation import Installation, WorkerBeat
 from dashboard.models.journal import JournalEntry, JournalHead
 from dashboard.models.people import Person, SignIn, SignInFailure
@@ -11,6 +12,7 @@ from dashboard.models.webhooks import WebhookDelivery
 
 __all__ = [
     "Anomaly",
+    "Approval",
     "Attempt",
     "Installation",
     "JournalEntry",
@@ -19,6 +21,7 @@ __all__ = [
     "PaymentSession",
     "Person",
     "Refund",
+    "RefundLimit",
     "Resolution",
     "SearchTerm",
     "SignIn",

@@ -1,6 +1,7 @@
 """The forms people fill in."""
 
 from collections.abc import Mapping
+from dataclasses import astuple
 from typing import Any
 
 from flask_babel import LazyString
@@ -8,10 +9,11 @@ from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import HiddenField, PasswordField, RadioField, SelectField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
-from wtforms.validators import AnyOf, DataRequired, InputRequired, Length
+from wtforms.validators import AnyOf, DataRequired, InputRequired, Length, ValidationError
 
 from dashboard import money
 from dashboard.bank131.card_numbers import mask_card_numbers
+from dashboard.limit_rules import ANY_CURRENCY, Limit
 from dashboard.web import wording
 
 FULL = "full"
@@ -76,6 +78,58 @@ class ProposalForm(ReasonedForm):
         """The choice, and the bank id where there is one."""
         choice, _colon, bank_id = (self.choice.data or "").partition(":")
         return choice, bank_id or None
+
+
+class LimitForm(FlaskForm):  # type: ignore[misc]
+    """How much one person may refund alone in a currency; what is left empty is no limit."""
+
+    at_once_up_to = StringField(_l("One person alone, up to"))
+    approved_up_to = StringField(_l("With somebody's approval, up to"))
+    alone_a_day = StringField(_l("One person alone within 24 hours, in all"))
+
+    def fill_in(self, currency: str, limit: Limit) -> None:
+        """What is set now."""
+        for field, amount_minor in zip(self._amounts(), astuple(limit), strict=False):
+            field.data = "" if amount_minor is None else money.major(amount_minor, currency)
+
+    def limit(self, currency: str) -> Limit | None:
+        """What was typed; None where something cannot be used, which the fields say in words."""
+        read = [self._read(field, currency) for field in self._amounts()]
+        return None if any(field.errors for field in self._amounts()) else Limit(*read)
+
+    def _amounts(self) -> tuple[StringField, ...]:
+        return self.at_once_up_to, self.approved_up_to, self.alone_a_day
+
+    def _read(self, field: StringField, currency: str) -> int | None:
+        """Nothing is no limit, and zero is one."""
+        text = (field.data or "").strip()
+        if not text or not text.strip("0.,"):
+            return 0 if text else None
+        try:
+            return money.parse_amount(text, currency)
+        except money.BadAmount as problem:
+            field.errors = [*field.errors, wording.bad_limit_amount(problem.code)]
+            return None
+
+    def blame(self, sentence: str) -> None:
+        """Say above the form what is wrong with it as a whole."""
+        self.form_errors: list[Any] = [*self.form_errors, sentence]
+
+
+class NewLimitForm(LimitForm):
+    """The same for a currency that has none yet."""
+
+    currency = StringField(
+        _l("Currency"),
+        [InputRequired(_l("Type a currency, such as RUB, or * for all others.")), _at_most(8)],
+        filters=[lambda text: (text or "").strip().lower()],
+    )
+
+    def validate_currency(self, field: StringField) -> None:
+        """Three or four letters, or what stands for all others."""
+        text = field.data or ""
+        if text != ANY_CURRENCY and not (text.isascii() and text.isalpha() and len(text) in (3, 4)):
+            raise ValidationError(_l("Type a currency, such as RUB, or * for all others."))
 
 
 class RefundForm(FlaskForm):  # type: ignore[misc]

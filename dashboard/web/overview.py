@@ -46,8 +46,10 @@ def _figures() -> list[Figure]:
     day = today.isoformat()
     sums = history.sums_of_day(db.session(), today, zone())
     accepted = {"status": refund_rules.ACCEPTED, "from": day, "to": day}
+    open_count, waiting_count = history.counts(db.session(), history.OPEN, refund_rules.AWAITING_APPROVAL).values()
     figures = [
-        Figure(_("Open"), None, "", history.count(db.session(), history.OPEN), _link(status=history.OPEN)),
+        Figure(_("Open"), None, "", open_count, _link(status=history.OPEN)),
+        Figure(_("Awaiting approval"), None, "", waiting_count, _link(status=refund_rules.AWAITING_APPROVAL)),
         Figure(_("Asked today"), None, "", sum(each.count for each in sums), _link(**{"from": day, "to": day})),
     ]
     for each in sums:

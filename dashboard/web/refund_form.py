@@ -172,11 +172,12 @@ def _take(form: RefundForm, payment_session: PaymentSession, offer: Offer) -> Re
             return _to_refund(form, reference)
         token = refunds.open_form(desk(), token_text, person().id, session_id)
         amount_minor = refunds.check_order(offer, token, order)
+        needs_approval = refunds.check_limits(db.session(), desk(), person(), offer.currency, amount_minor)
     except RequestRefused as refusal:
         return _answer_refused(form, session_id, refusal)
     except BankError as problem:
         return _answer_unreachable(form, payment_session, offer, problem)
-    return _show_confirmation(form, payment_session, offer, amount_minor)
+    return _show_confirmation(form, payment_session, offer, amount_minor, needs_approval=needs_approval)
 
 
 def _request(session_id: str, token_text: str, order: RefundOrder) -> str:
@@ -197,6 +198,9 @@ def _answer_refused(form: RefundForm, session_id: str, refusal: RequestRefused) 
         left = amount_with_currency(refusal.left_minor, offer.currency)
         form.blame_amount(_("That is more than can still be refunded: at most %(left)s. Nothing was sent.", left=left))
         return _show_form(form, payment_session, offer), 422
+    if refusal.code == "not_allowed":
+        form.blame_amount(_why_not_allowed(refusal.left_minor, offer.currency))
+        return _show_form(form, payment_session, offer), 422
     if refusal.code == "forged_form":
         _give_token(form, session_id, offer)
         form.blame(wording.refusal(refusal.code))
@@ -210,6 +214,13 @@ def _answer_refused(form: RefundForm, session_id: str, refusal: RequestRefused) 
     if refusal.code == "just_restored":
         return _answer_later(form, payment_session, offer, _why_too_early(refusal.since)), 409
     return _show_form(form, payment_session, offer, wording.refusal(refusal.code)), 409
+
+
+def _why_not_allowed(most_minor: int, currency: str) -> str:
+    if most_minor == 0:
+        return _("The limits allow no refunds in this currency, whoever approves. Nothing was sent.")
+    most = amount_with_currency(most_minor, currency)
+    return _("The limits allow no single refund above %(most)s, whoever approves. Nothing was sent.", most=most)
 
 
 def _why_too_early(since: datetime | None) -> str:
@@ -235,7 +246,7 @@ def _change(row: history.Row) -> str:
 
 
 def _show_confirmation(
-    form: RefundForm, payment_session: PaymentSession, offer: Offer, amount_minor: int
+    form: RefundForm, payment_session: PaymentSession, offer: Offer, amount_minor: int, *, needs_approval: bool
 ) -> ResponseReturnValue:
     form.amount.data = money.major(amount_minor, offer.currency)
     return render_template(
@@ -248,6 +259,7 @@ def _show_confirmation(
         reason_text=wording.reason(form.reason.data),
         is_full=amount_minor == offer.captured_minor,
         undo_s=round(desk().config.undo_s),
+        needs_approval=needs_approval,
         warnings=_warnings(payment_session.id),
     )
 

@@ -52,7 +52,7 @@ class ShownFilters:
 def index() -> ResponseReturnValue:
     filters = filters_of(request.args)
     cursor = journal.head_seq(db.session())
-    page = _page(filters)
+    page = list_page(filters)
     arguments = arguments_of(filters)
     older_url, newest_url = pager_urls("refunds.index", page.older, **arguments)
     shown = ShownFilters(
@@ -67,7 +67,8 @@ def index() -> ResponseReturnValue:
     return render_template("refunds/index.html", rows=page.rows, filters=shown)
 
 
-def _page(filters: Filters) -> history.Page:
+def list_page(filters: Filters) -> history.Page:
+    """The page of the history that the address asks for; 400 for one that does not exist."""
     try:
         return history.page(db.session(), filters, zone(), request.args.get("before", ""))
     except keyset.BadCursor:
@@ -185,11 +186,18 @@ def _page_of(session: Session, reference: str) -> dict[str, Any]:
         "now": desk().clock.now(),
         "odd_facts": review_queue.odd_facts_of_refund(session, refund.id),
         "can_acknowledge": visitor().may(roles.RESOLVE),
+        "can_approve": _can_approve(refund),
         "is_undecided": bool(refund_rules.choices_of(refund.state, refund.review)),
         "proposal": review_queue.open_proposal(session, refund.id) if refund.review else None,
         "entries": timeline.of_refund(session, row),
         **_replacements(session, refund),
     }
+
+
+def _can_approve(refund: Refund) -> bool:
+    """Whether it waits for the word of whoever is looking."""
+    is_waiting = refund.state == refund_rules.AWAITING_APPROVAL and not refund.review
+    return is_waiting and visitor().may(roles.APPROVE) and refund.asked_by_id != person().id
 
 
 def _replacements(session: Session, refund: Refund) -> dict[str, Any]:

@@ -100,7 +100,9 @@ def _requested(entry: JournalEntry, data: Data) -> Told:
     asked = amount_with_currency(data["amount_minor"], data["currency"])
     text = _("Asked by %(person)s: %(amount)s", person=entry.actor, amount=asked)
     reason = wording.reason(data["reason"])
-    return QUEUED, f"{text}, {reason}" if reason else text
+    text = f"{text}, {reason}" if reason else text
+    needs_approval = data["state"] == refund_rules.AWAITING_APPROVAL
+    return QUEUED, f"{text}. {_('Somebody else has to approve it')}" if needs_approval else text
 
 
 def _found(entry: JournalEntry, data: Data) -> Told:
@@ -141,6 +143,8 @@ def _unknown(entry: JournalEntry, data: Data) -> Told:
 
 
 def _requeued(entry: JournalEntry, data: Data) -> Told:
+    if data["was"] == refund_rules.AWAITING_APPROVAL:
+        return OK, _("%(person)s approved it", person=entry.actor)
     return QUEUED, _("Back in the queue, to be sent once the bank can be reached")
 
 
@@ -167,6 +171,10 @@ def _refused(entry: JournalEntry, data: Data) -> Told:
 
 def _cancelled(entry: JournalEntry, data: Data) -> Told:
     return OFF, _("Undone by %(person)s before it was sent", person=entry.actor)
+
+
+def _not_approved(entry: JournalEntry, data: Data) -> Told:
+    return BAD, _("%(person)s rejected it; nothing was sent, and the amount is free again", person=entry.actor)
 
 
 def _absent(entry: JournalEntry, data: Data) -> Told:
@@ -268,6 +276,7 @@ TELLERS: dict[str, Callable[[JournalEntry, Data], Told]] = {
     "refund:declined": _bank_state(BAD, lambda: _("Declined by the bank")),
     "refund:refused": _refused,
     "refund:cancelled": _cancelled,
+    "refund:rejected": _not_approved,
     "refund:absent": _absent,
     "refund:resend_planned": _resend_planned,
     "refund:review": _review,

@@ -20,8 +20,8 @@ REASONS: Mapping[str, LazyString] = {
 ROLES: Mapping[str, LazyString] = {
     "viewer": _l("Viewer: looks"),
     "operator": _l("Operator: also refunds, undoes and decides with somebody else"),
-    "approver": _l("Approver: the same as an operator"),
-    "admin": _l("Admin: also looks after accounts"),
+    "approver": _l("Approver: an operator who also approves what others may not send alone"),
+    "admin": _l("Admin: an approver who also looks after accounts and sets the limits"),
 }
 
 # Code -> its name, what it says, and what to do. The README's runbook has the same names.
@@ -180,6 +180,7 @@ _REFUSALS: Mapping[str, LazyString] = {
     ),
     "nothing_left": _l("Nothing is left to refund in this session. Nothing was sent."),
     "outdated": _l("Nothing was sent. Look again at what is left."),
+    "not_allowed": _l("The limits do not allow this refund, whoever approves. Nothing was sent."),
     "too_much": _l("That is more than can still be refunded. Nothing was sent."),
     "just_restored": _l(
         "The database was put back from a backup, and refunds that were asked for before may still arrive at the bank. "
@@ -207,6 +208,31 @@ _AMOUNTS: Mapping[str, LazyString] = {
     "too_large": _l("This amount is too large."),
     "no_major_units": _l("Amounts of this currency cannot be typed. Refund all that is left instead."),
 }
+
+
+_LIMITS: Mapping[str, LazyString] = {
+    "negative": _l("A limit cannot be less than nothing. Nothing was set."),
+    "crossed": _l(
+        "What one person may send alone is more than what may be sent with approval. Nothing was set. Raise the second "
+        "amount or lower the first."
+    ),
+    "any_currency": _l(
+        "An amount means something else in each currency, so for all others a limit can only be 0 or empty. "
+        "Nothing was set."
+    ),
+}
+
+
+def bad_limit(code: str) -> str:
+    """Why limits cannot be set."""
+    return str(_LIMITS.get(code, code))
+
+
+def bad_limit_amount(code: str) -> str:
+    """Why what was typed as a limit is none."""
+    if code == "no_major_units":
+        return gettext("Amounts of this currency cannot be typed. Only 0 or nothing can be set for it.")
+    return bad_amount(code)
 
 
 def reason(code: str) -> str:
@@ -427,8 +453,59 @@ def pause(why: str) -> str:
     return why
 
 
+_NOT_APPROVED: Mapping[str, LazyString] = {
+    "not_waiting": _l(
+        "Nothing was decided: this refund does not wait for approval any more. Its status says how its money stands."
+    ),
+    "decided": _l("Nothing was changed: somebody else has decided about this refund already. See its timeline."),
+    "same_person": _l(
+        "Nothing was decided: it takes two different people, and you asked for this refund yourself. The amount stays "
+        "held. Ask a colleague, or undo it."
+    ),
+    "no_right": _l(
+        "Nothing was decided: your account may not approve refunds any more. The amount stays held. Ask an admin."
+    ),
+    "asker_gone": _l(
+        "Not approved: the account that asked for it was disabled or may not ask for refunds any more, so this may not "
+        "be what its owner wants. The amount stays held. Reject it; if the refund is right, ask for it anew."
+    ),
+    "comment_missing": _l("Nothing was decided: write down why you reject it. The amount stays held."),
+    "not_whole": _l(
+        "Not approved: part of what the bank shows of this session could not be read or is out of date, so what is "
+        "left is not certain. The amount stays held. Try again in a minute; if it stays so, ask the bank."
+    ),
+    "unknown_open": _l(
+        "Not approved: the outcome of another refund of this session is not known yet. The amount stays held. Approve "
+        "it once the bank has told what became of the other one."
+    ),
+    "no_longer_fits": _l(
+        "Not approved: the session has less left than this refund asks for. The amount stays held until you reject it "
+        "or it is undone; what is left can then be asked for anew."
+    ),
+    "under_review": _l(
+        "Not approved: this refund needs a decision of two people first, because it may have been sent already. The "
+        "amount stays held. Open its review."
+    ),
+    "other_bank": _l(
+        "Not approved: this desk was moved to another bank server or project, and this page comes from a server that "
+        "is still set to the old one. The amount stays held. Tell whoever runs the desk to restart it."
+    ),
+    "just_restored": _l(
+        "Not approved: the database was put back from a backup, and refunds that were sent before may still arrive at "
+        "the bank. The amount stays held. Try again later."
+    ),
+}
+
+
+def not_approved(code: str) -> str:
+    """Why a second person's word was not taken, what that means for the money, and what to do."""
+    return str(_NOT_APPROVED.get(code, code))
+
+
 _NEXT_STEPS: Mapping[str, LazyString] = {
-    "awaiting_approval": _l("Somebody else has to approve it before it is sent."),
+    "awaiting_approval": _l(
+        "Somebody else has to approve it before it is sent. Its amount is held; until then it can be undone."
+    ),
     "queued": _l("It is sent to the bank when the time to undo it is over."),
     "paused": _l("Sending is paused: it is sent once somebody resumes it. Until then it can be undone."),
     "unread": _l(

@@ -2,6 +2,7 @@
 
 from tests.mutation import (
     at_the_bank,
+    in_approvals,
     in_asking,
     in_books,
     in_commands,
@@ -17,6 +18,7 @@ from tests.mutation.mutant import Mutant
 MUTANTS: tuple[Mutant, ...] = (
     *in_rules.MUTANTS,
     *in_asking.MUTANTS,
+    *in_approvals.MUTANTS,
     *in_sending.MUTANTS,
     *at_the_bank.MUTANTS,
     *in_merging.MUTANTS,

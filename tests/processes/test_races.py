@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from dashboard import app, people, reads, refund_rules, refunds
+from dashboard import app, limits, people, reads, refund_rules, refunds
 from dashboard.config import read_config
 from dashboard.desk import Desk
+from dashboard.limit_rules import Limit
 from dashboard.models import PaymentSession
 from tests.journeys.waiting import eventually
 from tests.processes.calm import judge, left_over
@@ -133,3 +134,17 @@ def test_nothing_is_doubled_and_nothing_overdrawn(track: Track) -> None:
         race_with_one_form(track)
         race_to_undo_and_to_send(track)
         race_to_send(track)
+
+
+def test_two_at_once_do_not_both_fit_into_the_day(track: Track) -> None:
+    """Refunds of different sessions meet only in the person who asks for them."""
+    limits.put(track.desk, "rub", Limit(alone_a_day_minor=A_PART_MINOR), actor="admin@races.test")
+    sessions = [track.paid_session() for _ in range(RACERS)]
+    asked = [Ask(each, track.forms(each, 1)[0], A_PART_MINOR) for each in sessions]
+    said = track.race(*asked)
+    states = {reference: track.rows(each)[reference] for each, reference in zip(sessions, said, strict=True)}
+    waiting = [reference for reference, state in states.items() if state == refund_rules.AWAITING_APPROVAL]
+    assert (len(waiting), len(states)) == (RACERS - 1, RACERS)
+    for reference in waiting:
+        refunds.cancel(track.desk, track.person, reference)
+    track.told.undone.update(waiting)

@@ -23,7 +23,7 @@ def test_an_empty_desk_says_where_to_begin(operator: Browser) -> None:
     page = operator.page("/")
     assert "Nothing needs you" in page.text
     assert "No refunds yet" in page.text
-    assert figures(page) == {"Open": "0", "Asked today": "0"}
+    assert figures(page) == {"Open": "0", "Awaiting approval": "0", "Asked today": "0"}
     assert page.one("a", _class="btn btn-quiet")["href"] == "/sessions/"
 
 
@@ -54,10 +54,16 @@ def test_today_is_counted_and_summed_in_the_dashboards_zone(
     made_up.refund("ps_1", at=midnight, amount_minor=1)
     made_up.refund("ps_1", at=midnight - timedelta(seconds=1), amount_minor=9_00)
     page = operator.page("/")
-    assert figures(page) == {"Open": "1", "Asked today": "5", "Of these accepted": "120.51 RUB"}
+    assert figures(page) == {
+        "Open": "1",
+        "Awaiting approval": "0",
+        "Asked today": "5",
+        "Of these accepted": "120.51 RUB",
+    }
     links = [one["href"] for one in page.one("section", aria_label="Today").all("a")]
     assert links == [
         "/refunds/?status=open",
+        "/refunds/?status=awaiting_approval",
         "/refunds/?from=2026-03-01&to=2026-03-01",
         "/refunds/?status=accepted&from=2026-03-01&to=2026-03-01",
     ]

@@ -40,7 +40,7 @@ from tests.web.page import Element
 
 SOURCES = sorted(Path(dashboard.__file__).parent.glob("*.py"))
 # About the desk and its people; they stand on the journal's page alone.
-NOT_OF_A_REFUND = re.compile(r"(login|person|sending|webhook|installation):")
+NOT_OF_A_REFUND = re.compile(r"(login|person|limit|sending|webhook|installation):")
 
 
 def literals_of(verb: str) -> set[str]:
@@ -72,10 +72,7 @@ def kinds_noted() -> set[str]:
 def test_every_event_of_a_refund_or_a_session_has_words() -> None:
     events = {text for text in literals_of("record") if ":" in text and not NOT_OF_A_REFUND.match(text)}
     assert {"refund:requested", "attempt:ended", "session:captured"} <= events
-    states = {f"refund:{state}" for state in refund_rules.STATES} - {
-        "refund:awaiting_approval",
-        "refund:rejected",
-    }
+    states = {f"refund:{state}" for state in refund_rules.STATES} - {"refund:awaiting_approval"}
     resolutions = {f"resolution:{state}" for state in RESOLUTION_STATES}
     assert events | states | resolutions | {"webhook:applied"} <= set(timeline.TELLERS)
 

@@ -9,9 +9,10 @@ import pytest
 from flask import Flask, url_for
 from werkzeug.routing import Rule
 
-from dashboard import anomalies, roles
+from dashboard import anomalies, limits, roles
 from dashboard.app import create_app
 from dashboard.config import Config
+from dashboard.limit_rules import NO_LIMIT
 from dashboard.web import access
 from tests import access_table
 from tests.bench import reviews
@@ -56,7 +57,9 @@ class Target:
 @pytest.fixture
 def targets(app: Flask, refund_desk: RefundDesk) -> list[Target]:
     refund, elsewhere = reviews.with_stranger(refund_desk)
+    limits.put(refund_desk.desk, "usd", NO_LIMIT, actor="admin@desk.test")
     values = {
+        "currency": "usd",
         "session_id": refund.session_id,
         "reference": refund.reference,
         "resolution_id": str(reviews.propose(refund_desk, refund, reviews.THAT_ONE, elsewhere.bank_id)),

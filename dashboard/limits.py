@@ -1,0 +1,84 @@
+"""The limits of what one person may refund alone: looking them up, setting them."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from dashboard import limit_rules
+from dashboard.desk import Books
+from dashboard.journal import WriteSession
+from dashboard.limit_rules import ANY_CURRENCY, DAY, NO_LIMIT, Limit
+from dashboard.models import Approval, Person, Refund, RefundLimit
+
+
+def all_of_them(session: Session) -> Sequence[tuple[str, Limit]]:
+    """Every currency that has limits, in the order of their names; those of all others first."""
+    rows = session.scalars(select(RefundLimit).order_by(RefundLimit.currency))
+    return [(row.currency, _limit(row)) for row in rows]
+
+
+def of_currency(session: Session, currency: str) -> Limit:
+    """What holds for refunds in this currency."""
+    own = session.get(RefundLimit, currency) or session.get(RefundLimit, ANY_CURRENCY)
+    return _limit(own) if own else NO_LIMIT
+
+
+def sent_alone_minor(session: Session, person_id: str, currency: str, now: datetime) -> int:
+    """What a person has asked for within the last day that nobody had to approve and that is not undone."""
+    query = select(func.coalesce(func.sum(Refund.amount_minor), 0)).where(
+        Refund.asked_by_id == person_id,
+        Refund.asked_at > now - DAY,
+        Refund.currency == currency,
+        Refund.counts,
+        Refund.id.not_in(select(Approval.refund_id).where(Approval.asked_by_id == person_id)),
+    )
+    return int(session.scalars(query).one())
+
+
+def verdict(session: Session, person_id: str, currency: str, amount_minor: int, now: datetime) -> str:
+    """What the limits say to a refund that this person asks for; see `limit_rules.verdict`."""
+    limit = of_currency(session, currency)
+    is_counted = limit.alone_a_day_minor is not None
+    sent_minor = sent_alone_minor(session, person_id, currency, now) if is_counted else 0
+    return limit_rules.verdict(limit, amount_minor, sent_minor)
+
+
+def lock_day_of(tx: WriteSession, person_id: str) -> None:
+    """Let one refund after another of this person be weighed, or two at once could both seem to fit into the day."""
+    tx.execute(select(Person.id).where(Person.id == person_id).with_for_update(key_share=True))
+
+
+def put(books: Books, currency: str, limit: Limit, *, actor: str) -> bool:
+    """Set the limits of a currency, or of all others (`*`); answers with whether that is a change. Raises BadLimit."""
+    limit_rules.check(currency, limit)
+    with books.write() as tx:
+        row = tx.get(RefundLimit, currency, with_for_update=True)
+        was = _limit(row) if row else NO_LIMIT
+        if was == limit and row is not None:
+            return False
+        row = row or RefundLimit(currency=currency)
+        for name, amount_minor in asdict(limit).items():
+            setattr(row, name, amount_minor)
+        tx.add(row)
+        tx.flush()
+        tx.record(actor, "limit:set", f"limit:{currency}", was=asdict(was), now=asdict(limit))
+    return True
+
+
+def remove(books: Books, currency: str, *, actor: str) -> bool:
+    """Let those of all others hold for a currency again; answers with whether it had any."""
+    with books.write() as tx:
+        row = tx.get(RefundLimit, currency, with_for_update=True)
+        if row is None:
+            return False
+        was = asdict(_limit(row))
+        tx.delete(row)
+        tx.record(actor, "limit:removed", f"limit:{currency}", was=was)
+    return True
+
+
+def _limit(row: RefundLimit) -> Limit:
+    return Limit(row.at_once_up_to_minor, row.approved_up_to_minor, row.alone_a_day_minor, row.proof_above_minor)

@@ -1,0 +1,147 @@
+"""Refunds that a second person has to approve: the queue, the fresh look, and what they say."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+
+from flask import Blueprint, Flask, abort, flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from sqlalchemy import select
+
+from dashboard import approvals, history, journal, refund_rules, refunds, roles, session_index
+from dashboard.approvals import ApprovalRefused
+from dashboard.bank131.client import BankError
+from dashboard.db import db
+from dashboard.history import Filters
+from dashboard.models import PaymentSession, Person, Refund
+from dashboard.web import wording
+from dashboard.web.access import desk, needs, person, visitor
+from dashboard.web.bank_seats import bank_seat
+from dashboard.web.forms import DecisionForm, ReasonedForm
+from dashboard.web.pagination import pager_urls
+from dashboard.web.refunds import list_page
+from dashboard.web.sessions import Look, look_at_bank, refusal_of
+
+bp = Blueprint("approvals", __name__)
+
+WAITING = Filters(status=refund_rules.AWAITING_APPROVAL)
+_STATUS_OF = {
+    "comment_missing": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "same_person": HTTPStatus.FORBIDDEN,
+    "no_right": HTTPStatus.FORBIDDEN,
+}
+
+_Form = DecisionForm | ReasonedForm
+
+
+def init_app(app: Flask) -> None:
+    """Offer the number of refunds that wait to the navigation, which counts only for those who may approve."""
+    app.jinja_env.globals["approvals_count"] = lambda: history.count(db.session(), refund_rules.AWAITING_APPROVAL)
+
+
+@bp.get("/approvals/")
+@needs(roles.SEE)
+def index() -> ResponseReturnValue:
+    cursor = journal.head_seq(db.session())
+    page = list_page(WAITING)
+    older_url, newest_url = pager_urls("approvals.index", page.older)
+    return render_template(
+        "approvals/index.html",
+        rows=page.rows,
+        cursor=cursor,
+        older_url=older_url,
+        newest_url=newest_url,
+        live_url=url_for("live.stream", status=WAITING.status),
+        rows_url=url_for("refunds.rows", status=WAITING.status),
+    )
+
+
+@bp.get("/refunds/<reference>/approval")
+@needs(roles.SEE)
+def show(reference: str) -> ResponseReturnValue:
+    refund = _refund(reference)
+    if refund.state != refund_rules.AWAITING_APPROVAL:
+        flash(_("This refund does not wait for anybody's approval."), "info")
+        return redirect(url_for("refunds.show", reference=reference), 303)
+    look = look_at_bank(refund.session_id)
+    status = HTTPStatus.SERVICE_UNAVAILABLE if look.problem else HTTPStatus.OK
+    return _page(reference, look, DecisionForm(formdata=None)), status
+
+
+def _refund(reference: str) -> Refund:
+    found = db.session.scalars(select(Refund).where(Refund.reference == reference)).one_or_none()
+    if found is None:
+        abort(404, _("No refund has this reference."))
+    return found
+
+
+def _page(reference: str, look: Look, form: _Form, blame: str = "") -> str:
+    session = db.session()
+    refund = _refund(reference)
+    payment_session = session.get_one(PaymentSession, refund.session_id)
+    rows = history.of_session(session, refund.session_id)
+    return render_template(
+        "approvals/refund.html",
+        r=next(row for row in rows if row.reference == reference),
+        s=session_index.figures_of(session, [payment_session])[0],
+        others=[row for row in rows if row.reference != reference],
+        came_since=[row for row in rows if row.reference != reference and row.created_at > refund.asked_at],
+        left_minor=refunds.offer_of(session, payment_session).refundable_minor,
+        read_at=payment_session.read_at,
+        is_fresh=look.problem is None and look.is_whole,
+        refusal=refusal_of(look.problem),
+        is_mine=refund.asked_by_id == person().id,
+        is_waiting=refund.state == refund_rules.AWAITING_APPROVAL,
+        can_approve=visitor().may(roles.APPROVE),
+        form=form,
+        blame=blame,
+    )
+
+
+@bp.post("/refunds/<reference>/approve")
+@needs(roles.APPROVE)
+def approve(reference: str) -> ResponseReturnValue:
+    def say_yes(who: Person, comment: str) -> None:
+        approvals.approve(desk(), who, reference, comment)
+
+    done = _("Approved. It is sent to the bank when the time to undo it is over.")
+    return _decide(reference, DecisionForm(), say_yes, done)
+
+
+@bp.post("/refunds/<reference>/reject")
+@needs(roles.APPROVE)
+def reject(reference: str) -> ResponseReturnValue:
+    def say_no(who: Person, comment: str) -> None:
+        approvals.reject(desk(), who, reference, comment)
+
+    done = _("Rejected. Nothing was sent to the bank, and the amount is free again.")
+    return _decide(reference, ReasonedForm(), say_no, done)
+
+
+def _decide(reference: str, form: _Form, decide: Callable[[Person, str], None], done: str) -> ResponseReturnValue:
+    """Do it; where it is refused or the bank cannot be asked, the page as it is now with what was typed."""
+    who = person()
+    if not form.validate_on_submit():
+        return _again(reference, form), HTTPStatus.UNPROCESSABLE_ENTITY
+    db.session.rollback()
+    try:
+        with bank_seat():
+            decide(who, form.comment.data or "")
+    except LookupError:
+        abort(404, _("No refund has this reference."))
+    except ApprovalRefused as refusal:
+        return _again(reference, form, wording.not_approved(refusal.code)), _status_of(refusal)
+    except BankError:
+        blame = _("Nothing was decided: the bank could not be asked. The amount stays held. Try again in a minute.")
+        return _again(reference, form, blame), HTTPStatus.SERVICE_UNAVAILABLE
+    flash(done, "ok")
+    return redirect(url_for("refunds.show", reference=reference), 303)
+
+
+def _again(reference: str, form: _Form, blame: str = "") -> str:
+    db.session.rollback()
+    return _page(reference, look_at_bank(_refund(reference).session_id), form, blame)
+
+
+def _status_of(refusal: ApprovalRefused) -> HTTPStatus:
+    return _STATUS_OF.get(refusal.code, HTTPStatus.CONFLICT)

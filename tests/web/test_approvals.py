@@ -1,0 +1,172 @@
+"""Approvals in the browser: asking, the queue, the fresh look, a second person's word."""
+
+import pytest
+
+from dashboard import limits
+from dashboard.limit_rules import Limit
+from tests.bench.databases import on_sqlite
+from tests.bench.refund_desk import RefundDesk
+from tests.bench.wire import STATUS, lose_request
+from tests.web.browser import Answer, Browser
+from tests.web.conftest import Auth
+
+
+@pytest.fixture
+def approver(auth: Auth) -> Browser:
+    return auth.login("approver")
+
+
+@pytest.fixture
+def waiting(refund_desk: RefundDesk) -> str:
+    """A refund of 60.00 out of 100.00 that an operator asked for and somebody else has to approve; its reference."""
+    limits.put(refund_desk.desk, "rub", Limit(50_00, 80_00), actor="admin@desk.test")
+    return refund_desk.ask(refund_desk.paid_session(100_00), 60_00)
+
+
+def ask(browser: Browser, session_id: str, amount: str, **more: str) -> Answer:
+    form = browser.page(f"/sessions/{session_id}/refund")
+    token = form.one("input", name="form_token")["value"]
+    fields = {"kind": "partial", "amount": amount, "reason": "other", "comment": "", "form_token": token, **more}
+    return browser.post(f"/sessions/{session_id}/refund", fields)
+
+
+def state_of(refund_desk: RefundDesk, reference: str) -> str:
+    return refund_desk.refund(reference).state
+
+
+def test_who_asks_is_told_before_and_after(operator: Browser, refund_desk: RefundDesk, waiting: str) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    confirmation = ask(operator, session_id, "60")
+    assert confirmation.status == 200
+    assert "somebody else has to approve it before anything is sent" in confirmation.text
+    assert confirmation.page.one("button", name="confirm").text == "Ask for approval of 60.00 RUB"
+    made = ask(operator, session_id, "60", confirm="yes")
+    assert made.status == 303
+    page = operator.page(made.location or "")
+    assert page.one("section", id="refund-detail")["data-status"] == "awaiting_approval"
+    assert page.one("button", id="undo").text == "Undo"
+    assert "Somebody else has to approve it before it is sent" in page.text
+    assert page.all("a", href=f"{made.location}/approval") == []
+
+
+@on_sqlite
+def test_within_the_limit_nothing_is_said_of_approval(operator: Browser, refund_desk: RefundDesk, waiting: str) -> None:
+    confirmation = ask(operator, refund_desk.paid_session(100_00), "50")
+    assert confirmation.page.one("button", name="confirm").text == "Refund 50.00 RUB"
+    assert "approve" not in confirmation.text
+
+
+@pytest.mark.parametrize("confirm", [{}, {"confirm": "yes"}])
+def test_above_the_highest_limit_it_is_refused_with_what_is_allowed(
+    operator: Browser, refund_desk: RefundDesk, waiting: str, confirm: dict[str, str]
+) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    answer = ask(operator, session_id, "80.01", **confirm)
+    assert answer.status == 422
+    assert "no single refund above 80.00\u00a0RUB" in answer.text
+    assert answer.page.one("input", name="amount")["value"] == "80.01"
+    assert refund_desk.refunds(session_id) == []
+
+
+def test_an_approver_finds_it_and_lets_it_go(approver: Browser, refund_desk: RefundDesk, waiting: str) -> None:
+    assert approver.page("/").one("a", href="/approvals/").text == "Approvals 1"
+    assert approver.get("/approvals/").references == [waiting]
+    assert approver.page(f"/refunds/{waiting}").one("a", href=f"/refunds/{waiting}/approval").text == "Look at it"
+    page = approver.page(f"/refunds/{waiting}/approval")
+    assert page.one("button", formaction=f"/refunds/{waiting}/approve").text == "Approve 60.00 RUB"
+    answer = approver.post(f"/refunds/{waiting}/approve", {"comment": "seen the invoice"})
+    assert (answer.status, answer.location) == (303, f"/refunds/{waiting}")
+    assert state_of(refund_desk, waiting) == "queued"
+    assert "Approved. It is sent to the bank" in approver.page(f"/refunds/{waiting}").text
+    assert approver.get("/approvals/").references == []
+    assert refund_desk.send(waiting).state == "in_progress"
+    timeline = approver.page(f"/refunds/{waiting}").one("section", id="timeline").text
+    assert "approver@desk.test approved it" in timeline
+    assert "seen the invoice" in timeline
+
+
+def test_a_rejection_needs_a_reason(approver: Browser, refund_desk: RefundDesk, waiting: str) -> None:
+    answer = approver.post(f"/refunds/{waiting}/reject", {"comment": " "})
+    assert answer.status == 422
+    assert "Write down why." in answer.text
+    assert state_of(refund_desk, waiting) == "awaiting_approval"
+    assert approver.post(f"/refunds/{waiting}/reject", {"comment": "asked for twice"}).status == 303
+    assert state_of(refund_desk, waiting) == "rejected"
+    page = approver.page(f"/refunds/{waiting}")
+    assert "It was not approved. No money moved." in page.text
+    assert "approver@desk.test rejected it" in page.one("section", id="timeline").text
+    assert "asked for twice" in page.text
+
+
+def test_nobody_approves_their_own(auth: Auth, refund_desk: RefundDesk, waiting: str) -> None:
+    """Neither by the page nor by a request made up by hand."""
+    admin = auth.login("admin")
+    made = ask(admin, refund_desk.paid_session(100_00), "60", confirm="yes")
+    reference = (made.location or "").rpartition("/")[2]
+    page = admin.page(f"/refunds/{reference}/approval")
+    assert page.all("form", action=f"/refunds/{reference}/reject") == []
+    assert "You asked for it yourself" in page.text
+    assert admin.page(f"/refunds/{reference}").all("a", href=f"/refunds/{reference}/approval") == []
+    for what in ("approve", "reject"):
+        answer = admin.post(f"/refunds/{reference}/{what}", {"comment": "mine"})
+        assert answer.status == 403
+        assert "you asked for this refund yourself" in answer.text
+    assert state_of(refund_desk, reference) == "awaiting_approval"
+
+
+@on_sqlite
+@pytest.mark.parametrize("role", ["viewer", "operator"])
+def test_others_see_it_and_cannot_decide(auth: Auth, refund_desk: RefundDesk, waiting: str, role: str) -> None:
+    browser = auth.login(role, "somebody@desk.test")
+    assert browser.page("/").all("a", href="/approvals/") == []
+    page = browser.page(f"/refunds/{waiting}/approval")
+    assert "Your role does not allow you to approve it" in page.text
+    assert browser.post(f"/refunds/{waiting}/approve", {"comment": ""}).status == 403
+    assert state_of(refund_desk, waiting) == "awaiting_approval"
+
+
+def test_what_has_changed_since_stands_above_the_decision(
+    approver: Browser, refund_desk: RefundDesk, waiting: str
+) -> None:
+    """The page asks the bank first, and says what came up since."""
+    session_id = refund_desk.refund(waiting).session_id
+    refund_desk.clock.advance(minutes=5)
+    refund_desk.bank.refund_here(session_id, 50_00)
+    page = approver.page(f"/refunds/{waiting}/approval")
+    assert "Look twice: there is more of this session since it was asked for" in page.text
+    assert "50.00" in page.text
+    answer = approver.post(f"/refunds/{waiting}/approve", {"comment": "still right"})
+    assert answer.status == 409
+    assert "the session has less left than this refund asks for" in answer.text
+    assert answer.page.one("textarea", name="comment").text.strip() == "still right"
+    assert state_of(refund_desk, waiting) == "awaiting_approval"
+
+
+def test_without_the_bank_it_can_be_rejected_but_not_approved(
+    approver: Browser, refund_desk: RefundDesk, waiting: str
+) -> None:
+    refund_desk.wire.next(STATUS, lose_request)
+    page = approver.page(f"/refunds/{waiting}/approval", status=503)
+    assert page.all("button", formaction=f"/refunds/{waiting}/approve") == []
+    refund_desk.wire.next(STATUS, lose_request)
+    answer = approver.post(f"/refunds/{waiting}/approve", {"comment": ""})
+    assert answer.status == 503
+    assert "Nothing was decided: the bank could not be asked" in answer.text
+    assert approver.post(f"/refunds/{waiting}/reject", {"comment": "too late"}).status == 303
+
+
+@on_sqlite
+def test_one_that_does_not_wait_leads_to_its_page(approver: Browser, refund_desk: RefundDesk, waiting: str) -> None:
+    refund_desk.cancel(waiting)
+    assert approver.get(f"/refunds/{waiting}/approval").location == f"/refunds/{waiting}"
+    answer = approver.post(f"/refunds/{waiting}/approve", {"comment": ""})
+    assert answer.status == 409
+    assert "does not wait for approval any more" in answer.text
+    assert approver.get("/refunds/00000000-0000-4000-8000-00000000ffff/approval").status == 404
+    assert approver.post("/refunds/00000000-0000-4000-8000-00000000ffff/approve", {"comment": ""}).status == 404
+
+
+@on_sqlite
+def test_the_overview_counts_what_waits(operator: Browser, waiting: str) -> None:
+    figure = operator.page("/").one("a", href="/refunds/?status=awaiting_approval")
+    assert "1" in figure.text
