@@ -41,6 +41,7 @@ ORDER = (
     "webhook_inbox",
     "people",
     "history",
+    "audit",
     "review_queue",
     "session_index",
     "worker",
