@@ -1,4 +1,4 @@
-"""The journal as auditors read it: filters, and pages of the entries that fit, newest first.
+"""The journal as auditors read it: filters, pages of the entries that fit, newest first, and exports of all of them.
 
 Entries are numbered without gaps, so a time is turned into a number by halving, and every filter is a walk along
 one index from there: a page costs the same at a thousand entries and at a million.
@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from dashboard import journal, people
+from dashboard.desk import Books
 from dashboard.history import BadFilter, start_of
 from dashboard.models import JournalEntry
 
@@ -146,3 +147,57 @@ def _distinct(session: Session, column: InstrumentedAttribute[str]) -> Iterator[
             return
         yield found
         last = found
+
+
+# Exports
+
+
+@dataclass(frozen=True)
+class Export:
+    """What goes into an export: the entries that fit, up to the head (seq, hash) that the journal had then."""
+
+    filters: Filters
+    rows: int
+    head: tuple[int, str]
+
+
+def begin_export(books: Books, actor: str, kind: str, filters: Filters) -> Export:
+    """Put on record that somebody takes entries out of the journal; its own entry is not among them. Raises BadFilter.
+
+    `kind`: what is made of them. The journal only grows, so they can be read one after another afterwards.
+    """
+    with books.read() as session:
+        head = journal.last_entry(session)
+        rows = _count(session, filters, books.config.timezone, head[0])
+    with books.write() as tx:
+        tx.record(actor, "export:made", "journal", kind=kind, filters=as_texts(filters), rows=rows, up_to=head[0])
+    return Export(filters, rows, head)
+
+
+def _count(session: Session, filters: Filters, zone: ZoneInfo, up_to: int) -> int:
+    if not filters:
+        return up_to
+    wanted = conditions(session, filters, zone)
+    return session.scalars(select(func.count()).where(JournalEntry.seq <= up_to, *wanted)).one()
+
+
+def as_texts(filters: Filters) -> dict[str, str]:
+    """The filters that are set, as they stand in an address."""
+    names = {"date_from": "from", "date_to": "to"}
+    return {names.get(name, name): str(value) for name, value in vars(filters).items() if value}
+
+
+def entries_of(books: Books, export: Export) -> Iterator[JournalEntry]:
+    """The entries of an export, oldest first, some at a time; no transaction is open while they are written out."""
+    with books.read() as session:
+        wanted = conditions(session, export.filters, books.config.timezone)
+    query = select(JournalEntry).where(JournalEntry.seq <= export.head[0], *wanted)
+    query = query.order_by(JournalEntry.seq).limit(journal.BATCH)
+    last = 0
+    while True:
+        with books.read() as session:
+            found = session.scalars(query.where(JournalEntry.seq > last)).all()
+        yield from found
+        if len(found) < journal.BATCH:
+            return
+        last = found[-1].seq

@@ -22,6 +22,7 @@ from dashboard import (
     demo,
     doctor,
     health,
+    journal_file,
     migrations,
     own_bank,
     people,
@@ -34,7 +35,7 @@ from dashboard import (
 from dashboard.app import bank_keys, create_desk
 from dashboard.bank131.signature import KeyFormatError
 from dashboard.clock import SystemClock
-from dashboard.config import BadSettings, BooksConfig, Config, read_books_config, read_config
+from dashboard.config import BadSettings, BooksConfig, Config, read_books_config, read_config, read_key_config
 from dashboard.desk import Books, journal_key
 from dashboard.sandbox.server import SandboxStartError, run_sandbox
 
@@ -384,14 +385,47 @@ def journal_group() -> None:
 
 @journal_group.command("verify")
 @click.option("--expect", metavar="SEQ:HASH", help="A head noted down earlier, which must still be in the chain.")
-def journal_verify(expect: str | None) -> None:
+@click.option(
+    "--file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A file taken from the journal, to be checked in place of the database.",
+)
+def journal_verify(expect: str | None, file: Path | None) -> None:
     """Check the whole chain for any edit, removal or cut tail, and that the tables are what it tells of."""
+    if file is not None:
+        _verify_file(file, expect)
+        return
     with _books() as books:
         examined = _examine(books, expect)
     problem = list(_what_is_wrong(examined))
     if problem:
         _fail(*problem)
     click.echo(f"The journal is whole: {examined.entries} entries, head {examined.head}")
+
+
+def _verify_file(file: Path, expect: str | None) -> None:
+    try:
+        key = journal_key(read_key_config(os.environ))
+    except BadSettings as bad:
+        _fail(*bad.problems)
+    with file.open("rb") as lines:
+        found = journal_file.verify(lines, key, _head(expect))
+    if found.problem is not None:
+        _fail(f"The file cannot be relied on: {found.problem}.")
+    for line in _what_is_proved(found):
+        click.echo(line)
+
+
+def _what_is_proved(found: journal_file.FileVerdict) -> Iterator[str]:
+    if found.is_whole:
+        yield f"The file is whole: every entry that there was, {found.entries}, head {found.head}"
+        return
+    yield f"The file is as the desk wrote it: {found.entries} entries of a journal with the head {found.head}"
+    if found.entries and not found.gaps:
+        yield f"It has every entry from {found.first} to {found.last}, each chained to the one before."
+    elif found.entries:
+        yield f"It has some of the entries from {found.first} to {found.last}, each as it was written."
+        yield f"Others are left out in {found.gaps} places; what those say is not shown by this file."
 
 
 def _examine(books: Books, expect: str | None = None) -> replay.Examined:

@@ -34,12 +34,18 @@ class Setting:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BooksConfig:
+class KeyConfig:
+    """The settings that the journal's chain is keyed with."""
+
+    secret_key: str
+    journal_key: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class BooksConfig(KeyConfig):
     """The settings of what works on the database alone, without a bank and its keys. Durations are seconds."""
 
     database_url: str
-    secret_key: str
-    journal_key: str
     public_url: str
     timezone: ZoneInfo
     undo_s: float
@@ -309,7 +315,13 @@ def read_books_config(environ: Mapping[str, str]) -> BooksConfig:
     return _checked(BooksConfig(**_values(environ, BooksConfig)))
 
 
-def _values(environ: Mapping[str, str], kind: type[BooksConfig]) -> dict[str, Any]:
+def read_key_config(environ: Mapping[str, str]) -> KeyConfig:
+    """As `read_config`, but only what KeyConfig has; with a journal key nothing is derived from the secret key."""
+    key = environ.get("DASHBOARD_JOURNAL_KEY")
+    return KeyConfig(**_values({"DASHBOARD_SECRET_KEY": key, **environ} if key else environ, KeyConfig))
+
+
+def _values(environ: Mapping[str, str], kind: type[KeyConfig]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     problems: list[str] = []
     for setting in SETTINGS:

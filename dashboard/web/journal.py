@@ -1,20 +1,22 @@
-"""The journal as a page, for whoever audits the desk."""
+"""The journal as a page and as files, for whoever audits the desk."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from flask import Blueprint, abort, render_template, request, url_for
+from flask import Blueprint, Response, abort, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from dashboard import audit, journal, roles
-from dashboard.audit import Filters
+from dashboard import audit, journal, journal_file, roles
+from dashboard.audit import Export, Filters
 from dashboard.db import db
+from dashboard.desk import journal_key
 from dashboard.history import BadFilter
 from dashboard.models import JournalEntry
-from dashboard.web.access import needs, visitor, zone
+from dashboard.spreadsheets import csv_lines
+from dashboard.web.access import desk, needs, person, visitor, zone
 from dashboard.web.days import day_in
 from dashboard.web.pagination import pager_urls
 
@@ -84,6 +86,45 @@ def _why_not(field: str, given: Mapping[str, str]) -> str:
     if len(given[field]) > audit.LONGEST_FILTER:
         return _("This filter cannot be used: %(name)s.", name=field)
     return _("%(text)s is no action. Write one like refund:requested.", text=given[field][:40])
+
+
+# Files. Whoever takes one is put on record, so they are asked for by POST.
+
+
+@bp.post("/export.csv")
+@needs(roles.SEE_JOURNAL)
+def export_csv() -> ResponseReturnValue:
+    export = _begin_export("csv")
+    rows = (tuple(getattr(entry, name) for name in journal_file.FIELDS) for entry in audit.entries_of(desk(), export))
+    return file_answer(csv_lines(journal_file.FIELDS, rows), "text/csv; charset=utf-8", "journal.csv")
+
+
+@bp.post("/export.jsonl")
+@needs(roles.SEE_JOURNAL)
+def export_proof() -> ResponseReturnValue:
+    export = _begin_export("proof")
+    about = about_file(audit.as_texts(export.filters))
+    lines = journal_file.lines(journal_key(desk().config), about, audit.entries_of(desk(), export), export.head)
+    return file_answer(lines, "application/jsonl", "journal.jsonl")
+
+
+def _begin_export(kind: str) -> Export:
+    filters = filters_of(request.form)
+    db.session.rollback()
+    return audit.begin_export(desk(), person().email, kind, filters)
+
+
+def about_file(filters: dict[str, str]) -> dict[str, object]:
+    """What a file of entries says of itself."""
+    made_at = journal.timestamp(desk().clock.now())
+    return {"project": desk().bank.project, "made_at": made_at, "made_by": person().email, "filters": filters}
+
+
+def file_answer(content: bytes | Iterable[bytes], kind: str, name: str) -> Response:
+    """A file to be kept, sent piece by piece; its name begins with the day of the desk's zone."""
+    name = f"{desk().clock.now().astimezone(zone()):%Y-%m-%d}-{name}"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(content, content_type=kind, headers=headers)
 
 
 def _shown(entry: JournalEntry) -> _ShownEntry:

@@ -1,12 +1,16 @@
 """The journal as a page: everything that happened, newest first."""
 
+import csv
+import json
 from datetime import UTC, datetime
+from io import StringIO
 from urllib.parse import urlencode
 
 import pytest
 from sqlalchemy import text
 
-from dashboard import audit
+from dashboard import audit, journal_file
+from dashboard.desk import journal_key
 from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import RefundDesk
 from tests.bench.simulated import SimulatedClock
@@ -226,3 +230,58 @@ def test_an_entry_that_somebody_has_spoilt_is_still_shown(operator: Browser, ref
         tx.execute(text("DROP TRIGGER journal_no_update"))
         tx.execute(text("UPDATE journal SET data = 'no longer JSON' WHERE seq = 1"))
     assert "no longer JSON" in entries(operator.page("/journal/"))[-1]["data"]
+
+
+# Files
+
+
+def sent_by(page: Element, action: str) -> dict[str, str]:
+    """What the export form sends."""
+    form = page.form("/journal/export.csv")
+    assert action in ("/journal/export.csv", *(one["formaction"] for one in form.all("button", formaction=True)))
+    return form.fields
+
+
+def test_a_table_has_what_the_filters_let_through(filed: RefundDesk, viewer: Browser) -> None:
+    page = viewer.page("/journal/?action=refund:requested&to=2026-03-31")
+    answer = viewer.post("/journal/export.csv", sent_by(page, "/journal/export.csv"))
+    assert (answer.status, answer.response.headers["Content-Type"]) == (200, "text/csv; charset=utf-8")
+    assert answer.response.headers["Content-Disposition"] == 'attachment; filename="2026-03-05-journal.csv"'
+    rows = list(csv.DictReader(StringIO(answer.text, newline="")))
+    assert [(row["actor"], row["subject"]) for row in rows] == [
+        ("anna@desk.test", "refund:r-1"),
+        ("boris@desk.test", "refund:r-2"),
+    ]
+    entry = filed.journal()[0]
+    assert list(rows[0].values()) == [str(getattr(entry, name)) for name in journal_file.FIELDS]
+    told = filed.journal()[-1]
+    assert (told.actor, told.action, json.loads(told.data)["rows"]) == ("viewer@desk.test", "export:made", 2)
+
+
+def test_a_file_with_its_proof_is_whole(operator: Browser, refund_desk: RefundDesk) -> None:
+    refund_desk.ask_and_send(refund_desk.paid_session(100_00), 10_00)
+    page = operator.page("/journal/")
+    answer = operator.post("/journal/export.jsonl", sent_by(page, "/journal/export.jsonl"))
+    key = journal_key(refund_desk.desk.config)
+    found = journal_file.verify(answer.response.data.splitlines(keepends=True), key)
+    assert (found.problem, found.is_whole) == (None, True)
+    assert found.entries == len(refund_desk.journal()) - 1
+    head = json.loads(answer.text.splitlines()[0])
+    assert (head["made_by"], head["filters"]) == ("operator@desk.test", {})
+
+
+@on_sqlite
+@pytest.mark.parametrize("path", ["/journal/export.csv", "/journal/export.jsonl"])
+def test_nothing_is_taken_by_a_link_or_with_bad_filters(operator: Browser, refund_desk: RefundDesk, path: str) -> None:
+    assert operator.get(path).status == 405
+    assert operator.post(path, {}, csrf=False).status == 400
+    assert operator.post(path, {"from": "2026-99-01"}).status == 400
+    assert "export:made" not in {entry.action for entry in refund_desk.journal()}
+
+
+@on_sqlite
+def test_no_cell_of_a_table_calculates(operator: Browser, refund_desk: RefundDesk) -> None:
+    with refund_desk.desk.write() as tx:
+        tx.record("=1+1", "login:failed", "@person", email="x")
+    rows = list(csv.DictReader(StringIO(operator.post("/journal/export.csv").text, newline="")))
+    assert (rows[-1]["actor"], rows[-1]["subject"]) == ("'=1+1", "'@person")
