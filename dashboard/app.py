@@ -25,6 +25,7 @@ from dashboard.web import (
     accounts,
     bank_seats,
     errors,
+    evidence,
     formats,
     health,
     journal,
@@ -138,7 +139,21 @@ def _add_parts(app: Flask, desk: Desk) -> None:
 
 def add_pages(app: Flask) -> None:
     """Every address of the app."""
-    for part in (people, accounts, overview, sessions, refunds, refund_form, review, live, journal, webhooks, health):
+    parts = (
+        people,
+        accounts,
+        overview,
+        sessions,
+        refunds,
+        refund_form,
+        review,
+        live,
+        journal,
+        evidence,
+        webhooks,
+        health,
+    )
+    for part in parts:
         app.register_blueprint(part.bp)
     access.check_views(app)
 

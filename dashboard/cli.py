@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 import uuid
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -21,6 +22,7 @@ from dashboard import (
     db,
     demo,
     doctor,
+    evidence,
     health,
     journal_file,
     migrations,
@@ -408,12 +410,27 @@ def _verify_file(file: Path, expect: str | None) -> None:
         key = journal_key(read_key_config(os.environ))
     except BadSettings as bad:
         _fail(*bad.problems)
+    found = _verified_archive(file, key, expect) if zipfile.is_zipfile(file) else _verified_lines(file, key, expect)
+    for line in _what_is_proved(found):
+        click.echo(line)
+
+
+def _verified_lines(file: Path, key: str, expect: str | None) -> journal_file.FileVerdict:
     with file.open("rb") as lines:
         found = journal_file.verify(lines, key, _head(expect))
     if found.problem is not None:
         _fail(f"The file cannot be relied on: {found.problem}.")
-    for line in _what_is_proved(found):
-        click.echo(line)
+    return found
+
+
+def _verified_archive(file: Path, key: str, expect: str | None) -> journal_file.FileVerdict:
+    try:
+        checked = evidence.verify(file, key, _head(expect))
+    except evidence.Spoilt as problem:
+        _fail(f"The evidence cannot be relied on: {problem}.")
+    click.echo(f"The evidence of refund {checked.reference} is as the desk made it: {checked.files} files.")
+    click.echo("Its part of the journal:")
+    return checked.journal
 
 
 def _what_is_proved(found: journal_file.FileVerdict) -> Iterator[str]:

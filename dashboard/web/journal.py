@@ -18,6 +18,7 @@ from dashboard.models import JournalEntry
 from dashboard.spreadsheets import csv_lines
 from dashboard.web.access import desk, needs, person, visitor, zone
 from dashboard.web.days import day_in
+from dashboard.web.formats import visible
 from dashboard.web.pagination import pager_urls
 
 bp = Blueprint("journal", __name__, url_prefix="/journal")
@@ -131,9 +132,9 @@ def _shown(entry: JournalEntry) -> _ShownEntry:
     return _ShownEntry(
         seq=entry.seq,
         at=journal.read_timestamp(entry.at),
-        actor=_visible(entry.actor),
+        actor=visible(entry.actor),
         action=entry.action,
-        subject=_visible(entry.subject),
+        subject=visible(entry.subject),
         subject_url=_address_of(entry.subject),
         data=_pairs(entry.data),
         hash=entry.hash,
@@ -158,14 +159,9 @@ def _pairs(data: str) -> list[tuple[str, str]]:
     except ValueError:
         read = None
     if not isinstance(read, dict):
-        return [("", _visible(data))]
-    return [(_visible(name), _visible(_text(value))) for name, value in read.items()]
+        return [("", visible(data))]
+    return [(visible(name), visible(_text(value))) for name, value in read.items()]
 
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _visible(text: str) -> str:
-    """What turns or hides text stands there as its code."""
-    return "".join(one if one.isprintable() or one == "\n" else ascii(one)[1:-1] for one in text)

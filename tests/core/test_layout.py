@@ -44,6 +44,7 @@ ORDER = (
     "people",
     "history",
     "audit",
+    "evidence",
     "review_queue",
     "session_index",
     "worker",

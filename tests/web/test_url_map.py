@@ -33,7 +33,7 @@ PUBLIC = {
 SOMEBODY_ELSE_S = {"review.withdraw"}
 WITHOUT_CSRF = {"webhooks.receive"}
 # Whoever may see the journal may take it along; only that they did is written down.
-TAKEN_ALONG = {"journal.export_csv", "journal.export_proof"}
+TAKEN_ALONG = {"journal.export_csv", "journal.export_proof", "evidence.take"}
 SAFE = {"GET", "HEAD", "OPTIONS"}
 EVERY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
