@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from dashboard import (
     __version__,
+    database_roles,
     db,
     demo,
     doctor,
@@ -243,6 +244,17 @@ def db_upgrade() -> None:
     click.echo("The database has the newest shape.")
 
 
+@db_group.command("roles")
+@click.option("--owner", default=database_roles.OWNER, show_default=True, help="Owns the tables, runs `db upgrade`.")
+@click.option("--app", default=database_roles.APP, show_default=True, help="What everything else runs as.")
+def db_roles(owner: str, app: str) -> None:
+    """Print SQL that makes two roles on PostgreSQL, of which the second can only add to the journal."""
+    try:
+        click.echo(database_roles.script(owner, app), nl=False)
+    except ValueError as problem:
+        _fail(f"Nothing was printed: {problem}.")
+
+
 @db_group.command("restored")
 @click.option(
     "--as-it-is", is_flag=True, help="Go on although journal and tables do not agree, which is put on record."
@@ -442,7 +454,7 @@ def _what_is_proved(found: journal_file.FileVerdict) -> Iterator[str]:
         yield f"It has every entry from {found.first} to {found.last}, each chained to the one before."
     elif found.entries:
         yield f"It has some of the entries from {found.first} to {found.last}, each as it was written."
-        yield f"Others are left out in {found.gaps} places; what those say is not shown by this file."
+        yield f"Places where others are left out, whose words are not shown by this file: {found.gaps}"
 
 
 def _examine(books: Books, expect: str | None = None) -> replay.Examined:

@@ -199,7 +199,7 @@ def test_the_command_says_what_a_part_does_not_prove(written: Desk, kept: Path) 
     result = run("journal", "verify", "--file", str(kept))
     assert result.exit_code == 0
     assert "It has some of the entries from 1 to 5, each as it was written." in result.output
-    assert "Others are left out in 2 places; what those say is not shown by this file." in result.output
+    assert "Places where others are left out, whose words are not shown by this file: 2" in result.output
 
 
 @on_sqlite

@@ -21,6 +21,7 @@ ORDER = (
     "refund_rules",
     "db",
     "models",
+    "database_roles",
     "journal",
     "journal_file",
     "migrations",
