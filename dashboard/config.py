@@ -57,6 +57,8 @@ class BooksConfig(KeyConfig):
     live_streams: int
     worker_threads: int
     proxy_hops: int
+    keep_webhooks_days: int
+    keep_sign_ins_days: int
     timeout_s: float
 
     @property
@@ -263,6 +265,20 @@ SETTINGS: tuple[Setting, ...] = (
         "0",
         "Reverse proxies in front whose X-Forwarded-For, -Proto and -Host are to be believed.",
         _whole(0, 5),
+    ),
+    Setting(
+        "DASHBOARD_KEEP_WEBHOOKS_DAYS",
+        "keep_webhooks_days",
+        "400",
+        "For how many days the raw bodies of webhooks are kept; their digests stay.",
+        _whole(1, 36500),
+    ),
+    Setting(
+        "DASHBOARD_KEEP_SIGN_INS_DAYS",
+        "keep_sign_ins_days",
+        "90",
+        "For how many days sign-ins that have ended and failed ones are kept beside the journal.",
+        _whole(1, 36500),
     ),
     Setting("BANK131_URL", "bank_url", None, "The bank's server, without a path.", _bank_url),
     Setting("BANK131_PROJECT", "project", None, "The project's name, given by the bank.", _text),

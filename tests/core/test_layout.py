@@ -43,6 +43,7 @@ ORDER = (
     "resolutions",
     "webhook_inbox",
     "people",
+    "retention",
     "history",
     "audit",
     "evidence",

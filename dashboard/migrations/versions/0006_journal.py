@@ -1,5 +1,6 @@
-"""The journal by action and actor together; and on PostgreSQL a head that nobody without its owner's rights sets back."""
+"""The journal by action and actor together, webhooks whose body is kept, and a head that is not set back."""
 
+import sqlalchemy as sa
 from alembic import op
 
 revision = "0006"
@@ -8,6 +9,14 @@ down_revision = "0002"
 
 def upgrade() -> None:
     op.create_index(op.f("ix_journal_action_actor_seq"), "journal", ["action", "actor", "seq"], unique=False)
+    op.create_index(
+        "ix_webhook_deliveries_body_kept",
+        "webhook_deliveries",
+        ["last_seen_at"],
+        unique=False,
+        sqlite_where=sa.text("body IS NOT NULL"),
+        postgresql_where=sa.text("body IS NOT NULL"),
+    )
     if op.get_bind().dialect.name == "postgresql":
         # Who acts does not depend on what is done by chance: without this PostgreSQL goes through everything.
         op.execute("CREATE STATISTICS journal_action_actor (mcv) ON action, actor FROM journal")
