@@ -30,6 +30,7 @@ from dashboard.web import (
     health,
     journal,
     live,
+    metrics,
     overview,
     people,
     refund_form,
@@ -139,20 +140,8 @@ def _add_parts(app: Flask, desk: Desk) -> None:
 
 def add_pages(app: Flask) -> None:
     """Every address of the app."""
-    parts = (
-        people,
-        accounts,
-        overview,
-        sessions,
-        refunds,
-        refund_form,
-        review,
-        live,
-        journal,
-        evidence,
-        webhooks,
-        health,
-    )
+    for_machines = (webhooks, health, metrics)
+    parts = (people, accounts, overview, sessions, refunds, refund_form, review, live, journal, evidence, *for_machines)
     for part in parts:
         app.register_blueprint(part.bp)
     access.check_views(app)

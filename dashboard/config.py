@@ -59,6 +59,7 @@ class BooksConfig(KeyConfig):
     proxy_hops: int
     keep_webhooks_days: int
     keep_sign_ins_days: int
+    metrics_token: str
     timeout_s: float
 
     @property
@@ -279,6 +280,13 @@ SETTINGS: tuple[Setting, ...] = (
         "90",
         "For how many days sign-ins that have ended and failed ones are kept beside the journal.",
         _whole(1, 36500),
+    ),
+    Setting(
+        "DASHBOARD_METRICS_TOKEN",
+        "metrics_token",
+        "",
+        "Opens `/metrics` to other machines, as a bearer token. Empty: to this machine alone.",
+        lambda value: _secret(value) if value else "",
     ),
     Setting("BANK131_URL", "bank_url", None, "The bank's server, without a path.", _bank_url),
     Setting("BANK131_PROJECT", "project", None, "The project's name, given by the bank.", _text),

@@ -51,6 +51,7 @@ ORDER = (
     "session_index",
     "worker",
     "health",
+    "metrics",
     "web",
     "app",
     "server",

@@ -28,6 +28,7 @@ PUBLIC = {
     "webhooks.receive",
     "health.healthz",
     "health.readyz",
+    "metrics.show",
 }
 # What is proposed is taken back by the one who proposed it alone.
 SOMEBODY_ELSE_S = {"review.withdraw"}
