@@ -3,6 +3,7 @@
 from tests.mutation import (
     at_the_bank,
     in_asking,
+    in_auditing,
     in_books,
     in_commands,
     in_merging,
@@ -25,4 +26,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *in_books.MUTANTS,
     *in_replay.MUTANTS,
     *in_commands.MUTANTS,
+    *in_auditing.MUTANTS,
 )
