@@ -26,11 +26,13 @@ from dashboard.web import (
     approvals,
     bank_seats,
     errors,
+    evidence,
     formats,
     health,
     journal,
     limits,
     live,
+    metrics,
     overview,
     people,
     refund_form,
@@ -141,7 +143,7 @@ def _add_parts(app: Flask, desk: Desk) -> None:
 
 def add_pages(app: Flask) -> None:
     """Every address of the app."""
-    parts = (
+    for_people = (
         people,
         accounts,
         overview,
@@ -153,10 +155,10 @@ def add_pages(app: Flask) -> None:
         review,
         live,
         journal,
-        webhooks,
-        health,
+        evidence,
     )
-    for part in parts:
+    for_machines = (webhooks, health, metrics)
+    for part in (*for_people, *for_machines):
         app.register_blueprint(part.bp)
     access.check_views(app)
 

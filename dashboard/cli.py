@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 import uuid
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -18,10 +19,13 @@ from sqlalchemy.orm import Session
 
 from dashboard import (
     __version__,
+    database_roles,
     db,
     demo,
     doctor,
+    evidence,
     health,
+    journal_file,
     migrations,
     own_bank,
     passwords,
@@ -35,7 +39,7 @@ from dashboard import (
 from dashboard.app import bank_keys, create_desk
 from dashboard.bank131.signature import KeyFormatError
 from dashboard.clock import SystemClock
-from dashboard.config import BadSettings, BooksConfig, Config, read_books_config, read_config
+from dashboard.config import BadSettings, BooksConfig, Config, read_books_config, read_config, read_key_config
 from dashboard.desk import Books, journal_key
 from dashboard.sandbox.server import SandboxStartError, run_sandbox
 
@@ -241,6 +245,17 @@ def db_upgrade() -> None:
     click.echo("The database has the newest shape.")
 
 
+@db_group.command("roles")
+@click.option("--owner", default=database_roles.OWNER, show_default=True, help="Owns the tables, runs `db upgrade`.")
+@click.option("--app", default=database_roles.APP, show_default=True, help="What everything else runs as.")
+def db_roles(owner: str, app: str) -> None:
+    """Print SQL that makes two roles on PostgreSQL, of which the second can only add to the journal."""
+    try:
+        click.echo(database_roles.script(owner, app), nl=False)
+    except ValueError as problem:
+        _fail(f"Nothing was printed: {problem}.")
+
+
 @db_group.command("restored")
 @click.option(
     "--as-it-is", is_flag=True, help="Go on although journal and tables do not agree, which is put on record."
@@ -385,14 +400,62 @@ def journal_group() -> None:
 
 @journal_group.command("verify")
 @click.option("--expect", metavar="SEQ:HASH", help="A head noted down earlier, which must still be in the chain.")
-def journal_verify(expect: str | None) -> None:
+@click.option(
+    "--file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A file taken from the journal, to be checked in place of the database.",
+)
+def journal_verify(expect: str | None, file: Path | None) -> None:
     """Check the whole chain for any edit, removal or cut tail, and that the tables are what it tells of."""
+    if file is not None:
+        _verify_file(file, expect)
+        return
     with _books() as books:
         examined = _examine(books, expect)
     problem = list(_what_is_wrong(examined))
     if problem:
         _fail(*problem)
     click.echo(f"The journal is whole: {examined.entries} entries, head {examined.head}")
+
+
+def _verify_file(file: Path, expect: str | None) -> None:
+    try:
+        key = journal_key(read_key_config(os.environ))
+    except BadSettings as bad:
+        _fail(*bad.problems)
+    found = _verified_archive(file, key, expect) if zipfile.is_zipfile(file) else _verified_lines(file, key, expect)
+    for line in _what_is_proved(found):
+        click.echo(line)
+
+
+def _verified_lines(file: Path, key: str, expect: str | None) -> journal_file.FileVerdict:
+    with file.open("rb") as lines:
+        found = journal_file.verify(lines, key, _head(expect))
+    if found.problem is not None:
+        _fail(f"The file cannot be relied on: {found.problem}.")
+    return found
+
+
+def _verified_archive(file: Path, key: str, expect: str | None) -> journal_file.FileVerdict:
+    try:
+        checked = evidence.verify(file, key, _head(expect))
+    except evidence.Spoilt as problem:
+        _fail(f"The evidence cannot be relied on: {problem}.")
+    click.echo(f"The evidence of refund {checked.reference} is as the desk made it: {checked.files} files.")
+    click.echo("Its part of the journal:")
+    return checked.journal
+
+
+def _what_is_proved(found: journal_file.FileVerdict) -> Iterator[str]:
+    if found.is_whole:
+        yield f"The file is whole: every entry that there was, {found.entries}, head {found.head}"
+        return
+    yield f"The file is as the desk wrote it: {found.entries} entries of a journal with the head {found.head}"
+    if found.entries and not found.gaps:
+        yield f"It has every entry from {found.first} to {found.last}, each chained to the one before."
+    elif found.entries:
+        yield f"It has some of the entries from {found.first} to {found.last}, each as it was written."
+        yield f"Places where others are left out, whose words are not shown by this file: {found.gaps}"
 
 
 def _examine(books: Books, expect: str | None = None) -> replay.Examined:

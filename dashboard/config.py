@@ -34,12 +34,18 @@ class Setting:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BooksConfig:
+class KeyConfig:
+    """The settings that the journal's chain is keyed with."""
+
+    secret_key: str
+    journal_key: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class BooksConfig(KeyConfig):
     """The settings of what works on the database alone, without a bank and its keys. Durations are seconds."""
 
     database_url: str
-    secret_key: str
-    journal_key: str
     public_url: str
     timezone: ZoneInfo
     undo_s: float
@@ -51,6 +57,9 @@ class BooksConfig:
     live_streams: int
     worker_threads: int
     proxy_hops: int
+    keep_webhooks_days: int
+    keep_sign_ins_days: int
+    metrics_token: str
     timeout_s: float
 
     @property
@@ -258,6 +267,27 @@ SETTINGS: tuple[Setting, ...] = (
         "Reverse proxies in front whose X-Forwarded-For, -Proto and -Host are to be believed.",
         _whole(0, 5),
     ),
+    Setting(
+        "DASHBOARD_KEEP_WEBHOOKS_DAYS",
+        "keep_webhooks_days",
+        "400",
+        "For how many days the raw bodies of webhooks are kept; their digests stay.",
+        _whole(1, 36500),
+    ),
+    Setting(
+        "DASHBOARD_KEEP_SIGN_INS_DAYS",
+        "keep_sign_ins_days",
+        "90",
+        "For how many days sign-ins that have ended and failed ones are kept beside the journal.",
+        _whole(1, 36500),
+    ),
+    Setting(
+        "DASHBOARD_METRICS_TOKEN",
+        "metrics_token",
+        "",
+        "Opens `/metrics` to other machines, as a bearer token. Empty: to this machine alone.",
+        lambda value: _secret(value) if value else "",
+    ),
     Setting("BANK131_URL", "bank_url", None, "The bank's server, without a path.", _bank_url),
     Setting("BANK131_PROJECT", "project", None, "The project's name, given by the bank.", _text),
     Setting(
@@ -309,7 +339,13 @@ def read_books_config(environ: Mapping[str, str]) -> BooksConfig:
     return _checked(BooksConfig(**_values(environ, BooksConfig)))
 
 
-def _values(environ: Mapping[str, str], kind: type[BooksConfig]) -> dict[str, Any]:
+def read_key_config(environ: Mapping[str, str]) -> KeyConfig:
+    """As `read_config`, but only what KeyConfig has; with a journal key nothing is derived from the secret key."""
+    key = environ.get("DASHBOARD_JOURNAL_KEY")
+    return KeyConfig(**_values({"DASHBOARD_SECRET_KEY": key, **environ} if key else environ, KeyConfig))
+
+
+def _values(environ: Mapping[str, str], kind: type[KeyConfig]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     problems: list[str] = []
     for setting in SETTINGS:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from dashboard.bank131.client import BankClient
 from dashboard.clock import Clock
-from dashboard.config import BooksConfig, Config
+from dashboard.config import BooksConfig, Config, KeyConfig
 from dashboard.db import LOCK_WAIT_MS, writing_engine
 from dashboard.journal import WriteSession
 
@@ -47,6 +47,6 @@ class Desk(Books):
     bank: BankClient
 
 
-def journal_key(config: BooksConfig) -> str:
+def journal_key(config: KeyConfig) -> str:
     """The key of the journal's chain: the one set, or one derived from the secret key."""
     return config.journal_key or hmac.new(config.secret_key.encode(), b"journal", "sha256").hexdigest()

@@ -207,9 +207,9 @@ def _conditions_but_words(filters: Filters, zone: ZoneInfo) -> list[ColumnElemen
     if filters.origin:
         found.append(_by_origin(filters.origin, filters.operator))
     if filters.date_from:
-        found.append(Refund.asked_at >= _start_of(filters.date_from, zone))
+        found.append(Refund.asked_at >= start_of(filters.date_from, zone))
     if filters.date_to:
-        found.append(Refund.asked_at < _start_of(filters.date_to + timedelta(days=1), zone))
+        found.append(Refund.asked_at < start_of(filters.date_to + timedelta(days=1), zone))
     if filters.operator:
         person = select(Person.id).where(Person.email == filters.operator.strip().lower())
         found.append(Refund.asked_by_id == person.scalar_subquery())
@@ -241,7 +241,8 @@ def _by_origin(origin: str, operator: str) -> ColumnElement[bool]:
     return Refund.origin == origin
 
 
-def _start_of(day: date, zone: ZoneInfo) -> datetime:
+def start_of(day: date, zone: ZoneInfo) -> datetime:
+    """The moment at which a day of the zone begins."""
     return datetime.combine(day, time.min, zone).astimezone(UTC)
 
 

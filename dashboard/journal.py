@@ -99,16 +99,17 @@ def _row(seq: int, texts: tuple[str, ...], prev_hash: str, entry_hash: str) -> d
     }
 
 
-def _keyed_hash(key: str, text: str) -> str:
+def keyed_hash(key: str, text: str) -> str:
+    """HMAC-SHA-256 in hexadecimal."""
     return hmac.new(key.encode(), text.encode(), "sha256").hexdigest()
 
 
 def _chain(key: str, prev_hash: str, texts: tuple[str, ...]) -> str:
-    return _keyed_hash(key, canonical([prev_hash, *texts]))
+    return keyed_hash(key, canonical([prev_hash, *texts]))
 
 
 def _seal(key: str, seq: int, last_hash: str) -> str:
-    return _keyed_hash(key, canonical(["head", seq, last_hash]))
+    return keyed_hash(key, canonical(["head", seq, last_hash]))
 
 
 def first_head(key: str) -> JournalHead:
@@ -119,6 +120,12 @@ def first_head(key: str) -> JournalHead:
 def head_seq(session: Session) -> int:
     """The number of the last entry, 0 for an empty journal."""
     return session.execute(select(JournalHead.seq)).scalar_one()
+
+
+def last_entry(session: Session) -> tuple[int, str]:
+    """The last entry's number and hash, as the head says."""
+    found = session.execute(select(JournalHead.seq, JournalHead.hash)).one()
+    return found.seq, found.hash
 
 
 def of_subjects(session: Session, subjects: Iterable[str], limit: int = 500) -> list[JournalEntry]:
@@ -182,11 +189,20 @@ def _entries_after(session: Session, seq: int) -> Sequence[JournalEntry]:
 def _problem_of(entry: JournalEntry, seq_before: int, hash_before: str, key: str) -> str | None:
     if entry.seq != seq_before + 1:
         return f"entry {seq_before + 1} is missing: {entry.seq} follows {seq_before}"
-    texts = (str(entry.seq), entry.at, entry.actor, entry.action, entry.subject, entry.data)
-    expected = _chain(key, hash_before, texts)
-    if entry.prev_hash != hash_before or not hmac.compare_digest(entry.hash, expected):
+    if entry.prev_hash != hash_before or not is_as_written(entry, key):
         return f"entry {entry.seq} was changed, or the journal key is not the one it was written with"
     return None
+
+
+def is_as_written(entry: JournalEntry, key: str) -> bool:
+    """Whether an entry's hash is that of its own texts and of the hash that it says was before it."""
+    texts = (str(entry.seq), entry.at, entry.actor, entry.action, entry.subject, entry.data)
+    return is_same(entry.hash, _chain(key, entry.prev_hash, texts))
+
+
+def is_same(given: str, expected: str) -> bool:
+    """Whether two hashes are equal, whatever text the one given is; it takes the same time wherever they differ."""
+    return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), expected.encode())
 
 
 def _problem_of_head(head: JournalHead | None, seq: int, last_hash: str, key: str) -> str | None:

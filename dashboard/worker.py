@@ -14,7 +14,7 @@ from typing import TypeVar
 from sqlalchemy import BindParameter, and_, bindparam, delete, exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from dashboard import own_bank, pauses, reads, refund_rules, sending, webhook_inbox
+from dashboard import own_bank, pauses, reads, refund_rules, retention, sending, webhook_inbox
 from dashboard.bank131.client import BankError
 from dashboard.db import LOCK_WAIT_MS
 from dashboard.desk import Desk
@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.1
 BEAT_EVERY_S = 5.0
+TIDY_EVERY_S = 60.0
 CLAIM_MARGIN_S = 10.0
 
 APPLY = "apply"
@@ -149,13 +150,16 @@ def run(desk: Desk, stop: threading.Event) -> None:
     """Work until told to stop; what is under way then is finished first."""
     worker_id = desk.new_id()
     under_way: set[Future[None]] = set()
-    next_beat_s = desk.clock.monotonic()
+    next_beat_s = next_tidy_s = desk.clock.monotonic()
     with ThreadPoolExecutor(desk.config.worker_threads, thread_name_prefix="worker") as pool:
         while not stop.is_set():
             if desk.clock.monotonic() >= next_beat_s:
                 _try(beat, desk, worker_id)
                 next_beat_s = desk.clock.monotonic() + BEAT_EVERY_S
             under_way = {future for future in under_way if not future.done()}
+            if desk.clock.monotonic() >= next_tidy_s:
+                under_way.add(pool.submit(_try, retention.tidy, desk, retention.BATCH))
+                next_tidy_s = desk.clock.monotonic() + TIDY_EVERY_S
             under_way |= _start(desk, pool, desk.config.worker_threads - len(under_way))
             _rest(stop, under_way, busy=len(under_way) >= desk.config.worker_threads)
 
@@ -179,7 +183,7 @@ def _rest(stop: threading.Event, under_way: set[Future[None]], *, busy: bool) ->
         stop.wait(LOOK_EVERY_S)
 
 
-def _try(verb: Callable[[Desk, About], None], desk: Desk, about: About) -> None:
+def _try(verb: Callable[[Desk, About], object], desk: Desk, about: About) -> None:
     try:
         verb(desk, about)
     except Exception:

@@ -17,6 +17,7 @@ class JournalEntry(Base):
         Index(None, "subject", "seq"),
         Index(None, "action", "seq"),
         Index(None, "actor", "seq"),
+        Index(None, "action", "actor", "seq"),
         {"sqlite_with_rowid": False},
     )
 

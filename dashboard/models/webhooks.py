@@ -11,6 +11,7 @@ from dashboard.db import Base, BigId
 class WebhookDelivery(Base):
     """One signed body, kept once however often it comes.
 
+    `body`: NULL once the time is over for which it is kept; it has been applied then.
     `next_try_at` is set while it is still to be applied. `problem` says why it could not be or what is odd.
     """
 
@@ -18,6 +19,12 @@ class WebhookDelivery(Base):
     __table_args__ = (
         Index(None, "last_seen_at"),
         Index(None, "session_id"),
+        Index(
+            "ix_webhook_deliveries_body_kept",
+            "last_seen_at",
+            sqlite_where=text("body IS NOT NULL"),
+            postgresql_where=text("body IS NOT NULL"),
+        ),
         Index(
             "ix_webhook_deliveries_next_try_at",
             "next_try_at",

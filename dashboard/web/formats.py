@@ -14,6 +14,7 @@ from dashboard.web import wording
 from dashboard.web.access import desk, zone
 
 _THIN_SPACE = "\u202f"
+_SPACES = {"\n", "\u00a0", _THIN_SPACE}
 
 
 def init_app(app: Flask) -> None:
@@ -72,3 +73,8 @@ def moment_utc(at: datetime) -> str:
 def number(value: int) -> str:
     """A count, grouped as the reader's language does."""
     return format_decimal(value)
+
+
+def visible(text: str) -> str:
+    """A text as it is, but with codes in the place of what would turn or hide it."""
+    return "".join(one if one.isprintable() or one in _SPACES else ascii(one)[1:-1] for one in text)

@@ -1,20 +1,25 @@
-"""The journal as a page."""
+"""The journal as a page and as files, for whoever audits the desk."""
 
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from flask import Blueprint, abort, render_template, request, url_for
+from flask import Blueprint, Response, abort, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from sqlalchemy import select
 
-from dashboard import journal, roles
+from dashboard import audit, journal, journal_file, roles
+from dashboard.audit import Export, Filters
 from dashboard.db import db
+from dashboard.desk import journal_key
+from dashboard.history import BadFilter
 from dashboard.models import JournalEntry
-from dashboard.web.access import needs
+from dashboard.spreadsheets import csv_lines
+from dashboard.web.access import desk, needs, person, visitor, zone
+from dashboard.web.days import day_in
+from dashboard.web.formats import visible
 from dashboard.web.pagination import pager_urls
-
-PAGE_SIZE = 100
 
 bp = Blueprint("journal", __name__, url_prefix="/journal")
 
@@ -27,32 +32,136 @@ class _ShownEntry:
     action: str
     subject: str
     subject_url: str | None
-    data: str
+    data: list[tuple[str, str]]
+    hash: str
 
 
 @bp.get("/")
 @needs(roles.SEE_JOURNAL)
 def index() -> ResponseReturnValue:
+    filters, arguments = filters_of(request.args), arguments_of(request.args)
+    page = audit.page(db.session(), filters, zone(), _before(), audit.PAGE_SIZE)
+    older_url, newest_url = pager_urls("journal.index", str(page.older or ""), **arguments)
+    return render_template(
+        "journal/index.html",
+        entries=[_shown(entry) for entry in page.entries],
+        filters=arguments,
+        actors=audit.known_actors(db.session()),
+        actions=audit.known_actions(db.session()),
+        older_url=older_url,
+        newest_url=newest_url,
+    )
+
+
+def _before() -> int | None:
     before = request.args.get("before", "")
     if before and (not before.isdecimal() or len(before) > 18):
         abort(400, _("This page of the list does not exist."))
-    query = select(JournalEntry).order_by(JournalEntry.seq.desc()).limit(PAGE_SIZE + 1)
-    if before:
-        query = query.where(JournalEntry.seq < int(before))
-    found = db.session.scalars(query).all()
-    older = str(found[PAGE_SIZE - 1].seq) if len(found) > PAGE_SIZE else ""
-    older_url, newest_url = pager_urls("journal.index", older)
-    entries = [_shown(entry) for entry in found[:PAGE_SIZE]]
-    return render_template("journal/index.html", entries=entries, older_url=older_url, newest_url=newest_url)
+    return int(before) if before else None
+
+
+_FILTERS = ("actor", "action", "subject", "from", "to")
+
+
+def arguments_of(arguments: Mapping[str, str]) -> dict[str, str]:
+    """The filters as they stand in an address."""
+    given = {name: arguments.get(name, "").strip() for name in _FILTERS}
+    return {name: text for name, text in given.items() if text}
+
+
+def filters_of(arguments: Mapping[str, str]) -> Filters:
+    """The filters in an address; 400 for those that cannot be used."""
+    given = arguments_of(arguments)
+    texts = {name: given.get(name, "") for name in ("actor", "action", "subject")}
+    filters = Filters(date_from=day_in(given, "from"), date_to=day_in(given, "to"), **texts)
+    try:
+        filters.check()
+    except BadFilter as problem:
+        abort(400, _why_not(problem.field, given))
+    return filters
+
+
+def _why_not(field: str, given: Mapping[str, str]) -> str:
+    if field == "to":
+        return _("The first day, %(first)s, is after the last one, %(last)s.", first=given["from"], last=given["to"])
+    if len(given[field]) > audit.LONGEST_FILTER:
+        return _("This filter cannot be used: %(name)s.", name=field)
+    return _("%(text)s is no action. Write one like refund:requested.", text=given[field][:40])
+
+
+# Files. Whoever takes one is put on record, so they are asked for by POST.
+
+
+@bp.post("/export.csv")
+@needs(roles.SEE_JOURNAL)
+def export_csv() -> ResponseReturnValue:
+    export = _begin_export("csv")
+    rows = (tuple(getattr(entry, name) for name in journal_file.FIELDS) for entry in audit.entries_of(desk(), export))
+    return file_answer(csv_lines(journal_file.FIELDS, rows), "text/csv; charset=utf-8", "journal.csv")
+
+
+@bp.post("/export.jsonl")
+@needs(roles.SEE_JOURNAL)
+def export_proof() -> ResponseReturnValue:
+    export = _begin_export("proof")
+    about = about_file(audit.as_texts(export.filters))
+    lines = journal_file.lines(journal_key(desk().config), about, audit.entries_of(desk(), export), export.head)
+    return file_answer(lines, "application/jsonl", "journal.jsonl")
+
+
+def _begin_export(kind: str) -> Export:
+    filters = filters_of(request.form)
+    db.session.rollback()
+    return audit.begin_export(desk(), person().email, kind, filters)
+
+
+def about_file(filters: dict[str, str]) -> dict[str, object]:
+    """What a file of entries says of itself."""
+    made_at = journal.timestamp(desk().clock.now())
+    return {"project": desk().bank.project, "made_at": made_at, "made_by": person().email, "filters": filters}
+
+
+def file_answer(content: bytes | Iterable[bytes], kind: str, name: str) -> Response:
+    """A file to be kept, sent piece by piece; its name begins with the day of the desk's zone."""
+    name = f"{desk().clock.now().astimezone(zone()):%Y-%m-%d}-{name}"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(content, content_type=kind, headers=headers)
 
 
 def _shown(entry: JournalEntry) -> _ShownEntry:
-    at = journal.read_timestamp(entry.at)
-    return _ShownEntry(entry.seq, at, entry.actor, entry.action, entry.subject, _address_of(entry.subject), entry.data)
+    return _ShownEntry(
+        seq=entry.seq,
+        at=journal.read_timestamp(entry.at),
+        actor=visible(entry.actor),
+        action=entry.action,
+        subject=visible(entry.subject),
+        subject_url=_address_of(entry.subject),
+        data=_pairs(entry.data),
+        hash=entry.hash,
+    )
 
 
 def _address_of(subject: str) -> str | None:
     kind, _colon, key = subject.partition(":")
     if kind == "refund":
         return url_for("refunds.show", reference=key)
-    return url_for("sessions.show", session_id=key) if kind == "session" else None
+    if kind == "session":
+        return url_for("sessions.show", session_id=key)
+    if kind == "person" and key != "unknown" and visitor().may(roles.MANAGE_PEOPLE):
+        return url_for("accounts.show", person_id=key)
+    return None
+
+
+def _pairs(data: str) -> list[tuple[str, str]]:
+    """The data of an entry, name by name; as it stands there where somebody has changed it into something else."""
+    try:
+        read = json.loads(data)
+    except ValueError:
+        read = None
+    if not isinstance(read, dict):
+        return [("", visible(data))]
+    return [(visible(name), visible(_text(value))) for name, value in read.items()]
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date
 from typing import Any
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
@@ -19,11 +18,10 @@ from dashboard.models import Attempt, JournalEntry, PaymentSession, Refund
 from dashboard.refunds import CannotCancel
 from dashboard.web import timeline, wording
 from dashboard.web.access import desk, needs, person, visitor, zone
+from dashboard.web.days import day_in
 from dashboard.web.pagination import pager_urls
 
 bp = Blueprint("refunds", __name__)
-
-FIRST_YEAR, LAST_YEAR = 1970, 2999
 
 # The history
 
@@ -79,25 +77,12 @@ def filters_of(arguments: Mapping[str, str]) -> Filters:
     """The filters in an address; 400 for those that cannot be read."""
     names = ("session", "status", "q", "operator", "origin")
     texts = {name: arguments.get(name, "").strip()[:200] for name in names}
-    filters = Filters(date_from=_day(arguments, "from"), date_to=_day(arguments, "to"), **texts)
+    filters = Filters(date_from=day_in(arguments, "from"), date_to=day_in(arguments, "to"), **texts)
     try:
         history.conditions(filters, zone())
     except history.BadFilter as problem:
         abort(400, _("This filter cannot be used: %(name)s.", name=problem.field))
     return filters
-
-
-def _day(arguments: Mapping[str, str], name: str) -> date | None:
-    text = arguments.get(name, "").strip()
-    if not text:
-        return None
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        day = date.min
-    if day.isoformat() != text or not FIRST_YEAR <= day.year <= LAST_YEAR:
-        abort(400, _("%(text)s is no date. Write it like 2026-03-31.", text=text[:40]))
-    return day
 
 
 def _texts(filters: Filters) -> dict[str, str]:

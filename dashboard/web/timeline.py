@@ -249,6 +249,10 @@ def _acknowledged(entry: JournalEntry, data: Data) -> Told:
     return OFF, _("%(person)s has looked at it: %(odd)s", person=entry.actor, odd=odd)
 
 
+def _taken_along(entry: JournalEntry, data: Data) -> Told:
+    return OFF, _("%(person)s took the evidence along", person=entry.actor)
+
+
 def _webhook(entry: JournalEntry, data: Data) -> Told:
     return OFF, _("Webhook %(type)s, its signature verified", type=data["type"])
 
@@ -292,6 +296,7 @@ TELLERS: dict[str, Callable[[JournalEntry, Data], Told]] = {
     "resolution:withdrawn": _withdrawn,
     "resolution:outdated": _outdated,
     "anomaly:acknowledged": _acknowledged,
+    "export:made": _taken_along,
     "webhook:applied": _webhook,
     "session:captured": _captured,
 }

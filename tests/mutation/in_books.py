@@ -198,7 +198,7 @@ _CHAIN = (
         "an entry is edited, and verify finds nothing",
         Edit(
             JOURNAL,
-            "if entry.prev_hash != hash_before or not hmac.compare_digest(entry.hash, expected):",
+            "if entry.prev_hash != hash_before or not is_as_written(entry, key):",
             "if entry.prev_hash != hash_before:",
         ),
         f"{TEST_JOURNAL}::test_any_edit_is_seen",

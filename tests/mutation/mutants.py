@@ -4,6 +4,7 @@ from tests.mutation import (
     at_the_bank,
     in_approvals,
     in_asking,
+    in_auditing,
     in_books,
     in_commands,
     in_merging,
@@ -27,4 +28,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *in_books.MUTANTS,
     *in_replay.MUTANTS,
     *in_commands.MUTANTS,
+    *in_auditing.MUTANTS,
 )

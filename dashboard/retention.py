@@ -1,0 +1,78 @@
+"""What is kept for a time only: raw bodies of webhooks, and ended sign-ins. The journal and its digests stay."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, delete, or_, select, update
+
+from dashboard import ledger
+from dashboard.desk import Books
+from dashboard.journal import WriteSession
+from dashboard.models import SignIn, SignInFailure, WebhookDelivery
+from dashboard.sign_ins import LONGEST as LONGEST_SIGN_IN
+
+BATCH = 500
+
+
+def tidy(books: Books, batch: int = BATCH) -> int:
+    """Remove what is older than it is kept, at most a batch of each kind; how many rows that were. Each is recorded."""
+    webhooks = _first_day_kept(books, books.config.keep_webhooks_days)
+    sign_ins = _first_day_kept(books, books.config.keep_sign_ins_days)
+    return (
+        _remove(books, "webhook_bodies", webhooks, _old_bodies(webhooks).limit(batch), _forget_bodies)
+        + _remove(books, "sign_ins", sign_ins, _old_sign_ins(sign_ins).limit(batch), _forget_sign_ins)
+        + _remove(books, "sign_in_failures", sign_ins, _old_failures(sign_ins).limit(batch), _forget_failures)
+    )
+
+
+def _first_day_kept(books: Books, days: int) -> datetime:
+    """The beginning of a day in UTC: whole days are kept, and whole days go."""
+    return (books.clock.now() - timedelta(days=days)).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _remove(
+    books: Books, what: str, before: datetime, old: Select[Any], forget: Callable[[WriteSession, Sequence[Any]], None]
+) -> int:
+    """Nobody waits for this, and it waits for nobody: what is locked is left for the next time."""
+    with books.read() as session:
+        if session.scalars(old.limit(1)).first() is None:
+            return 0
+    with books.write() as tx:
+        keys = tx.scalars(old.with_for_update(skip_locked=True)).all()
+        if keys:
+            forget(tx, keys)
+            day = before.date().isoformat()
+            tx.record(ledger.WORKER, f"retention:{what}", "installation", count=len(keys), before=day)
+    return len(keys)
+
+
+def _old_bodies(before: datetime) -> Select[Any]:
+    """Of deliveries that have been applied: one that has not needs its body."""
+    is_done = and_(WebhookDelivery.applied_at.is_not(None), WebhookDelivery.next_try_at.is_(None))
+    is_old = and_(WebhookDelivery.body.is_not(None), WebhookDelivery.last_seen_at < before)
+    return select(WebhookDelivery.id).where(is_old, is_done).order_by(WebhookDelivery.last_seen_at)
+
+
+def _forget_bodies(tx: WriteSession, ids: Sequence[Any]) -> None:
+    tx.execute(update(WebhookDelivery).where(WebhookDelivery.id.in_(ids)).values(body=None))
+
+
+def _old_sign_ins(before: datetime) -> Select[Any]:
+    return select(SignIn.token_digest).where(or_(SignIn.ended_at < before, _ran_out(before)))
+
+
+def _ran_out(before: datetime) -> ColumnElement[bool]:
+    return SignIn.started_at < before - LONGEST_SIGN_IN
+
+
+def _forget_sign_ins(tx: WriteSession, digests: Sequence[Any]) -> None:
+    tx.execute(delete(SignIn).where(SignIn.token_digest.in_(digests)))
+
+
+def _old_failures(before: datetime) -> Select[Any]:
+    return select(SignInFailure.id).where(SignInFailure.at < before)
+
+
+def _forget_failures(tx: WriteSession, ids: Sequence[Any]) -> None:
+    tx.execute(delete(SignInFailure).where(SignInFailure.id.in_(ids)))

@@ -1,0 +1,35 @@
+"""Tables for spreadsheet programs: CSV in which no cell is taken for a formula."""
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from io import StringIO
+
+# What makes a spreadsheet program calculate instead of show.
+_STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_LINES_AT_ONCE = 500
+
+Cell = str | int | None
+
+
+def csv_lines(names: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Iterator[bytes]:
+    """A file in UTF-8 with commas: one line of names, then a line for each row, some hundreds at a time."""
+    text = StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(names)
+    for number, row in enumerate(rows, 1):
+        writer.writerow([shown(cell) for cell in row])
+        if number % _LINES_AT_ONCE == 0:
+            yield _taken_from(text)
+    yield _taken_from(text)
+
+
+def shown(cell: Cell) -> Cell:
+    """A text that a spreadsheet program would calculate has an apostrophe put before it; numbers are numbers."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_STARTS_A_FORMULA) else cell
+
+
+def _taken_from(text: StringIO) -> bytes:
+    taken = text.getvalue().encode()
+    text.seek(0)
+    text.truncate()
+    return taken

@@ -1,0 +1,39 @@
+"""Tables for spreadsheet programs: one line of names, commas, and no cell that calculates."""
+
+import csv
+from io import StringIO
+
+import pytest
+
+from dashboard.spreadsheets import csv_lines
+
+
+def written(*rows: tuple[str | int | None, ...]) -> str:
+    return b"".join(csv_lines(("one", "two"), rows)).decode()
+
+
+def test_it_has_one_line_of_names_and_a_line_for_each_row() -> None:
+    assert written(("a", 1), (None, -5)) == "one,two\r\na,1\r\n,-5\r\n"
+
+
+def test_without_rows_there_are_the_names() -> None:
+    assert written() == "one,two\r\n"
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"])
+def test_no_cell_is_taken_for_a_formula(start: str) -> None:
+    cell = f'{start}HYPERLINK("http://evil.test","x"),1'
+    rows = list(csv.reader(StringIO(written((cell, "b")), newline="")))
+    assert rows[1] == [f"'{cell}", "b"]
+
+
+@pytest.mark.parametrize("text", ["plain", "a=b", 'a, "b"\nc', "1,000.50", "Жанна", ""])
+def test_any_other_text_stays_as_it_is(text: str) -> None:
+    rows = list(csv.reader(StringIO(written((text, 1)), newline="")))
+    assert rows[1] == [text, "1"]
+
+
+def test_many_rows_come_in_pieces_and_in_order() -> None:
+    pieces = list(csv_lines(("n",), ((number,) for number in range(2001))))
+    assert len(pieces) == 5
+    assert b"".join(pieces).decode().split() == ["n", *map(str, range(2001))]
