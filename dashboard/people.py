@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from dashboard import roles
+from dashboard.bank131.hidden_characters import is_hidden
 from dashboard.desk import Books
 from dashboard.journal import WriteSession
 from dashboard.models import Person, SignIn, SignInFailure
@@ -52,7 +53,7 @@ class TooManyAttempts(Exception):
 def add(books: Books, email: str, role: str, password: str, *, actor: str) -> None:
     """Make an account. Raises BadAccount."""
     email = email.strip().lower()
-    if "@" not in email or len(email) > 254 or not email.isprintable() or " " in email:
+    if "@" not in email or len(email) > 254 or any(map(is_hidden, email)) or " " in email or not email.isprintable():
         raise BadAccount(f"{email!r} is no e-mail address")
     _check_role(role)
     password_hash = _hash(password)

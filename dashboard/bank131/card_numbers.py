@@ -8,7 +8,7 @@ SHORTEST, LONGEST = 13, 19
 # A UUID is matched first, so that the digits of one are never taken for a card number.
 _UUID_OR_DIGITS = re.compile(
     r"(?P<uuid>(?<![\w-])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![\w-]))"
-    r"|\d+(?:[\s\u200b-\u200d\u2010-\u2015\u2060\u2212\ufeff-]{1,3}\d+)*"
+    r"|\d+(?:[\s\u00ad\u034f\u180e\u200b-\u200f\u2010-\u2015\u202a-\u202e\u2060-\u2069\u2212\ufe00-\ufe0f\ufeff\ufffd-]{1,3}\d+)*"
 )
 _GROUP = re.compile(r"\d+")
 

@@ -16,6 +16,7 @@ from typing import TypeGuard, TypeVar
 
 from dashboard.bank131.allowlist import allowlisted, last_four, masked
 from dashboard.bank131.card_numbers import mask_card_numbers
+from dashboard.bank131.hidden_characters import shown
 from dashboard.bank131.json_body import UnreadableObject, read_json
 from dashboard.money import MAX_AMOUNT_MINOR
 
@@ -191,9 +192,11 @@ def is_identifier(value: object) -> TypeGuard[str]:
 
 
 def one_line(text: str) -> str:
-    """Text from outside made fit for one line on a screen or in a log: short, card numbers masked."""
-    printable = "".join(character if character.isprintable() else " " for character in text)
-    line = mask_card_numbers(" ".join(printable.split()))
+    """Text from outside made fit for one line on a screen or in a log: short, card numbers masked.
+
+    What nobody would see leaves a mark, so that no two customers look the same.
+    """
+    line = mask_card_numbers(" ".join(shown(mask_card_numbers(text)).split()))
     return line if len(line) <= MAX_TEXT else line[: MAX_TEXT - 1] + "…"
 
 

@@ -63,6 +63,7 @@ def _words(code: int, error: HTTPException) -> tuple[str, str, str]:
         404: (_("Not found"), said or nothing_moved, _("Check the address or search for it.")),
         405: (_("This address does not take this kind of request"), nothing_moved, ""),
         413: (_("Too much was sent at once"), nothing_moved, _("Shorten it and send it again.")),
+        415: (_("Only what a form of this desk sends can be taken"), nothing_moved, _("Go back and use the form.")),
         503: (
             _("The bank cannot be reached right now"),
             _("Nothing was sent, no money has moved."),

@@ -47,6 +47,7 @@ ORDER = (
     "health",
     "web",
     "app",
+    "slow_clients",
     "server",
     "demo",
     "doctor",
