@@ -202,7 +202,8 @@ SETTINGS: tuple[Setting, ...] = (
         "DASHBOARD_PUBLIC_URL",
         "public_url",
         "http://127.0.0.1:8131",
-        "The address that people and the bank's webhooks use. Pages answer under its host and this machine's own alone.",
+        "The address that people and the bank's webhooks use. "
+        "Pages answer under its host and this machine's own names alone.",
         _web_url,
     ),
     Setting("DASHBOARD_TIMEZONE", "timezone", "UTC", "The zone in which dates are shown and filtered.", _timezone),
