@@ -12,11 +12,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TypeGuard, TypeVar
+from typing import TypeVar
 
 from dashboard.bank131.allowlist import allowlisted, last_four, masked
 from dashboard.bank131.card_numbers import mask_card_numbers
 from dashboard.bank131.hidden_characters import shown
+from dashboard.bank131.identifiers import is_identifier
 from dashboard.bank131.json_body import UnreadableObject, read_json
 from dashboard.money import MAX_AMOUNT_MINOR
 
@@ -45,7 +46,6 @@ REFUND_STATUSES = frozenset({"in_progress", "accepted", "declined", "error"})
 MAX_TEXT = 255
 PLAUSIBLE_YEARS = range(2000, 2100)
 
-_IDENTIFIER = re.compile(r"[\x21-\x7e]{1,100}")
 _CURRENCY = re.compile(r"[A-Za-z0-9]{3,10}")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -184,11 +184,6 @@ def parse_session(data: object) -> PaymentSession:
         unreadable=tuple(unreadable),
         named=frozenset(_names(fields)),
     )
-
-
-def is_identifier(value: object) -> TypeGuard[str]:
-    """Whether this can be an identifier of the bank's: 1 to 100 printable ASCII characters, no spaces."""
-    return isinstance(value, str) and _IDENTIFIER.fullmatch(value) is not None
 
 
 def one_line(text: str) -> str:
