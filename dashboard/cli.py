@@ -135,6 +135,9 @@ def _ready_config() -> Config:
             _fail(f"{problem}.")
         except (OSError, KeyFormatError, ValueError) as problem:
             _fail(f"The bank's keys or address cannot be used: {problem}. `dashboard check` tells more.")
+    exposed = doctor.exposed_key(config)
+    if exposed is not None:
+        click.echo(exposed, err=True)
     return config
 
 

@@ -35,8 +35,8 @@ def _show(error: HTTPException) -> ResponseReturnValue:
 
 
 def _show_database_trouble(problem: exc.SQLAlchemyError) -> ResponseReturnValue:
-    """The database is away or busy: an outage, not a defect."""
-    log.error("the database could not be used: %s", problem)
+    """The database is away or busy: an outage, not a defect. What was to be written is not told."""
+    log.error("the database could not be used: %s", getattr(problem, "orig", None) or problem)
     page = render_template(
         "error.html",
         code=503,

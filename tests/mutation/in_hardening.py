@@ -14,6 +14,7 @@ HEADERS = "web/test_security_headers.py"
 HOLES = "web/test_holes_of_the_web.py"
 REAL_SERVER = "processes/test_web_server.py"
 CARDS = "web/test_card_data.py"
+SECRETS = "web/test_secrets.py"
 TEXT = "web/test_text_safety.py"
 
 
@@ -308,4 +309,58 @@ _CARD_NUMBERS = (
     ),
 )
 
-MUTANTS = (*_HEADERS, *_ANSWERS, *_REQUESTS, *_SERVER, *_TEXT, *_CARD_NUMBERS)
+_SECRETS = (
+    without(
+        "settings are written down without what is secret",
+        "a defect writes the keys and the database's password into the log",
+        Edit("dashboard/config.py", "    secret_key: str = field(repr=False)", "    secret_key: str"),
+        f"{SECRETS}::test_no_page_log_or_table_tells_a_secret",
+        f"{SECRETS}::test_nothing_that_is_written_down_of_the_settings_tells_a_secret",
+    ),
+    without(
+        "the error page of an outage logs the cause alone",
+        "what was looked up or to be written stands in the log",
+        Edit("dashboard/web/errors.py", 'getattr(problem, "orig", None) or problem)', "problem)"),
+        f"{SECRETS}::test_no_page_log_or_table_tells_a_secret",
+    ),
+    without(
+        "an address is read before it is used",
+        "a part of the database's password is told as a host",
+        Edit("dashboard/config.py", "        _check_postgresql(rest)\n", ""),
+        f"{SECRETS}::test_a_password_that_does_not_fit_into_an_address_is_told_as_that",
+    ),
+    without(
+        "the database is named without its password",
+        "every command writes it on the screen",
+        Edit("dashboard/db.py", "render_as_string(hide_password=True)", "render_as_string(hide_password=False)"),
+        f"{SECRETS}::test_no_command_tells_a_secret",
+    ),
+    without(
+        "a private key open to others is told",
+        "whoever has an account on the machine signs refunds",
+        Edit("dashboard/doctor.py", "    if not mode & (stat.S_IRWXG | stat.S_IRWXO):", "    if True:"),
+        f"{SECRETS}::test_a_private_key_that_others_may_read_is_told",
+    ),
+    without(
+        "a weak secret key stops the start",
+        "somebody guesses it and signs in as anybody",
+        Edit(
+            "dashboard/config.py",
+            "    if len(value) < SHORTEST_SECRET or len(set(value)) < SHORTEST_SECRET // 3:",
+            "    if False:",
+        ),
+        f"{SECRETS}::test_nothing_starts_without_a_strong_secret_key",
+    ),
+    without(
+        "a key that cannot be read is not repeated",
+        "a part of a private key stands on the screen",
+        Edit(
+            "dashboard/bank131/signature.py",
+            'raise KeyFormatError(f"the private key cannot be read: damaged PEM file ({label})") from None',
+            "raise KeyFormatError(pem.decode()) from None",
+        ),
+        f"{SECRETS}::test_a_key_that_cannot_be_used_is_not_repeated",
+    ),
+)
+
+MUTANTS = (*_HEADERS, *_ANSWERS, *_REQUESTS, *_SERVER, *_TEXT, *_CARD_NUMBERS, *_SECRETS)
