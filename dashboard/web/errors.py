@@ -29,7 +29,7 @@ def _show(error: HTTPException) -> ResponseReturnValue:
     title, message, next_step = _words(code, error)
     headers = {"Allow": ", ".join(error.valid_methods or ())} if isinstance(error, MethodNotAllowed) else {}
     if request.path.startswith("/webhooks/"):
-        return f"{title}\n", code, {**headers, "Content-Type": "text/plain"}
+        return f"{title}\n", code, {**headers, "Content-Type": "text/plain; charset=utf-8"}
     page = render_template("error.html", code=code, title=title, message=message, next_step=next_step)
     return page, code, headers
 

@@ -265,7 +265,7 @@ REFUSAL = "CREATE TRIGGER poison BEFORE {what} BEGIN SELECT RAISE(ABORT, 'poison
     ("what", "status", "said"),
     [
         ("INSERT ON webhook_deliveries", 503, "a webhook could not be kept"),
-        ("UPDATE ON payment_sessions", 200, "is left to the worker"),
+        ("UPDATE OF customer_reference ON payment_sessions", 200, "is left to the worker"),
     ],
 )
 def test_a_webhook_that_cannot_be_kept_or_applied_says_nothing_of_it(

@@ -194,6 +194,25 @@ def test_a_body_larger_than_any_form_is_refused(operator: Browser, refund_desk: 
         assert operator.ask("POST", path, **options).status == status
 
 
+def test_a_folder_is_no_page(client: Browser, operator: Browser) -> None:
+    for path in ("/static/", "/static", "/bootstrap/static/css/", "/static/../dashboard/app.py", "/.git/config"):
+        for browser in (client, operator):
+            answer = browser.get(path)
+            assert answer.status in {302, 308, 404}, path
+            assert answer.status == 404 or (answer.location or "").startswith(("/login", "/static/")), path
+
+
+def test_what_a_stranger_says_makes_no_line_of_the_log(client: Browser, caplog: pytest.LogCaptureFixture) -> None:
+    forged = "x\n2026-01-01 00:00:00,000 INFO dashboard.people admin signed in\x1b[2J"
+    for host in (f"evil.test{forged}", "evil.test\x85\x1b[2J", "evil.test"):
+        client.get("/login", environ_overrides={"HTTP_HOST": host})
+    client.post("/webhooks/bank131", csrf=False, headers={"X-PARTNER-SIGN": forged.replace("\n", " ")})
+    client.get("/refunds/", environ_overrides={"REMOTE_ADDR": "192.0.2.1", "PATH_INFO": f"/sessions/{forged}"})
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) >= 2
+    assert all(line.isprintable() for line in lines), lines
+
+
 # Where it leads
 
 ELSEWHERE = (

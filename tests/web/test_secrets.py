@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from flask import Flask
 from sqlalchemy.exc import OperationalError
 
-from dashboard import db, doctor
+from dashboard import db, doctor, people
 from dashboard.config import Config, read_config
 from dashboard.sandbox.keys import SandboxKeys
 from dashboard.web import access
@@ -298,3 +298,41 @@ def test_nothing_signed_with_another_key_is_believed(app: Flask, operator: Brows
     assert operator.get("/").status == 200
     app.secret_key = SECRET_KEY + "!"
     assert (operator.get("/").location or "").startswith("/login")
+
+
+# Passwords and sign-ins
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    "password", ["x" * 64, "only small letters", "пароль с пробелами", " 🔑 keys 🔑 ", "0" * 10, "\\'\"<b>%s{{7*7}}"]
+)
+def test_a_password_is_of_any_kind_and_taken_as_it_is(refund_desk: RefundDesk, client: Browser, password: str) -> None:
+    people.add(refund_desk.desk, "somebody@desk.test", "viewer", password, actor="test")
+    for other in (password.strip() + "x", password[:-1], password.swapcase() if password.isascii() else password[1:]):
+        assert other == password or client.sign_in("somebody@desk.test", other).status == 422, other
+    assert client.sign_in("somebody@desk.test", password).status == 303
+
+
+@on_sqlite
+def test_passwords_are_kept_as_slow_hashes_each_with_its_own_salt(refund_desk: RefundDesk) -> None:
+    for email in ("one@desk.test", "two@desk.test"):
+        people.add(refund_desk.desk, email, "viewer", PASSWORD, actor="test")
+    with refund_desk.desk.read() as session:
+        hashes = [person.password_hash for person in people.everybody(session)]
+    assert len(set(hashes)) == len(hashes) == 2
+    for each in hashes:
+        kind, work = each.split("$")[1], dict(part.split("=") for part in each.split("$")[3].split(","))
+        assert kind == "argon2id"
+        assert (int(work["m"]) >= 19 * 1024, int(work["t"]) >= 2) == (True, True), "as OWASP says today"
+
+
+@on_sqlite
+def test_a_sign_in_is_a_long_random_token_and_never_the_same(client: Browser, auth: Auth) -> None:
+    email, tokens = auth.person().email, []
+    for _ in range(3):
+        assert client.sign_in(email, PASSWORD).status == 303
+        with client.client.session_transaction() as cookie:
+            tokens.append(str(cookie["_user_id"]))
+    assert len(set(tokens)) == 3
+    assert all(len(set(token)) > 16 and len(token) >= 43 for token in tokens), "256 bits in Base64"

@@ -64,6 +64,15 @@ def test_every_answer_carries_the_policy(client: Browser, operator: Browser, ref
     assert seen == {200, 302, 308, 400, 401, 404, 405, 503}
 
 
+def test_every_answer_says_what_it_is_and_in_which_letters(
+    client: Browser, operator: Browser, refund_desk: RefundDesk
+) -> None:
+    for answer in answers(client, operator, refund_desk.paid_session()):
+        kind = answer.response.headers["Content-Type"]
+        assert kind == "application/json" or kind.endswith("; charset=utf-8"), kind
+        answer.response.close()
+
+
 def test_static_files_may_be_kept(client: Browser) -> None:
     answer = client.get("/static/app.css")
     assert "no-store" not in answer.response.headers["Cache-Control"]
