@@ -9,6 +9,8 @@ from flask_wtf.csrf import CSRFError
 from sqlalchemy import exc
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
+from dashboard.bank131.objects import one_line
+
 log = logging.getLogger(__name__)
 
 _OWN_WORDS = frozenset({400, 404})
@@ -26,6 +28,8 @@ def _show(error: HTTPException) -> ResponseReturnValue:
     code = error.code or 500
     if code < 400:
         return error.get_response()
+    if isinstance(error, CSRFError):
+        log.warning("a form without a good token from %s for %s", request.remote_addr, one_line(request.path))
     title, message, next_step = _words(code, error)
     headers = {"Allow": ", ".join(error.valid_methods or ())} if isinstance(error, MethodNotAllowed) else {}
     if request.path.startswith("/webhooks/"):

@@ -363,4 +363,41 @@ _SECRETS = (
     ),
 )
 
-MUTANTS = (*_HEADERS, *_ANSWERS, *_REQUESTS, *_SERVER, *_TEXT, *_CARD_NUMBERS, *_SECRETS)
+_RECORD = (
+    without(
+        "who tries what they may not is in the log",
+        "nobody notices",
+        Edit("dashboard/web/access.py", "                log.warning(", "                log.debug("),
+        f"{HOLES}::test_who_tries_what_they_may_not_is_in_the_log",
+    ),
+    without(
+        "a forged form is in the log",
+        "nobody notices",
+        Edit("dashboard/web/errors.py", '        log.warning("a form without', '        log.debug("a form without'),
+        f"{HOLES}::test_who_tries_what_they_may_not_is_in_the_log",
+    ),
+    without(
+        "the log's lines are in UTC",
+        "two machines tell of one moment as of two",
+        Edit("dashboard/cli.py", "LOG_LINE.converter = time.gmtime\n", ""),
+        "core/test_commands.py::test_a_line_of_the_log_says_when_in_utc",
+    ),
+    without(
+        "a stranger makes no line of the log",
+        "the log tells of what never happened",
+        Edit(HARDENING, 'does not name", one_line(request.host))', 'does not name", request.host)'),
+        f"{HOLES}::test_what_a_stranger_says_makes_no_line_of_the_log",
+    ),
+    without(
+        "every answer says in which letters it is",
+        "a browser guesses them, and reads markup where there is none",
+        Edit(
+            "dashboard/web/webhooks.py",
+            'return "bad signature\\n", 401, {"Content-Type": "text/plain; charset=utf-8"}',
+            'return "bad signature\\n", 401, {"Content-Type": "text/plain"}',
+        ),
+        f"{HEADERS}::test_every_answer_says_what_it_is_and_in_which_letters",
+    ),
+)
+
+MUTANTS = (*_HEADERS, *_ANSWERS, *_REQUESTS, *_SERVER, *_TEXT, *_CARD_NUMBERS, *_SECRETS, *_RECORD)

@@ -213,6 +213,18 @@ def test_what_a_stranger_says_makes_no_line_of_the_log(client: Browser, caplog: 
     assert all(line.isprintable() for line in lines), lines
 
 
+def test_who_tries_what_they_may_not_is_in_the_log(
+    viewer: Browser, refund_desk: RefundDesk, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = f"/sessions/{refund_desk.paid_session()}/refund"
+    assert viewer.post(path, {"kind": "full"}).status == 403
+    assert viewer.post("/logout", csrf=False).status == 400
+    assert [record.getMessage() for record in caplog.records] == [
+        f"viewer@desk.test may not POST {path}",
+        "a form without a good token from 127.0.0.1 for /logout",
+    ]
+
+
 # Where it leads
 
 ELSEWHERE = (

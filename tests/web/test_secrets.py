@@ -336,3 +336,9 @@ def test_a_sign_in_is_a_long_random_token_and_never_the_same(client: Browser, au
             tokens.append(str(cookie["_user_id"]))
     assert len(set(tokens)) == 3
     assert all(len(set(token)) > 16 and len(token) >= 43 for token in tokens), "256 bits in Base64"
+
+
+@on_sqlite
+def test_a_new_desk_has_no_account(refund_desk: RefundDesk) -> None:
+    with refund_desk.desk.read() as session:
+        assert list(people.everybody(session)) == []
