@@ -2,11 +2,9 @@
 
 import uuid
 from collections.abc import Callable
-from urllib.parse import urlsplit, urlunsplit
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from flask import Flask, Response, abort, request
-from flask.sessions import SecureCookieSessionInterface
+from flask import Flask, Response
 from flask_babel import Babel
 from flask_bootstrap import Bootstrap5
 from flask_compress import Compress
@@ -28,6 +26,7 @@ from dashboard.web import (
     errors,
     evidence,
     formats,
+    hardening,
     health,
     journal,
     limits,
@@ -40,12 +39,6 @@ from dashboard.web import (
     review,
     sessions,
     webhooks,
-)
-
-MAX_FORM_BYTES = 64 * 1024
-CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 
 
@@ -89,8 +82,7 @@ def create_app(
         SECRET_KEY=config.secret_key,
         SQLALCHEMY_DATABASE_URI=config.database_url,
         SQLALCHEMY_ENGINE_OPTIONS=db.engine_options(config.database_url),
-        MAX_CONTENT_LENGTH=MAX_FORM_BYTES,
-        SESSION_COOKIE_NAME="refund_desk",
+        MAX_CONTENT_LENGTH=hardening.MAX_FORM_BYTES,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         WTF_CSRF_TIME_LIMIT=None,
@@ -100,7 +92,7 @@ def create_app(
         COMPRESS_ALGORITHM_STREAMING=["zstd", "br", "gzip", "deflate"],
         COMPRESS_STREAMING_ENDPOINT_CONDITIONAL=["static", "bootstrap.static"],
     )
-    app.session_interface = _CookieSessions()
+    hardening.init_app(app, config)
     app.extensions["bank_keys"] = bank_keys(config)
     db.db.init_app(app)
     with app.app_context():
@@ -109,21 +101,11 @@ def create_app(
     app.extensions["desk"] = desk
     _add_parts(app, desk)
     add_pages(app)
-    app.before_request(_refuse_null_characters)
-    app.after_request(_harden)
     app.after_request(_close_with_answer)
-    app.after_request(_redirect_within)
     if config.proxy_hops:
         hops = config.proxy_hops
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     return app
-
-
-class _CookieSessions(SecureCookieSessionInterface):
-    """Cookies are Secure exactly when the request came over HTTPS."""
-
-    def get_cookie_secure(self, app: Flask) -> bool:
-        return request.is_secure
 
 
 def _add_parts(app: Flask, desk: Desk) -> None:
@@ -163,34 +145,8 @@ def add_pages(app: Flask) -> None:
     access.check_views(app)
 
 
-def _refuse_null_characters() -> None:
-    """Nobody types them, and PostgreSQL cannot keep them. What the bank sends is checked by its signature first."""
-    if request.blueprint != webhooks.bp.name:
-        given = (request.path, *request.args.values(), *request.form.values())
-        if any("\0" in text for text in given):
-            abort(400)
-
-
-def _redirect_within(response: Response) -> Response:
-    """No redirect leads out of the app; the router's own would name the host that the request named."""
-    location = response.headers.get("Location")
-    if location:
-        parts = urlsplit(location)
-        response.headers["Location"] = urlunsplit(("", "", f"/{parts.path.lstrip('/')}", parts.query, ""))
-    return response
-
-
 def _close_with_answer(response: Response) -> Response:
     """Compressing puts another stream in the place of a file's, which nobody would close then."""
     if response.direct_passthrough and (close := getattr(response.response, "close", None)):
         response.call_on_close(close)
-    return response
-
-
-def _harden(response: Response) -> Response:
-    response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    response.headers.setdefault("Referrer-Policy", "same-origin")
-    if request.endpoint not in {"static", "bootstrap.static"}:
-        response.headers.setdefault("Cache-Control", "no-store")
     return response

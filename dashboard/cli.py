@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import time
 import uuid
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
@@ -47,13 +48,17 @@ BIND = "127.0.0.1:8131"
 ACTOR = "command line"
 MOST_LINES = 20
 PORT = click.IntRange(1, 65535)
+LOG_LINE = logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
+LOG_LINE.converter = time.gmtime
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="dashboard")
 def main() -> None:
     """The refund desk: look up payments taken through Bank 131, refund them, watch what becomes of it."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    lines = logging.StreamHandler()
+    lines.setFormatter(LOG_LINE)
+    logging.basicConfig(level=logging.INFO, handlers=[lines])
     logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
@@ -140,6 +145,9 @@ def _ready_config() -> Config:
             _fail(f"{problem}.")
         except (OSError, KeyFormatError, ValueError) as problem:
             _fail(f"The bank's keys or address cannot be used: {problem}. `dashboard check` tells more.")
+    exposed = doctor.exposed_key(config)
+    if exposed is not None:
+        click.echo(exposed, err=True)
     return config
 
 

@@ -1,7 +1,7 @@
 """Every setting: its name, default, meaning and check. A bad value stops the start with one clear line."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -37,15 +37,16 @@ class Setting:
 class KeyConfig:
     """The settings that the journal's chain is keyed with."""
 
-    secret_key: str
-    journal_key: str
+    # What is secret stands in no text of the whole, whoever writes it down.
+    secret_key: str = field(repr=False)
+    journal_key: str = field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class BooksConfig(KeyConfig):
     """The settings of what works on the database alone, without a bank and its keys. Durations are seconds."""
 
-    database_url: str
+    database_url: str = field(repr=False)
     public_url: str
     timezone: ZoneInfo
     undo_s: float
@@ -59,7 +60,7 @@ class BooksConfig(KeyConfig):
     proxy_hops: int
     keep_webhooks_days: int
     keep_sign_ins_days: int
-    metrics_token: str
+    metrics_token: str = field(repr=False)
     timeout_s: float
 
     @property
@@ -146,10 +147,19 @@ def _database_url(value: str) -> str:
     """SQLite paths become absolute; PostgreSQL always goes through psycopg 3."""
     scheme, _, rest = _text(value).partition("://")
     if scheme in {"postgresql", "postgres", "postgresql+psycopg"}:
+        _check_postgresql(rest)
         return f"postgresql+psycopg://{rest}"
     if scheme == "sqlite" and rest.startswith("/") and len(rest) > 1:
         return f"sqlite:///{Path(rest[1:]).expanduser().resolve()}"
     raise ValueError("must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME")
+
+
+def _check_postgresql(rest: str) -> None:
+    """A password with such signs in it would be taken for a host, a port or a name, and so be told to everybody."""
+    server, _slash, name = rest.partition("?")[0].partition("/")
+    port = server.rpartition("@")[2].rpartition("]")[2].partition(":")[2]
+    if server.count("@") > 1 or "@" in name or not (port or "1").isdecimal():
+        raise ValueError("cannot be read: write @ : / of a password as %40 %3A %2F")
 
 
 def _secret(value: str) -> str:
@@ -211,7 +221,8 @@ SETTINGS: tuple[Setting, ...] = (
         "DASHBOARD_PUBLIC_URL",
         "public_url",
         "http://127.0.0.1:8131",
-        "The address that people and the bank's webhooks use.",
+        "The address that people and the bank's webhooks use. "
+        "Pages answer under its host and this machine's own names alone.",
         _web_url,
     ),
     Setting("DASHBOARD_TIMEZONE", "timezone", "UTC", "The zone in which dates are shown and filtered.", _timezone),

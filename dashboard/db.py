@@ -63,10 +63,12 @@ db = SQLAlchemy(metadata=Base.metadata)
 
 
 def engine_options(url: str) -> dict[str, Any]:
-    """Options for `create_engine`, from the kind of database."""
+    """Options for `create_engine`, from the kind of database. No error tells what was to be written."""
     if url.startswith("sqlite"):
-        return {"connect_args": {"check_same_thread": False}, "pool_size": 20, "max_overflow": 80}
+        connect_args = {"check_same_thread": False}
+        return {"connect_args": connect_args, "pool_size": 20, "max_overflow": 80, "hide_parameters": True}
     return {
+        "hide_parameters": True,
         "isolation_level": "READ COMMITTED",
         "pool_pre_ping": True,
         "pool_size": 10,

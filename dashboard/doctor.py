@@ -1,5 +1,6 @@
 """`dashboard check`: each thing that stops the product working, in one clear line."""
 
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -50,6 +51,23 @@ def _keys(config: Config) -> Iterator[Finding]:
     yield _key("BANK131_PUBLIC_KEY_FILE", config.public_key_file, load_public_key)
     if config.public_key_next_file is not None:
         yield _key("BANK131_PUBLIC_KEY_NEXT_FILE", config.public_key_next_file, load_public_key)
+
+    exposed = exposed_key(config)
+    if exposed is not None:
+        yield Finding(exposed, is_fatal=False)
+
+
+def exposed_key(config: Config) -> str | None:
+    """In one line, who else may read the private key; None: its owner alone, or there is no such file."""
+    file = config.private_key_file
+    try:
+        mode = file.stat().st_mode
+    except OSError:
+        return None
+    if not mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return None
+    readers = "everybody on this machine" if mode & stat.S_IRWXO else "all of its group"
+    return f"BANK131_PRIVATE_KEY_FILE: {file} is open to {readers}, who could sign refunds with it: chmod 600."
 
 
 def _key(setting: str, file: Path, load: Callable[[bytes], object]) -> Finding:

@@ -6,6 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dashboard import passwords, roles, sign_ins
+from dashboard.bank131.hidden_characters import is_hidden
 from dashboard.desk import Books
 from dashboard.journal import WriteSession
 from dashboard.models import Person
@@ -22,7 +23,7 @@ class LastAdmin(BadAccount):
 def add(books: Books, email: str, role: str, password: str, *, actor: str) -> None:
     """Make an account. Raises BadAccount, BadPassword."""
     email = email.strip().lower()
-    if "@" not in email or len(email) > 254 or not email.isprintable() or " " in email:
+    if "@" not in email or len(email) > 254 or any(map(is_hidden, email)) or " " in email or not email.isprintable():
         raise BadAccount(f"{email!r} is no e-mail address")
     _check_role(role)
     password_hash = passwords.hash_of(password)

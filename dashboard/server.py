@@ -20,6 +20,7 @@ from gunicorn.util import parse_address
 from dashboard import db, worker
 from dashboard.app import create_app, create_desk
 from dashboard.config import Config
+from dashboard.slow_clients import ImpatientWorker
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]
         settings: dict[str, Any] = {
             "bind": self._bind,
             "workers": self._config.web_processes,
-            "worker_class": "gthread",
+            "worker_class": ImpatientWorker,
             "threads": self._config.web_threads,
             # More than there are threads would wait unseen behind open live pages.
             "worker_connections": self._config.web_threads,
@@ -76,6 +77,11 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]
             "keepalive": 0,
             "worker_tmp_dir": _IN_MEMORY if os.path.isdir(_IN_MEMORY) else None,
             "control_socket_disable": True,
+            # How many proxies are believed is DASHBOARD_PROXY_HOPS's to say, also for those on this machine.
+            "forwarded_allow_ips": "",
+            "limit_request_line": 4094,
+            "limit_request_fields": 100,
+            "limit_request_field_size": 8190,
             "loglevel": "warning",
         }
         for name, value in settings.items():

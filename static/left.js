@@ -1,5 +1,7 @@
 // Says, as one types, what is left after this refund. The server works it out and writes it; nothing is computed here.
 
+import { parseHtml } from "./parts.js";
+
 const DEBOUNCE_MS = 150;
 
 const form = document.querySelector("[data-left-url]");
@@ -23,7 +25,7 @@ async function ask() {
   try {
     const answer = await fetch(url, { signal, headers: { Accept: "text/html" } });
     const said = answer.ok ? await answer.text() : "";
-    if (!signal.aborted) left.innerHTML = said;
+    if (!signal.aborted) left.replaceChildren(...parseHtml(said).body.childNodes);
   } catch {
     if (!signal.aborted) left.textContent = "";
   }

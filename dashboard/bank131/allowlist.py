@@ -1,11 +1,17 @@
 """What may be kept and shown of the bank's JSON: documented fields, no personal data, card numbers masked."""
 
+import json
 import math
+import re
 from collections.abc import Callable, Mapping
 
 from dashboard.bank131.card_numbers import LONGEST, mask_card_numbers
+from dashboard.bank131.identifiers import is_identifier
+from dashboard.bank131.json_body import UnreadableObject, read_json
 
 MAX_DEPTH = 64
+
+_CARD_END = re.compile(r"[\d*•xX.\s-]*?(\d{1,4})")
 
 Rule = Callable[[object], object]
 
@@ -34,9 +40,28 @@ def masked(value: object, depth_left: int = MAX_DEPTH) -> object:
     return _scalar(value)
 
 
+def without_card_numbers(body: bytes) -> bytes:
+    """A webhook's body as it came if no card number stands in it, else the same JSON with them masked; never raises.
+
+    The ids and amounts of sessions, payments and refunds stay as they are: money is decided by them, and long ones may
+    look like card numbers by chance. What is no JSON is masked as the text that it is.
+    """
+    try:
+        value = read_json(body)
+    except UnreadableObject:
+        text = body.decode("utf-8", "replace")
+        masked_text = mask_card_numbers(text)
+        return body if masked_text == text else masked_text.encode()
+    masked_value = _MASKED_WEBHOOK(value)
+    return body if masked_value == value else json.dumps(masked_value).encode()
+
+
 def last_four(value: object) -> str | None:
-    """The last four characters of what the bank gives as the end of a card number."""
-    return str(value)[-4:] if isinstance(value, str | int) and not isinstance(value, bool) else None
+    """The last four digits of what the bank gives as the end of a card number; None where it is something else."""
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        return None
+    found = _CARD_END.fullmatch(mask_card_numbers(str(value)))
+    return found[1] if found else None
 
 
 def _scalar(value: object) -> object:
@@ -117,3 +142,38 @@ _SESSION: dict[str, Rule] = {
     "error": _ERROR,
 }
 _TOP = _only({**_SESSION, "type": _scalar, "session": _only(_SESSION)})
+
+
+# A body that is kept whole, but for card numbers
+
+
+def _id(value: object) -> object:
+    return value if is_identifier(value) else masked(value)
+
+
+def _amount(value: object) -> object:
+    return value if type(value) is int else masked(value)
+
+
+def _all_masked_but(rules: Mapping[str, Rule]) -> Rule:
+    """An object with everything masked but these fields, which have rules of their own; anything else masked."""
+
+    def reduced(value: object) -> object:
+        if not isinstance(value, dict):
+            return masked(value)
+        return {mask_card_numbers(name): rules.get(name, masked)(item) for name, item in value.items()}
+
+    return reduced
+
+
+def _each_of(rule: Rule) -> Rule:
+    """A list with the rule applied to each item; anything else masked."""
+    return lambda value: [rule(item) for item in value] if isinstance(value, list) else masked(value)
+
+
+_WITH_ID = {"id": _id, "amount_details": _all_masked_but({"amount": _amount})}
+_MASKED_PAYMENT = _all_masked_but({**_WITH_ID, "refunds": _each_of(_all_masked_but(_WITH_ID))})
+_MASKED_PAYMENTS = _each_of(_MASKED_PAYMENT)
+_MASKED_WEBHOOK = _all_masked_but(
+    {"session": _all_masked_but({"id": _id, "acquiring_payments": _MASKED_PAYMENTS, "payment_list": _MASKED_PAYMENTS})}
+)

@@ -8,8 +8,10 @@ SHORTEST, LONGEST = 13, 19
 # A UUID is matched first, so that the digits of one are never taken for a card number.
 _UUID_OR_DIGITS = re.compile(
     r"(?P<uuid>(?<![\w-])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![\w-]))"
-    r"|\d+(?:[\s\u200b-\u200d\u2010-\u2015\u2060\u2212\ufeff-]{1,3}\d+)*"
+    r"|\d+(?:[\s\u00ad\u034f\u180e\u200b-\u200f\u2010-\u2015\u202a-\u202e\u2060-\u2069\u2212\ufe00-\ufe0f\ufeff\ufffd-]{1,3}\d+)*"
 )
+# In a JSON document inside a string, spaces and dashes beyond ASCII may stand as their escapes.
+_ESCAPED_JOIN = re.compile(r"(?<=\d)\\u(00a0|00ad|20[0-6][0-9a-f]|2212|3000|fe0[0-9a-f]|feff)(?=\d)", re.IGNORECASE)
 _GROUP = re.compile(r"\d+")
 
 
@@ -17,8 +19,9 @@ def mask_card_numbers(text: str) -> str:
     """`paid with 4242 4242 4242 4242` -> `paid with •••• 4242`.
 
     A card number is 13 to 19 digits that pass the Luhn check: one unbroken run, or whole groups of digits
-    with spaces or dashes between them.
+    with spaces or dashes between them, be it as escapes of JSON.
     """
+    text = _ESCAPED_JOIN.sub(lambda found: chr(int(found[1], 16)), text)
     masked = _UUID_OR_DIGITS.sub(_masked_match, text)
     while masked != text:
         text, masked = masked, _UUID_OR_DIGITS.sub(_masked_match, masked)

@@ -12,10 +12,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TypeGuard, TypeVar
+from typing import TypeVar
 
 from dashboard.bank131.allowlist import allowlisted, last_four, masked
 from dashboard.bank131.card_numbers import mask_card_numbers
+from dashboard.bank131.hidden_characters import shown
+from dashboard.bank131.identifiers import is_identifier
 from dashboard.bank131.json_body import UnreadableObject, read_json
 from dashboard.money import MAX_AMOUNT_MINOR
 
@@ -44,7 +46,6 @@ REFUND_STATUSES = frozenset({"in_progress", "accepted", "declined", "error"})
 MAX_TEXT = 255
 PLAUSIBLE_YEARS = range(2000, 2100)
 
-_IDENTIFIER = re.compile(r"[\x21-\x7e]{1,100}")
 _CURRENCY = re.compile(r"[A-Za-z0-9]{3,10}")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -185,15 +186,12 @@ def parse_session(data: object) -> PaymentSession:
     )
 
 
-def is_identifier(value: object) -> TypeGuard[str]:
-    """Whether this can be an identifier of the bank's: 1 to 100 printable ASCII characters, no spaces."""
-    return isinstance(value, str) and _IDENTIFIER.fullmatch(value) is not None
-
-
 def one_line(text: str) -> str:
-    """Text from outside made fit for one line on a screen or in a log: short, card numbers masked."""
-    printable = "".join(character if character.isprintable() else " " for character in text)
-    line = mask_card_numbers(" ".join(printable.split()))
+    """Text from outside made fit for one line on a screen or in a log: short, card numbers masked.
+
+    What nobody would see leaves a mark, so that no two customers look the same.
+    """
+    line = mask_card_numbers(" ".join(shown(mask_card_numbers(text)).split()))
     return line if len(line) <= MAX_TEXT else line[: MAX_TEXT - 1] + "…"
 
 

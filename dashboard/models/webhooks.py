@@ -9,7 +9,7 @@ from dashboard.db import Base, BigId
 
 
 class WebhookDelivery(Base):
-    """One signed body, kept once however often it comes.
+    """One signed body, kept once however often it comes: as it came, but for card numbers. `digest`: of what came.
 
     `body`: NULL once the time is over for which it is kept; it has been applied then.
     `next_try_at` is set while it is still to be applied. `problem` says why it could not be or what is odd.

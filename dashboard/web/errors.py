@@ -9,6 +9,8 @@ from flask_wtf.csrf import CSRFError
 from sqlalchemy import exc
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
+from dashboard.bank131.objects import one_line
+
 log = logging.getLogger(__name__)
 
 _OWN_WORDS = frozenset({400, 404})
@@ -26,17 +28,19 @@ def _show(error: HTTPException) -> ResponseReturnValue:
     code = error.code or 500
     if code < 400:
         return error.get_response()
+    if isinstance(error, CSRFError):
+        log.warning("a form without a good token from %s for %s", request.remote_addr, one_line(request.path))
     title, message, next_step = _words(code, error)
     headers = {"Allow": ", ".join(error.valid_methods or ())} if isinstance(error, MethodNotAllowed) else {}
     if request.path.startswith("/webhooks/"):
-        return f"{title}\n", code, {**headers, "Content-Type": "text/plain"}
+        return f"{title}\n", code, {**headers, "Content-Type": "text/plain; charset=utf-8"}
     page = render_template("error.html", code=code, title=title, message=message, next_step=next_step)
     return page, code, headers
 
 
 def _show_database_trouble(problem: exc.SQLAlchemyError) -> ResponseReturnValue:
-    """The database is away or busy: an outage, not a defect."""
-    log.error("the database could not be used: %s", problem)
+    """The database is away or busy: an outage, not a defect. What was to be written is not told."""
+    log.error("the database could not be used: %s", getattr(problem, "orig", None) or problem)
     page = render_template(
         "error.html",
         code=503,
@@ -63,6 +67,7 @@ def _words(code: int, error: HTTPException) -> tuple[str, str, str]:
         404: (_("Not found"), said or nothing_moved, _("Check the address or search for it.")),
         405: (_("This address does not take this kind of request"), nothing_moved, ""),
         413: (_("Too much was sent at once"), nothing_moved, _("Shorten it and send it again.")),
+        415: (_("Only what a form of this desk sends can be taken"), nothing_moved, _("Go back and use the form.")),
         503: (
             _("The bank cannot be reached right now"),
             _("Nothing was sent, no money has moved."),

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from dashboard import history, journal, keyset, reads, refund_rules, review_queue, roles, session_index
 from dashboard.bank131.client import BankError, Refused
+from dashboard.bank131.hidden_characters import escaped
 from dashboard.bank131.objects import is_identifier
 from dashboard.db import db
 from dashboard.models import Payment, PaymentSession
@@ -199,16 +200,15 @@ def _metadata_by_payment(fields: dict[str, object]) -> dict[str, str]:
         for payment in payments if isinstance(payments, list) else []:
             value = payment.get("metadata")
             if value is not None:
-                shown[str(payment.get("id"))] = (
-                    value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-                )
+                text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+                shown[str(payment.get("id"))] = escaped(text)
     return shown
 
 
 def _indented(fields: str) -> str:
     """JSON as people read it; what cannot be seen, or turns the line around, stands as its escape."""
     text = json.dumps(json.loads(fields), indent=2, ensure_ascii=False) if fields != "{}" else ""
-    return "".join(one if one.isprintable() or one == "\n" else json.dumps(one)[1:-1] for one in text)
+    return escaped(text)
 
 
 def session_parts(session: Session, session_id: str) -> dict[str, str]:

@@ -31,12 +31,12 @@ def receive() -> ResponseReturnValue:
         abort(413)
     if not signature.verify(current_app.extensions["bank_keys"], body, request.headers.get("X-PARTNER-SIGN")):
         log.warning("webhook with a bad signature from %s, number %d", request.remote_addr, next(_bad_signatures))
-        return "bad signature\n", 401, {"Content-Type": "text/plain"}
+        return "bad signature\n", 401, {"Content-Type": "text/plain; charset=utf-8"}
     try:
         delivery_id = webhook_inbox.store(desk(), body)
     except SQLAlchemyError as problem:
         _note_not_kept(problem)
-        return "not kept, send it again\n", 503, {"Content-Type": "text/plain"}
+        return "not kept, send it again\n", 503, {"Content-Type": "text/plain; charset=utf-8"}
     _apply(delivery_id)
     return "", 200
 

@@ -389,7 +389,7 @@ def test_text_for_people_is_one_short_line_without_card_numbers(with_payment: Ch
     metadata = {"pan": "4242424242424242"}
     session = with_payment(transaction_info=traces, customer=customer, metadata=metadata)
     [payment] = parse_session(session).payments
-    assert payment.customer_reference == ("a b •••• 4242 " + "x" * 300)[:254] + "…"
+    assert payment.customer_reference == ("a b \ufffd\ufffd•••• 4242 " + "x" * 300)[:254] + "…"
     assert (payment.rrn, payment.arn, payment.auth_code) == ("123456789012", None, None)
     assert payment.metadata == {"pan": "•••• 4242"}
 

@@ -1,7 +1,9 @@
 """Commands: which database they work on, what they need of the settings, and what they refuse before they write."""
 
+import logging
 import shutil
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -10,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from dashboard import db, doctor, people, signing_in
+from dashboard import cli, db, doctor, people, signing_in
 from dashboard.config import Config
 from dashboard.models import WorkerBeat
 from tests.bench.command_line import run, set_to
@@ -354,3 +356,16 @@ def test_what_cannot_be_changed_has_one_line(refund_desk: RefundDesk, monkeypatc
 def test_a_check_names_the_database(config: Config, engine: Engine) -> None:
     lines = [finding.line for finding in doctor.findings(config)]
     assert f"The database is there and migrated: {engine.url.database}" in lines
+
+
+# What they say while they run
+
+
+def test_a_line_of_the_log_says_when_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    record = logging.makeLogRecord({"created": 0.0, "name": "desk", "levelname": "INFO", "msg": "it works"})
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        line = cli.LOG_LINE.format(record)
+    time.tzset()
+    assert line == "1970-01-01T00:00:00Z INFO desk it works"

@@ -61,6 +61,7 @@ ORDER = (
     "metrics",
     "web",
     "app",
+    "slow_clients",
     "server",
     "demo",
     "doctor",

@@ -7,6 +7,7 @@ from tests.mutation import (
     in_auditing,
     in_books,
     in_commands,
+    in_hardening,
     in_merging,
     in_replay,
     in_review,
@@ -29,4 +30,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *in_replay.MUTANTS,
     *in_commands.MUTANTS,
     *in_auditing.MUTANTS,
+    *in_hardening.MUTANTS,
 )

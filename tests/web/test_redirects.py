@@ -8,7 +8,8 @@ from tests.bench.refund_desk import PASSWORD, RefundDesk
 from tests.web.browser import Browser
 from tests.web.conftest import Auth
 
-EVIL = "evil.test"
+# A name under which the app answers, though nobody has said that it is its own.
+EVIL = "127.13.1.31"
 
 
 def led_astray(browser: Browser) -> Browser:
@@ -79,8 +80,9 @@ def test_no_page_names_the_host_that_a_request_named(operator: Browser, refund_d
 
 
 @on_sqlite
-@pytest.mark.parametrize("host", ["evil.test:99999999", "evil.test/path", "a b", "evil.test\\@x", "[::1", "é.test"])
+@pytest.mark.parametrize(
+    "host", ["evil.test:99999999", "evil.test/path", "a b", "evil.test\\@x", "[::1", "[::1]x]", "é.test"]
+)
 def test_an_odd_host_gets_no_redirect_to_it(client: Browser, host: str) -> None:
     answer = client.get("/refunds", environ_overrides={"HTTP_HOST": host})
-    assert answer.status in {302, 400}
-    assert (answer.location or "/login").startswith("/login")
+    assert (answer.status, answer.location) == (400, None)

@@ -5,14 +5,19 @@ from collections.abc import Iterator
 from http.cookies import SimpleCookie
 
 import pytest
+from flask import Flask
 
 from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import PASSWORD, RefundDesk
+from tests.web import test_url_map
 from tests.web.browser import Answer, Browser
 from tests.web.conftest import Auth
+from tests.web.test_url_map import Target
 
 pytestmark = on_sqlite
+targets = test_url_map.targets
 
+HTTPS_COOKIE = "__Host-refund_desk"
 OVER_HTTPS = {"X-Forwarded-Proto": "https", "Referer": "https://localhost/login"}
 
 
@@ -47,14 +52,25 @@ def test_every_answer_carries_the_policy(client: Browser, operator: Browser, ref
         assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == policy["form-action"] == "'self'"
         assert "unsafe" not in headers["Content-Security-Policy"]
         assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["X-Frame-Options"] == "DENY"
         assert headers["Referrer-Policy"] == "same-origin"
+        assert headers["Cross-Origin-Opener-Policy"] == headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        assert {"camera=()", "payment=()", "usb=()"} <= set(headers["Permissions-Policy"].split(", "))
+        assert "Access-Control-Allow-Origin" not in headers
+        assert "Strict-Transport-Security" not in headers, "over plain HTTP it means nothing"
+        is_kept = (answer.response.request.path or "").startswith("/static/")
+        assert is_kept or headers["Cache-Control"] == "no-store"
         answer.response.close()
     assert seen == {200, 302, 308, 400, 401, 404, 405, 503}
 
 
-def test_no_page_is_stored_by_anybody(operator: Browser) -> None:
-    for path in ("/", "/refunds/", "/login", "/nowhere"):
-        assert operator.get(path).response.headers["Cache-Control"] == "no-store", path
+def test_every_answer_says_what_it_is_and_in_which_letters(
+    client: Browser, operator: Browser, refund_desk: RefundDesk
+) -> None:
+    for answer in answers(client, operator, refund_desk.paid_session()):
+        kind = answer.response.headers["Content-Type"]
+        assert kind == "application/json" or kind.endswith("; charset=utf-8"), kind
+        answer.response.close()
 
 
 def test_static_files_may_be_kept(client: Browser) -> None:
@@ -65,19 +81,29 @@ def test_static_files_may_be_kept(client: Browser) -> None:
 
 
 def test_no_page_has_script_or_style_inside_or_anything_from_elsewhere(
-    operator: Browser, refund_desk: RefundDesk
+    targets: list[Target], auth: Auth, app: Flask
 ) -> None:
-    session_id = refund_desk.paid_session()
-    reference = refund_desk.ask(session_id, 10_00)
-    pages = ("/", "/refunds/", f"/refunds/{reference}", f"/sessions/{session_id}", f"/sessions/{session_id}/refund")
-    for path in pages:
-        for one in operator.page(path).walk():
-            assert one.tag != "style"
+    """Every page of the URL map, as somebody who may see all of them, and the one that signs in."""
+    admin, seen = auth.login("admin"), 0
+    paths = {target.path for target in targets if target.method == "GET" and target.is_routed and is_page(target)}
+    pages = [*(admin.get(path) for path in sorted(paths)), Browser(app).get("/login"), admin.get("/nowhere")]
+    for answer in pages:
+        if answer.status in {302, 308}:
+            continue
+        seen += 1
+        for one in answer.page.walk():
+            assert one.tag not in {"style", "iframe", "object", "embed", "base"}, answer.response.request.path
             assert one.get("style") is None
             assert not any(name.startswith("on") for name in one.attributes), one.attributes
             assert one.tag != "script" or (one["src"].startswith("/") and not one.text)
-            for name in ("src", "href", "action"):
+            for name in ("src", "href", "action", "formaction", "data-live-url", "data-rows-url", "data-parts-url"):
                 assert (one.get(name) or "/").startswith(("/", "#")), one.attributes
+                assert not (one.get(name) or "/").startswith("//"), one.attributes
+    assert seen > 12
+
+
+def is_page(target: Target) -> bool:
+    return target.endpoint not in {"static", "bootstrap.static", "live.stream", "health.healthz", "health.readyz"}
 
 
 def set_cookies(answer: Answer) -> SimpleCookie:
@@ -94,9 +120,9 @@ def test_over_plain_http_the_cookie_is_not_secure(client: Browser, auth: Auth) -
     assert (cookie["samesite"], cookie["path"], cookie["domain"], cookie["expires"]) == ("Lax", "/", "", "")
 
 
-def test_behind_a_proxy_that_says_https_it_is(proxied: None, client: Browser, auth: Auth) -> None:
+def test_behind_a_proxy_that_says_https_it_is_and_bound_to_its_host(proxied: None, client: Browser, auth: Auth) -> None:
     page = client.get("/login", headers=OVER_HTTPS)
-    assert set_cookies(page)["refund_desk"]["secure"]
+    assert set_cookies(page)[HTTPS_COOKIE]["secure"]
     fields = page.page.form("/login").fields
     # The test client keeps a Secure cookie to HTTPS itself.
     answer = client.post(
@@ -106,9 +132,26 @@ def test_behind_a_proxy_that_says_https_it_is(proxied: None, client: Browser, au
         base_url="https://localhost",
     )
     assert answer.status == 303
-    cookie = set_cookies(answer)["refund_desk"]
+    assert list(set_cookies(answer)) == [HTTPS_COOKIE]
+    cookie = set_cookies(answer)[HTTPS_COOKIE]
     assert cookie["secure"]
     assert cookie["httponly"]
+    assert (cookie["samesite"], cookie["path"], cookie["domain"], cookie["expires"]) == ("Lax", "/", "", "")
+    assert client.get("/refunds/", headers=OVER_HTTPS, base_url="https://localhost").status == 200
+
+
+def test_over_https_the_browser_is_told_to_stay_there(proxied: None, client: Browser) -> None:
+    for path in ("/login", "/nowhere", "/static/app.css", "/healthz"):
+        answer = client.get(path, headers=OVER_HTTPS)
+        assert answer.response.headers["Strict-Transport-Security"] == "max-age=31536000; includeSubDomains"
+        answer.response.close()
+
+
+def test_a_cookie_of_plain_http_signs_nobody_in_over_https(proxied: None, operator: Browser) -> None:
+    """Whoever can put a cookie there from outside HTTPS could put their own sign-in under somebody's forms."""
+    assert operator.get("/refunds/").status == 200
+    answer = operator.get("/refunds/", headers={"X-Forwarded-Proto": "https"})
+    assert (answer.location or "").startswith("/login")
 
 
 def test_behind_a_proxy_that_says_http_it_is_not(proxied: None, client: Browser) -> None:

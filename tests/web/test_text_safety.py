@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dashboard import anomalies, resolutions
+from dashboard import anomalies, people, resolutions
 from dashboard.sandbox import scenes
 from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import RefundDesk
@@ -18,6 +18,10 @@ from tests.web.tables import dump
 HTML = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&</td>"
 TURNED = "\u202egnp.exe\u202c \u2066x\u2069 \u200fסוף"
 HIDDEN = "cli\u200bent\u200d-\ufeff1\u00ad7"
+UNSEEN = (
+    "\u200b", "\u200d", "\u2060", "\ufeff", "\u00ad", "\u034f", "\u3164", "\uffa0", "\u115f", "\u2800", "\ufe0f",
+    "\u180e", "\U000e0101", "\U000e0041", "\u202d", "\u2069", "\u200e", "\x07", "\x7f", "\ue000", "\u061c",
+)  # fmt: skip
 LONG = "order-" + "x" * 5000
 CARD = "4242424242424242"
 CARDS = (CARD, "4242 4242 4242 4242", "4242-4242-4242-4242", "5555555555554444", "2200700000000007703"[:16])
@@ -63,10 +67,52 @@ def test_text_that_turns_or_hides_is_shown_without_doing_either(operator: Browse
         answer = operator.get(path)
         assert not {"\u202e", "\u2066", "\u200b", "\ufeff"} & set(answer.text), path
     page = operator.page(f"/sessions/{session_id}")
+    metadata = page.one("section", aria_labelledby="payments-title")
+    assert not {"\u202e", "\u2066", "\u200b", "\ufeff"} & set(metadata.text)
+    assert "\\u202egnp.exe" in metadata.text
     (fold,) = [one.text for one in page.all("details") if "As the bank sent it" in one.text]
     assert "\\u202egnp.exe" in fold
     assert "\u202e" not in fold
     assert "\\u200b" in fold
+
+
+@on_sqlite
+def test_two_customers_never_look_the_same(operator: Browser, refund_desk: RefundDesk) -> None:
+    """Where money is decided, what nobody would see leaves a mark, wherever it stands."""
+    names = ["client-17", *(name for one in UNSEEN for name in (f"client-17{one}", f"client{one}-17"))]
+    session_id = refund_desk.paid_session()
+    path = f"/sessions/{session_id}/refund"
+    fields = {**operator.page(path).form(path).fields, "reason": "other"}
+    shown = []
+    for name in names:
+        refund_desk.bank_payments(session_id)[0].customer = {"reference": name}
+        shown.append(operator.post(path, fields).page.one("p", _class="sentence").one("bdi").text)
+    assert shown.count("client-17") == 1
+    assert set(shown) == {"client-17", "client-17\ufffd", "client\ufffd-17"}
+
+
+@on_sqlite
+def test_no_two_accounts_look_the_same(refund_desk: RefundDesk) -> None:
+    """The second of two people is another one."""
+    for hidden in ("\u3164", "\u034f", "\ufe0f", "\u200b", "\u00ad"):
+        with pytest.raises(people.BadAccount, match="is no e-mail address"):
+            people.add(refund_desk.desk, f"approver{hidden}@desk.test", "approver", "a long password", actor="test")
+
+
+@on_sqlite
+def test_a_customer_stands_alone_in_its_element_on_every_page(operator: Browser, refund_desk: RefundDesk) -> None:
+    """Letters that run from right to left turn what stands beside them in one element: amounts, names, ids."""
+    customer = "طلب 17"
+    session_id = scenes.add_scene(refund_desk.bank, scenes.Scene(1, customer, 100_000)).id
+    reference, shown = refund_desk.ask_and_send(session_id, 10_00), 0
+    for path in (*paths(session_id, reference), f"/refunds/{reference}/review"):
+        answer = operator.get(path)
+        for one in answer.page.walk() if answer.status == 200 else ():
+            own_text = "".join(child for child in one.children if isinstance(child, str))
+            if customer in own_text and one.tag != "pre":
+                assert (one.tag in {"bdi", "td", "dd"}, own_text.strip()) == (True, customer), path
+                shown += 1
+    assert shown >= 8
 
 
 @on_sqlite

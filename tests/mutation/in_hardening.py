@@ -1,0 +1,403 @@
+"""Guards against the usual holes of the web, and for secrets and card numbers."""
+
+from tests.mutation.mutant import Edit, without, without_both
+
+HARDENING = "dashboard/web/hardening.py"
+SERVER = "dashboard/server.py"
+SLOW = "dashboard/slow_clients.py"
+HIDDEN = "dashboard/bank131/hidden_characters.py"
+
+ALLOWLIST = "dashboard/bank131/allowlist.py"
+OBJECTS = "dashboard/bank131/objects.py"
+
+HEADERS = "web/test_security_headers.py"
+HOLES = "web/test_holes_of_the_web.py"
+REAL_SERVER = "processes/test_web_server.py"
+CARDS = "web/test_card_data.py"
+SECRETS = "web/test_secrets.py"
+TEXT = "web/test_text_safety.py"
+
+
+def _header(name: str) -> Edit:
+    return Edit(HARDENING, f'    "{name}": ', f'    "X-Was-{name}": ')
+
+
+_HEADERS = tuple(
+    without(
+        f"the header {name}",
+        otherwise,
+        _header(name),
+        f"{HEADERS}::test_every_answer_carries_the_policy",
+    )
+    for name, otherwise in (
+        ("Content-Security-Policy", "a script that got into a page runs"),
+        ("X-Content-Type-Options", "a browser guesses what a file is"),
+        ("X-Frame-Options", "an old browser shows the desk in somebody's frame"),
+        ("Referrer-Policy", "other hosts learn addresses with ids in them"),
+        ("Cross-Origin-Opener-Policy", "a window that opened the desk keeps a hold on it"),
+        ("Cross-Origin-Resource-Policy", "other hosts take in what the desk serves"),
+        ("Permissions-Policy", "a page asks for the camera"),
+    )
+)
+
+_ANSWERS = (
+    without(
+        "no frame shows the desk",
+        "a click that somebody is lured into lands on a button of the desk",
+        Edit(HARDENING, "frame-ancestors 'none'; ", ""),
+        f"{HEADERS}::test_every_answer_carries_the_policy",
+    ),
+    without(
+        "no script or style inside a page",
+        "text that got into a page as markup runs",
+        Edit(HARDENING, "script-src 'self'; ", "script-src 'self' 'unsafe-inline'; "),
+        f"{HEADERS}::test_every_answer_carries_the_policy",
+    ),
+    without(
+        "no page is stored",
+        "the next one at this computer reads it",
+        Edit(HARDENING, 'response.headers.setdefault("Cache-Control", "no-store")', "pass"),
+        f"{HEADERS}::test_every_answer_carries_the_policy",
+    ),
+    without(
+        "HTTPS stays HTTPS",
+        "the next visit begins over plain HTTP",
+        Edit(HARDENING, "    if request.is_secure:\n        response", "    if False:\n        response"),
+        f"{HEADERS}::test_over_https_the_browser_is_told_to_stay_there",
+    ),
+    without(
+        "over HTTPS the cookie is bound to its host",
+        "another host of the same domain puts its own cookie there",
+        Edit(HARDENING, 'return f"{HOST_PREFIX}{COOKIE}" if request.is_secure else COOKIE', "return COOKIE"),
+        f"{HEADERS}::test_behind_a_proxy_that_says_https_it_is_and_bound_to_its_host",
+    ),
+    without(
+        "over HTTPS the cookie is Secure",
+        "it travels over plain HTTP too",
+        Edit(HARDENING, "        return request.is_secure\n", "        return False\n"),
+        f"{HEADERS}::test_behind_a_proxy_that_says_https_it_is_and_bound_to_its_host",
+    ),
+    without(
+        "no redirect leads out",
+        "a redirect leads to the host that the request named",
+        Edit(HARDENING, "    app.after_request(_redirect_within)\n", ""),
+        "web/test_redirects.py::test_the_routers_own_redirects_are_relative",
+    ),
+    without(
+        "back only to a page of ours",
+        "signing in leads to a page that looks like ours and asks again",
+        Edit("dashboard/web/access.py", 'target.startswith(("//", "/\\\\"))', "False"),
+        f"{HOLES}::test_signing_in_never_leads_to_another_host",
+        "web/test_login.py::test_no_target_leads_out_of_the_app",
+    ),
+)
+
+_REQUESTS = (
+    without(
+        "the desk answers under its own name alone",
+        "a page made under another name is led there, or kept by a cache for everybody",
+        Edit(HARDENING, "if host != public_host and not is_loopback(host):", "if False:"),
+        f"{HOLES}::test_under_another_name_it_answers_nothing_and_does_not_repeat_it",
+    ),
+    without(
+        "machines may use any name",
+        "health checks by address fail, and webhooks are lost",
+        Edit(HARDENING, "        if request.blueprint in _FOR_MACHINES:\n            return\n", ""),
+        f"{HOLES}::test_machines_may_use_any_name_and_are_told_nothing_of_it",
+    ),
+    without(
+        "a number of proxies is believed",
+        "everybody chooses an address, and the limit for one address limits nobody",
+        Edit("dashboard/app.py", "x_for=hops,", "x_for=hops + 1,"),
+        f"{HOLES}::test_more_hops_than_believed_give_nobody_another_address",
+    ),
+    without_both(
+        "without a proxy none is believed",
+        "everybody chooses an address",
+        (
+            Edit("dashboard/app.py", "        hops = config.proxy_hops\n", "        hops = config.proxy_hops or 1\n"),
+            Edit("dashboard/app.py", "    if config.proxy_hops:\n", "    if True:\n"),
+        ),
+        f"{HOLES}::test_without_a_proxy_nobody_chooses_an_address",
+    ),
+    without(
+        "each field once",
+        "whoever looks at the first and whoever looks at the last see two refunds",
+        Edit(HARDENING, "    if any(len(values) > 1 for", "    if False and any(len(values) > 1 for"),
+        f"{HOLES}::test_a_field_that_comes_twice_is_refused",
+    ),
+    without(
+        "no JSON in the place of a form",
+        "a request that no form of ours can make is taken",
+        Edit(HARDENING, "if request.mimetype not in _FORMS and", "if False and"),
+        f"{HOLES}::test_json_is_no_form",
+    ),
+    without(
+        "no files",
+        "files are taken in and written to the disk",
+        Edit(HARDENING, "    if request.files:\n        abort(415)\n", ""),
+        f"{HOLES}::test_no_page_takes_files",
+    ),
+    without(
+        "a form has its largest size",
+        "one request fills the memory",
+        Edit("dashboard/app.py", "        MAX_CONTENT_LENGTH=hardening.MAX_FORM_BYTES,\n", ""),
+        f"{HOLES}::test_a_body_larger_than_any_form_is_refused",
+    ),
+    without(
+        "a form in pieces has it too",
+        "a form is cut off at the limit and taken as it is",
+        Edit(HARDENING, "    _refuse_too_much_in_pieces()\n", ""),
+        f"{HOLES}::test_a_body_larger_than_any_form_is_refused",
+    ),
+    without(
+        "a CSRF token with every change",
+        "a page elsewhere sends our forms",
+        Edit("dashboard/app.py", "    csrf = CSRFProtect(app)\n", "    csrf = CSRFProtect()\n"),
+        "web/test_url_map.py::test_every_change_needs_a_csrf_token",
+    ),
+)
+
+_SERVER = (
+    without(
+        "slow clients lose the connection",
+        "as many of them as there are threads keep everybody waiting for ever",
+        Edit(SLOW, "                    sock.shutdown(socket.SHUT_RD)", "                    pass"),
+        f"{REAL_SERVER}::test_slow_clients_do_not_keep_others_waiting",
+    ),
+    without(
+        "little patience while hardly a thread is free",
+        "slow clients keep others waiting for ten seconds and more",
+        Edit(SLOW, "(LITTLE_PATIENCE_S if crowded else PATIENCE_S)", "PATIENCE_S"),
+        f"{REAL_SERVER}::test_slow_clients_do_not_keep_others_waiting",
+    ),
+    without(
+        "gunicorn believes no proxy by itself",
+        "whatever comes from this machine is taken for HTTPS, whatever the number of hops",
+        Edit(SERVER, '            "forwarded_allow_ips": "",\n', ""),
+        f"{REAL_SERVER}::test_which_headers_of_a_proxy_count_is_said_by_the_number_of_hops_alone",
+    ),
+    without(
+        "a webhook has its largest size",
+        "one webhook fills the memory",
+        Edit("dashboard/web/webhooks.py", "    if len(body) > MAX_BODY_BYTES:\n        abort(413)\n", ""),
+        f"{REAL_SERVER}::test_a_body_that_is_too_large_is_refused",
+    ),
+    without(
+        "a line of a request has its largest size",
+        "one request fills the memory before anything looks at it",
+        Edit(SERVER, '"limit_request_line": 4094', '"limit_request_line": 0'),
+        f"{REAL_SERVER}::test_a_request_that_can_be_read_in_two_ways_or_is_too_long_is_refused",
+    ),
+)
+
+_TEXT = (
+    without(
+        "what nobody sees leaves a mark",
+        "two customers look the same where money is decided",
+        Edit(HIDDEN, 'REPLACEMENT = "\\ufffd"', 'REPLACEMENT = " "'),
+        f"{TEXT}::test_two_customers_never_look_the_same",
+    ),
+    without(
+        "fillers and joiners leave a mark too",
+        "two customers look the same where money is decided",
+        Edit(HIDDEN, "return bool(_UNSEEN.match(character)) or not", "return not"),
+        f"{TEXT}::test_two_customers_never_look_the_same",
+        f"{TEXT}::test_no_two_accounts_look_the_same",
+    ),
+    without(
+        "metadata turns nothing around it",
+        "what stands beside it is read backwards",
+        Edit("dashboard/web/sessions.py", 'str(payment.get("id"))] = escaped(text)', 'str(payment.get("id"))] = text'),
+        f"{TEXT}::test_text_that_turns_or_hides_is_shown_without_doing_either",
+    ),
+    without(
+        "markup is text",
+        "what a customer wrote runs as a script",
+        Edit(
+            "templates/_macros.html",
+            '{% macro fold(name, text="") -%}',
+            '{% macro fold(name, text="") -%}{% set text = text|safe %}',
+        ),
+        f"{TEXT}::test_markup_is_text",
+    ),
+    without(
+        "long words break",
+        "a page as narrow as a phone runs out of its window",
+        Edit("static/app.css", "  overflow-wrap: anywhere;\n}\n\na {", "}\n\na {"),
+        "journeys/test_hostile_text.py::test_on_a_narrow_page",
+    ),
+)
+
+_CARD_NUMBERS = (
+    without(
+        "a raw body is kept without card numbers",
+        "a card number stands in the table of webhooks",
+        Edit("dashboard/webhook_inbox.py", '"body": without_card_numbers(body)', '"body": body'),
+        f"{CARDS}::test_none_of_a_webhook_is_kept_shown_or_logged",
+    ),
+    without(
+        "ids stay as they are in a raw body",
+        "a session whose id looks like a card number becomes another one",
+        Edit(ALLOWLIST, "    return value if is_identifier(value) else masked(value)", "    return masked(value)"),
+        f"{CARDS}::test_ids_and_amounts_that_look_like_card_numbers_decide_as_they_are",
+    ),
+    without(
+        "unreadable bodies are masked as text",
+        "a card number stands in the table of webhooks",
+        Edit(ALLOWLIST, "return body if masked_text == text else masked_text.encode()", "return body"),
+        f"{CARDS}::test_none_of_a_webhook_is_kept_shown_or_logged",
+    ),
+    without(
+        "metadata is masked",
+        "a card number stands in the session's page, and can be searched for",
+        Edit(
+            ALLOWLIST,
+            "        return {mask_card_numbers(str(name)): masked(item, depth_left - 1)",
+            "        return {str(name): item",
+        ),
+        f"{CARDS}::test_none_of_an_answer_is_kept_shown_or_logged",
+    ),
+    without(
+        "numbers are masked too",
+        "a card number that came as a number is kept",
+        Edit(ALLOWLIST, "    return value if masked_text == text else masked_text", "    return value"),
+        f"{CARDS}::test_none_of_an_answer_is_kept_shown_or_logged",
+        f"{CARDS}::test_none_of_a_webhook_is_kept_shown_or_logged",
+    ),
+    without(
+        "fields that are not listed are left out",
+        "whatever the bank sends of a card is kept",
+        Edit(
+            ALLOWLIST,
+            "in value.items() if name in rules}",
+            "in value.items() if name in rules} | {name: item for name, item in value.items() if name not in rules}",
+        ),
+        "bank131/test_allowlist.py::test_unknown_fields_and_payouts_are_left_out",
+    ),
+    without(
+        "text for one line is masked",
+        "a card number in an error or a reference is kept, shown and logged",
+        Edit(
+            OBJECTS,
+            'line = mask_card_numbers(" ".join(shown(mask_card_numbers(text)).split()))',
+            'line = " ".join(shown(text).split())',
+        ),
+        f"{CARDS}::test_none_of_an_error_is_kept_shown_or_logged",
+    ),
+    without(
+        "four digits of a card, no more",
+        "what stands as the end of a card number is the whole of it",
+        Edit(ALLOWLIST, "    return found[1] if found else None", "    return str(value)"),
+        f"{CARDS}::test_none_of_an_answer_is_kept_shown_or_logged",
+    ),
+    without(
+        "errors of the database tell nothing of the data",
+        "what was to be written stands in the log",
+        Edit("dashboard/db.py", '"max_overflow": 80, "hide_parameters": True}', '"max_overflow": 80}'),
+        f"{CARDS}::test_a_webhook_that_cannot_be_kept_or_applied_says_nothing_of_it",
+    ),
+    without(
+        "joins written as JSON escapes are joins",
+        "a card number in a JSON document inside a string is kept",
+        Edit(
+            "dashboard/bank131/card_numbers.py",
+            "    text = _ESCAPED_JOIN.sub(lambda found: chr(int(found[1], 16)), text)\n",
+            "",
+        ),
+        f"{CARDS}::test_none_of_an_answer_is_kept_shown_or_logged",
+    ),
+)
+
+_SECRETS = (
+    without(
+        "settings are written down without what is secret",
+        "a defect writes the keys and the database's password into the log",
+        Edit("dashboard/config.py", "    secret_key: str = field(repr=False)", "    secret_key: str"),
+        f"{SECRETS}::test_no_page_log_or_table_tells_a_secret",
+        f"{SECRETS}::test_nothing_that_is_written_down_of_the_settings_tells_a_secret",
+    ),
+    without(
+        "the error page of an outage logs the cause alone",
+        "what was looked up or to be written stands in the log",
+        Edit("dashboard/web/errors.py", 'getattr(problem, "orig", None) or problem)', "problem)"),
+        f"{SECRETS}::test_no_page_log_or_table_tells_a_secret",
+    ),
+    without(
+        "an address is read before it is used",
+        "a part of the database's password is told as a host",
+        Edit("dashboard/config.py", "        _check_postgresql(rest)\n", ""),
+        f"{SECRETS}::test_a_password_that_does_not_fit_into_an_address_is_told_as_that",
+    ),
+    without(
+        "the database is named without its password",
+        "every command writes it on the screen",
+        Edit("dashboard/db.py", "render_as_string(hide_password=True)", "render_as_string(hide_password=False)"),
+        f"{SECRETS}::test_no_command_tells_a_secret",
+    ),
+    without(
+        "a private key open to others is told",
+        "whoever has an account on the machine signs refunds",
+        Edit("dashboard/doctor.py", "    if not mode & (stat.S_IRWXG | stat.S_IRWXO):", "    if True:"),
+        f"{SECRETS}::test_a_private_key_that_others_may_read_is_told",
+    ),
+    without(
+        "a weak secret key stops the start",
+        "somebody guesses it and signs in as anybody",
+        Edit(
+            "dashboard/config.py",
+            "    if len(value) < SHORTEST_SECRET or len(set(value)) < SHORTEST_SECRET // 3:",
+            "    if False:",
+        ),
+        f"{SECRETS}::test_nothing_starts_without_a_strong_secret_key",
+    ),
+    without(
+        "a key that cannot be read is not repeated",
+        "a part of a private key stands on the screen",
+        Edit(
+            "dashboard/bank131/signature.py",
+            'raise KeyFormatError(f"the private key cannot be read: damaged PEM file ({label})") from None',
+            "raise KeyFormatError(pem.decode()) from None",
+        ),
+        f"{SECRETS}::test_a_key_that_cannot_be_used_is_not_repeated",
+    ),
+)
+
+_RECORD = (
+    without(
+        "who tries what they may not is in the log",
+        "nobody notices",
+        Edit("dashboard/web/access.py", "                log.warning(", "                log.debug("),
+        f"{HOLES}::test_who_tries_what_they_may_not_is_in_the_log",
+    ),
+    without(
+        "a forged form is in the log",
+        "nobody notices",
+        Edit("dashboard/web/errors.py", '        log.warning("a form without', '        log.debug("a form without'),
+        f"{HOLES}::test_who_tries_what_they_may_not_is_in_the_log",
+    ),
+    without(
+        "the log's lines are in UTC",
+        "two machines tell of one moment as of two",
+        Edit("dashboard/cli.py", "LOG_LINE.converter = time.gmtime\n", ""),
+        "core/test_commands.py::test_a_line_of_the_log_says_when_in_utc",
+    ),
+    without(
+        "a stranger makes no line of the log",
+        "the log tells of what never happened",
+        Edit(HARDENING, 'does not name", one_line(request.host))', 'does not name", request.host)'),
+        f"{HOLES}::test_what_a_stranger_says_makes_no_line_of_the_log",
+    ),
+    without(
+        "every answer says in which letters it is",
+        "a browser guesses them, and reads markup where there is none",
+        Edit(
+            "dashboard/web/webhooks.py",
+            'return "bad signature\\n", 401, {"Content-Type": "text/plain; charset=utf-8"}',
+            'return "bad signature\\n", 401, {"Content-Type": "text/plain"}',
+        ),
+        f"{HEADERS}::test_every_answer_says_what_it_is_and_in_which_letters",
+    ),
+)
+
+MUTANTS = (*_HEADERS, *_ANSWERS, *_REQUESTS, *_SERVER, *_TEXT, *_CARD_NUMBERS, *_SECRETS, *_RECORD)
