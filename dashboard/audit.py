@@ -21,7 +21,7 @@ from dashboard.models import JournalEntry
 PAGE_SIZE = 100
 LONGEST_FILTER = 200
 MOST_SUGGESTED = 200
-LOOKS_AT = 64
+LOOKS_AT = 16
 # Hosts may write at once, each with a clock of its own: no two are further apart.
 CLOCKS_DIFFER_BY = timedelta(days=1)
 
