@@ -25,6 +25,7 @@ from dashboard.web import (
     accounts,
     bank_seats,
     errors,
+    factors,
     formats,
     health,
     journal,
@@ -34,6 +35,7 @@ from dashboard.web import (
     refund_form,
     refunds,
     review,
+    second_step,
     sessions,
     webhooks,
 )
@@ -138,7 +140,8 @@ def _add_parts(app: Flask, desk: Desk) -> None:
 
 def add_pages(app: Flask) -> None:
     """Every address of the app."""
-    for part in (people, accounts, overview, sessions, refunds, refund_form, review, live, journal, webhooks, health):
+    desk_pages = (overview, sessions, refunds, refund_form, review, live, journal)
+    for part in (people, second_step, factors, accounts, *desk_pages, webhooks, health):
         app.register_blueprint(part.bp)
     access.check_views(app)
 

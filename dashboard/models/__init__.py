@@ -1,5 +1,6 @@
 """Tables and constraints, one file a family. No verbs live here."""
 
+from dashboard.models.factors import AuthenticatorApp, FactorReset, HalfSignIn, Passkey, RecoveryCode
 from dashboard.models.installation import Installation, WorkerBeat
 from dashboard.models.journal import JournalEntry, JournalHead
 from dashboard.models.people import Person, SignIn, SignInFailure
@@ -12,12 +13,17 @@ from dashboard.models.webhooks import WebhookDelivery
 __all__ = [
     "Anomaly",
     "Attempt",
+    "AuthenticatorApp",
+    "FactorReset",
+    "HalfSignIn",
     "Installation",
     "JournalEntry",
     "JournalHead",
+    "Passkey",
     "Payment",
     "PaymentSession",
     "Person",
+    "RecoveryCode",
     "Refund",
     "Resolution",
     "SearchTerm",

@@ -22,7 +22,10 @@ class Person(Base):
 
 
 class SignIn(Base):
-    """One signed-in browser. Only the SHA-256 of its token is kept here; the cookie holds the token."""
+    """One signed-in browser. Only the SHA-256 of its token is kept here; the cookie holds the token.
+
+    `proved_at`: when the person last proved in it who they are; None for one from before that was kept.
+    """
 
     __tablename__ = "sign_ins"
 
@@ -30,6 +33,7 @@ class SignIn(Base):
     person_id: Mapped[str] = mapped_column(ForeignKey("people.id"), index=True)
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+    proved_at: Mapped[datetime | None]
 
 
 class SignInFailure(Base):

@@ -46,5 +46,5 @@ WITHOUT_A_POINT = {
     "sending.resume": "one statement, by hand",
     "webhook_inbox._put_off": "for a defect of ours in taking a webhook in",
 }
-# Of accounts and sign-ins, and of which bank it is; no money hangs on them.
-NO_MONEY_IN = frozenset({"own_bank", "people", "sign_ins", "signing_in"})
+# Of accounts, their factors and sign-ins, and of which bank it is; no money hangs on them.
+NO_MONEY_IN = frozenset({"factor_resets", "factors", "own_bank", "people", "proving", "sign_ins", "signing_in"})
