@@ -25,6 +25,7 @@ from dashboard.web import (
     accounts,
     bank_seats,
     errors,
+    factor_resets,
     factors,
     formats,
     health,
@@ -141,7 +142,7 @@ def _add_parts(app: Flask, desk: Desk) -> None:
 def add_pages(app: Flask) -> None:
     """Every address of the app."""
     desk_pages = (overview, sessions, refunds, refund_form, review, live, journal)
-    for part in (people, second_step, factors, accounts, *desk_pages, webhooks, health):
+    for part in (people, second_step, factors, accounts, factor_resets, *desk_pages, webhooks, health):
         app.register_blueprint(part.bp)
     access.check_views(app)
 

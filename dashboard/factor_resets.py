@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from dashboard import factors, roles, sign_ins
+from dashboard import factors, people, roles, sign_ins
 from dashboard.desk import Books
 from dashboard.journal import WriteSession
 from dashboard.models import FactorReset, Person
@@ -39,7 +39,7 @@ def open_ones(session: Session, now: datetime) -> Sequence[FactorReset]:
     return session.scalars(query.order_by(FactorReset.asked_at)).all()
 
 
-def who_may_confirm(session: Session, person_id: str, asked_by_id: str) -> bool:
+def may_anybody_confirm(session: Session, person_id: str, asked_by_id: str) -> bool:
     """Whether there is an admin for the second step: neither the one who asks nor the one whom it is about."""
     admins = select(Person.id).where(Person.role == "admin", Person.disabled_at.is_(None))
     return session.scalar(admins.where(Person.id.not_in({person_id, asked_by_id})).limit(1)) is not None
@@ -97,15 +97,21 @@ def withdraw(books: Books, decider: Person, person_id: str, reset_id: str) -> No
         tx.record(decider.email, "factor:reset_withdrawn", f"person:{person_id}", reset=reset.id)
 
 
-def by_command(books: Books, person_id: str, *, actor: str) -> bool:
-    """What whoever has the server's command line may do alone; whether there was anything to take away."""
+def by_command(books: Books, email: str, *, actor: str) -> bool:
+    """What whoever has the server's command line may do alone; whether there was anything to take away.
+
+    Raises people.BadAccount.
+    """
     with books.write() as tx:
-        person = factors.lock(tx, person_id)
-        for reset in _asked(tx, person_id):
+        found = people.find(tx, email)
+        if found is None:
+            raise people.BadAccount(f"{email.strip().lower()!r} has no account")
+        person = factors.lock(tx, found.id)
+        for reset in _asked(tx, person.id):
             reset.state = OUTDATED
         is_changed = _take_all(tx, person)
         if is_changed:
-            tx.record(actor, "factor:reset", f"person:{person_id}", email=person.email)
+            tx.record(actor, "factor:reset", f"person:{person.id}", email=person.email)
     return is_changed
 
 

@@ -25,12 +25,24 @@ PUBLIC = {
     "static",
     "bootstrap.static",
     "people.login",
+    "second_step.ask",
     "webhooks.receive",
     "health.healthz",
     "health.readyz",
 }
 # What is proposed is taken back by the one who proposed it alone.
 SOMEBODY_ELSE_S = {"review.withdraw"}
+# Everybody looks after what they sign in with themselves; the sweep brings nothing that could be added or removed.
+OWN = {
+    "factors.new_app",
+    "factors.add_app",
+    "factors.remove_app",
+    "factors.new_passkey",
+    "factors.add_passkey",
+    "factors.remove_passkey",
+    "factors.new_codes",
+    "people.logout",
+}
 WITHOUT_CSRF = {"webhooks.receive"}
 SAFE = {"GET", "HEAD", "OPTIONS"}
 EVERY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
@@ -63,6 +75,8 @@ def targets(app: Flask, refund_desk: RefundDesk) -> list[Target]:
         "name": anomalies.name_of(reviews.odd_fact_of(refund_desk, refund)),
         "filename": "app.css",
         "person_id": refund_desk.person("viewer", "somebody@desk.test").id,
+        "passkey_id": "somebody-elses",
+        "reset_id": "none",
     }
     rules = list(app.url_map.iter_rules())
     with app.test_request_context():
@@ -141,9 +155,10 @@ def test_a_viewer_changes_nothing_by_any_request(
 ) -> None:
     before = dump(refund_desk.desk)
     for target in closed(targets):
-        if target.method not in SAFE and target.endpoint != "people.logout":
+        if target.method not in SAFE and not (target.is_routed and target.endpoint == "people.logout"):
             answer = target.ask(viewer)
-            assert answer.status == (403 if target.is_routed else 405), f"{target}: {answer.status}"
+            expected = {200, 303, 404, 422} if target.endpoint in OWN else {403}
+            assert answer.status in (expected if target.is_routed else {405}), f"{target}: {answer.status}"
     assert dump(refund_desk.desk) == before
 
 
