@@ -5,6 +5,7 @@ from tests.mutation import (
     in_asking,
     in_books,
     in_commands,
+    in_factors,
     in_merging,
     in_replay,
     in_review,
@@ -25,4 +26,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *in_books.MUTANTS,
     *in_replay.MUTANTS,
     *in_commands.MUTANTS,
+    *in_factors.MUTANTS,
 )
