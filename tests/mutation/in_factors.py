@@ -22,7 +22,7 @@ MUTANTS = (
         f"{TEST_SECOND_STEP}::test_of_two_who_send_the_same_code_at_once_one_is_signed_in",
     ),
     without(
-        "an account with a second factor is not opened by the password",
+        "a password alone opens no account with a second factor",
         "a stolen password is enough",
         Edit(
             "dashboard/signing_in.py", "if factors.has_any(tx, person.id) else None", "if person.disabled_at else None"
@@ -100,13 +100,13 @@ MUTANTS = (
         "whoever finds an open desk takes the second factor away",
         Edit(
             "dashboard/web/factors.py",
-            "    answer = step_up.ask_unless_fresh(what)\n    if answer is not None:\n        return answer\n    if remove():",
-            "    if remove():",
+            "    answer = step_up.ask_unless_fresh(what)\n",
+            "    answer = None\n",
         ),
         f"{TEST_FACTORS}::test_removing_needs_a_fresh_proof",
     ),
     without_both(
-        "a reset takes two people",
+        "another admin confirms a reset",
         "one admin's account opens every other account",
         (
             Edit(
@@ -123,7 +123,7 @@ MUTANTS = (
         f"{TEST_RESETS}::test_whoever_asked_cannot_confirm",
     ),
     without(
-        "a reset takes two people, in the database itself",
+        "the database itself wants two for a reset",
         "a defect in the pages lets one do it alone",
         Edit(
             "dashboard/migrations/versions/0004_factors.py",
