@@ -84,8 +84,16 @@ def renew(tx: WriteSession, token: str) -> str | None:
     """The same sign-in, proved now, under another token: the old one opens nothing any more. None: it has ended."""
     renewed, now = secrets.token_urlsafe(32), tx.clock.now()
     same = (SignIn.token_digest == _digest(token), *_is_open(now))
-    result: Any = tx.execute(update(SignIn).where(*same).values(token_digest=_digest(renewed), proved_at=now))
+    values = {"token_digest": _digest(renewed), "proved_at": now, "renewed_from": _digest(token)}
+    result: Any = tx.execute(update(SignIn).where(*same).values(values))
     return renewed if result.rowcount == 1 else None
+
+
+def was_renewed(books: Books, token: str) -> bool:
+    """Whether the sign-in that had this token goes on under another one, which the browser has, or is just getting."""
+    with books.read() as session:
+        query = select(SignIn.token_digest).where(SignIn.renewed_from == _digest(token))
+        return session.scalar(query.where(*_is_open(books.clock.now())).limit(1)) is not None
 
 
 # Half signed in: the password was right, and nothing is open yet

@@ -152,6 +152,29 @@ def test_an_app_needs_no_javascript(desk: Installation, windows: Windows) -> Non
     expect(page.get_by_role("button", name="Add an app")).to_be_visible()
 
 
+def test_a_window_beside_stays_live_while_somebody_proves_who_they_are(desk: Installation, windows: Windows) -> None:
+    session_id = desk.bank.paid_session("beside")
+    add_person(desk, "beside@demo.test")
+    history = windows.anonymous(desk)
+    steps.sign_in(history, "beside@demo.test")
+    history.goto("/refunds/")
+    steps.expect_live(history)
+    steps.mark(history)
+    let_time_pass(desk)
+
+    page = history.context.new_page()
+    page.goto("/factors/")
+    page.get_by_role("button", name="Add an app").click()
+    page.get_by_label("Your password").fill(PASSWORD)
+    page.get_by_role("button", name="Go on").click()
+    expect(page.get_by_role("heading", name="Add an app")).to_be_visible()
+    reference = steps.refund(page, session_id, "1")
+
+    history.bring_to_front()
+    expect(steps.row(history, reference)).to_be_visible()
+    steps.expect_not_reloaded(history)
+
+
 def test_two_admins_reset_what_was_lost(desk: Installation, windows: Windows, nobody_enrolled: None) -> None:
     add_person(desk, "lost@demo.test")
     add_person(desk, "other-admin@demo.test", "admin")

@@ -74,13 +74,17 @@ MUTANTS = (
     without(
         "a recovery code counts once",
         "a code that was read off paper opens the account again and again",
-        Edit("dashboard/recovery_codes.py", ", RecoveryCode.used_at.is_(None))\n    result", ")\n    result"),
+        Edit(
+            "dashboard/recovery_codes.py",
+            ", RecoveryCode.used_at.is_(None))\n    result",
+            ", RecoveryCode.made_at.is_not(None))\n    result",
+        ),
         f"{TEST_SECOND_STEP}::test_a_recovery_code_works_once",
     ),
     without(
         "proving makes a new token",
         "a token that was stolen before is good for what was proved after",
-        Edit(SIGN_INS, "values(token_digest=_digest(renewed), proved_at=now)", "values(proved_at=now)"),
+        Edit(SIGN_INS, 'values = {"token_digest": _digest(renewed), ', "values = {"),
         f"{TEST_STEP_UP}::test_proving_makes_a_new_token_and_the_old_one_is_dead",
     ),
     without(

@@ -244,7 +244,8 @@ def test_an_answer_counts_for_the_sign_in_that_asked_alone(client: Browser, devi
     other = Browser(app)
     begin(other, OPERATOR)
     answer = other.post(SECOND_STEP, {**overheard, "csrf_token": other.csrf_token()})
-    assert (answer.status, answer.page.notices) == (422, ["This page had waited too long. Try once more."])
+    assert answer.status == 422
+    assert answer.page.notices == ["This page had waited too long. Try once more."]
     assert client.post(SECOND_STEP, overheard).status == 303
     assert client.post(SECOND_STEP, overheard).location == "/login", "nor for a second time"
 

@@ -13,6 +13,7 @@ _ASKED = "state = 'asked'"
 
 def upgrade() -> None:
     op.add_column("sign_ins", sa.Column("proved_at", UtcDateTime(), nullable=True))
+    op.add_column("sign_ins", sa.Column("renewed_from", sa.String(), nullable=True))
     _create_factors()
     _create_half_sign_ins()
     _create_resets()
