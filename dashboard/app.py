@@ -25,6 +25,8 @@ from dashboard.web import (
     bank_seats,
     errors,
     evidence,
+    factor_resets,
+    factors,
     formats,
     hardening,
     health,
@@ -37,6 +39,7 @@ from dashboard.web import (
     refund_form,
     refunds,
     review,
+    second_step,
     sessions,
     webhooks,
 )
@@ -125,22 +128,10 @@ def _add_parts(app: Flask, desk: Desk) -> None:
 
 def add_pages(app: Flask) -> None:
     """Every address of the app."""
-    for_people = (
-        people,
-        accounts,
-        overview,
-        sessions,
-        refunds,
-        refund_form,
-        approvals,
-        limits,
-        review,
-        live,
-        journal,
-        evidence,
-    )
+    of_people = (people, second_step, factors, accounts, factor_resets)
+    of_refunds = (sessions, refunds, refund_form, approvals, limits, review, evidence)
     for_machines = (webhooks, health, metrics)
-    for part in (*for_people, *for_machines):
+    for part in (*of_people, overview, *of_refunds, live, journal, *for_machines):
         app.register_blueprint(part.bp)
     access.check_views(app)
 

@@ -25,6 +25,7 @@ from dashboard import (
     demo,
     doctor,
     evidence,
+    factor_resets,
     health,
     journal_file,
     migrations,
@@ -391,6 +392,14 @@ def _change_account(change: Callable[..., bool], done: str) -> None:
         except (people.BadAccount, passwords.BadPassword) as problem:
             _fail(f"Nothing was changed: {problem}.")
     click.echo(done if is_changed else "It was so already: nothing was changed.")
+
+
+@user_group.command("reset-factors")
+@click.argument("email")
+def user_reset_factors(email: str) -> None:
+    """Take somebody's passkeys, app and recovery codes away, when they are lost and no two admins can do it."""
+    done = f"{email} has no second factor any more, is signed out, and signs in with the password alone."
+    _change_account(partial(factor_resets.by_command, email=email), done)
 
 
 @user_group.command("list")

@@ -15,6 +15,8 @@ from dashboard.limit_rules import Limit
 from dashboard.sandbox.keys import SandboxKeys, prepare_data_dir
 
 HOST = "127.0.0.1"
+# Browsers make passkeys for a name, never for an address of numbers.
+NAME = "localhost"
 PASSWORD = "refund-desk-demo"  # noqa: S105 (a demo's, printed on the screen)
 ANSWERS_WITHIN_S = 0.5
 AT_ONCE_UP_TO_MINOR = 10_000_00
@@ -60,7 +62,7 @@ def run(
         return _answers(bank_port, "/control/settings") and _answers(port, "/readyz")
 
     def greet() -> None:
-        for line in _greeting(url, f"http://{HOST}:{bank_port}", password, settings_file):
+        for line in _greeting(f"http://{NAME}:{port}", f"http://{HOST}:{bank_port}", password, settings_file):
             announce(line)
 
     return server.run_together(commands, settings, is_ready=is_ready, when_ready=greet)
@@ -92,7 +94,7 @@ def _settings(data_dir: Path, keys: SandboxKeys, port: int, bank_port: int) -> d
         "DASHBOARD_DATABASE_URL": f"sqlite:///{data_dir / 'refund-desk.sqlite3'}",
         "DASHBOARD_SECRET_KEY": _secret(data_dir / "secret.key"),
         "DASHBOARD_JOURNAL_KEY": "",
-        "DASHBOARD_PUBLIC_URL": f"http://{HOST}:{port}",
+        "DASHBOARD_PUBLIC_URL": f"http://{NAME}:{port}",
         "BANK131_URL": f"http://{HOST}:{bank_port}",
         "BANK131_PROJECT": keys.project,
         "BANK131_PRIVATE_KEY_FILE": str(keys.merchant_private_path),

@@ -14,6 +14,7 @@ from dashboard.models import SignInFailure
 WINDOW = timedelta(minutes=5)
 ACCOUNT_FAILURES = 10
 ADDRESS_FAILURES = 50
+PROOF_FAILURES = 5
 
 
 class TooManyAttempts(Exception):
@@ -32,6 +33,11 @@ def account_bucket(email: str) -> str:
 def buckets_of(email: str, address: str) -> dict[str, int]:
     """Where a failed sign-in is counted, and how many each may hold: by account and by network address."""
     return {account_bucket(email): ACCOUNT_FAILURES, f"address:{address}": ADDRESS_FAILURES}
+
+
+def proof_buckets(person_id: str) -> dict[str, int]:
+    """Where a wrong second factor is counted, apart from passwords: whoever is asked for one knew the password."""
+    return {f"proof:{person_id}": PROOF_FAILURES}
 
 
 def check(session: Session, books: Books, buckets: Mapping[str, int]) -> None:
@@ -54,3 +60,8 @@ def count_failure(tx: WriteSession, buckets: Mapping[str, int]) -> None:
 def forget_failures(tx: WriteSession, email: str) -> None:
     """An account that was signed in to starts anew; its address does not, or an own account would reset it."""
     tx.execute(delete(SignInFailure).where(SignInFailure.bucket == account_bucket(email)))
+
+
+def forget_proof_failures(tx: WriteSession, person_id: str) -> None:
+    """Whoever has proved who they are starts anew."""
+    tx.execute(delete(SignInFailure).where(SignInFailure.bucket.in_(proof_buckets(person_id))))

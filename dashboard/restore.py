@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, literal, literal_column, or_, select, type_coerce, update
+from sqlalchemy import ColumnElement, delete, func, literal, literal_column, or_, select, type_coerce, update
 from sqlalchemy.orm import Session
 
 from dashboard import ledger, pauses, refund_rules
@@ -16,7 +16,7 @@ from dashboard.config import BooksConfig
 from dashboard.db import UtcDateTime
 from dashboard.desk import Books
 from dashboard.journal import WriteSession
-from dashboard.models import Installation, PaymentSession, Refund, Resolution, SignIn
+from dashboard.models import HalfSignIn, Installation, PaymentSession, Refund, Resolution, SignIn
 from dashboard.models.resolutions import OUTDATED, PROPOSED
 
 # Of these nobody can know what was sent of them after the backup was made.
@@ -120,6 +120,7 @@ def _outdate_proposals(tx: WriteSession, actor: str) -> int:
 
 def _end_sign_ins(tx: WriteSession) -> None:
     tx.execute(update(SignIn).where(SignIn.ended_at.is_(None)).values(ended_at=tx.clock.now()))
+    tx.execute(delete(HalfSignIn))
 
 
 def _pause(tx: WriteSession, actor: str, now: datetime) -> None:

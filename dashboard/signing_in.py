@@ -1,7 +1,8 @@
-"""Signing in: limits, then the password, then a sign-in."""
+"""Signing in: limits, then the password, then a sign-in, or half of one where a second factor is awaited."""
 
-from dashboard import guessing, passwords, people, sign_ins
+from dashboard import factors, guessing, passwords, people, sign_ins
 from dashboard.desk import Books
+from dashboard.journal import WriteSession
 from dashboard.models import Person
 
 
@@ -9,8 +10,16 @@ class WrongSignIn(Exception):
     """No such account, wrong password or disabled: one answer for all, so that nobody can probe."""
 
 
+class FactorNeeded(Exception):
+    """The password is right, and the account has a second factor: `half_token` is for `proving.finish_sign_in`."""
+
+    def __init__(self, half_token: str) -> None:
+        super().__init__()
+        self.half_token = half_token
+
+
 def sign_in(books: Books, email: str, password: str, address: str) -> str:
-    """Check a password and answer with the token of a new sign-in. Raises WrongSignIn, TooManyAttempts.
+    """Check a password and answer with the token of a new sign-in. Raises WrongSignIn, TooManyAttempts, FactorNeeded.
 
     What is over a limit is turned away before the password is looked at.
     """
@@ -24,9 +33,18 @@ def sign_in(books: Books, email: str, password: str, address: str) -> str:
         raise WrongSignIn
     with books.write() as tx:
         guessing.forget_failures(tx, email)
-        token = sign_ins.start(tx, person)
-        tx.record(person.email, "login:succeeded", f"person:{person.id}", address=address)
+        half_token = _half(tx, person, address) if factors.has_any(tx, person.id) else None
+        if half_token is None:
+            token = sign_ins.start(tx, person)
+            tx.record(person.email, "login:succeeded", f"person:{person.id}", address=address)
+    if half_token is not None:
+        raise FactorNeeded(half_token)
     return token
+
+
+def _half(tx: WriteSession, person: Person, address: str) -> str:
+    tx.record("nobody", "login:factor_asked", f"person:{person.id}", email=person.email, address=address)
+    return sign_ins.start_half(tx, person)
 
 
 def _count_failure(books: Books, email: str, person: Person | None, address: str) -> None:

@@ -138,7 +138,7 @@ def test_a_backup_is_put_back_without_what_killed_processes_have_left() -> None:
 
 def test_every_command_that_the_runbook_tells_of_exists() -> None:
     names = {name.removeprefix("dashboard ") for name, _command in commands(cli.main, "dashboard")}
-    told = re.findall(r"`(?:dashboard )?((?:user|db|journal|sending|bank) [a-z]+)", README)
+    told = re.findall(r"`(?:dashboard )?((?:user|db|journal|sending|bank) [a-z-]+)", README)
     assert set(told) - names == set()
     assert {"user disable", "user role", "user password"} <= set(
         re.findall(r"`(?:dashboard )?(user [a-z]+)", runbook())

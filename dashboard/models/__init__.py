@@ -1,6 +1,7 @@
 """Tables and constraints, one file a family. No verbs live here."""
 
 from dashboard.models.approvals import Approval, RefundLimit
+from dashboard.models.factors import AuthenticatorApp, FactorReset, HalfSignIn, Passkey, RecoveryCode
 from dashboard.models.installation import Installation, WorkerBeat
 from dashboard.models.journal import JournalEntry, JournalHead
 from dashboard.models.people import Person, SignIn, SignInFailure
@@ -14,12 +15,17 @@ __all__ = [
     "Anomaly",
     "Approval",
     "Attempt",
+    "AuthenticatorApp",
+    "FactorReset",
+    "HalfSignIn",
     "Installation",
     "JournalEntry",
     "JournalHead",
+    "Passkey",
     "Payment",
     "PaymentSession",
     "Person",
+    "RecoveryCode",
     "Refund",
     "RefundLimit",
     "Resolution",

@@ -22,7 +22,11 @@ class Person(Base):
 
 
 class SignIn(Base):
-    """One signed-in browser. Only the SHA-256 of its token is kept here; the cookie holds the token."""
+    """One signed-in browser. Only the SHA-256 of its token is kept here; the cookie holds the token.
+
+    `proved_at`: when the person last proved in it who they are; None for one from before that was kept.
+    `renewed_from`: the digest of the token that it had before the last proof.
+    """
 
     __tablename__ = "sign_ins"
 
@@ -30,6 +34,8 @@ class SignIn(Base):
     person_id: Mapped[str] = mapped_column(ForeignKey("people.id"), index=True)
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+    proved_at: Mapped[datetime | None]
+    renewed_from: Mapped[str | None]
 
 
 class SignInFailure(Base):

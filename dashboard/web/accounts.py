@@ -1,16 +1,17 @@
 """Who may sign in, and as what: for those who look after accounts."""
 
 from collections.abc import Callable
+from typing import Any
 
 from flask import Blueprint, abort, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from dashboard import people, roles, sign_ins
+from dashboard import factor_resets, factors, people, roles, sign_ins
 from dashboard.db import db
 from dashboard.models import Person
 from dashboard.web.access import desk, needs, person
-from dashboard.web.forms import RoleForm
+from dashboard.web.forms import ReasonedForm, RoleForm
 
 bp = Blueprint("accounts", __name__, url_prefix="/people")
 
@@ -22,22 +23,24 @@ def index() -> ResponseReturnValue:
         "people/index.html",
         people=people.everybody(db.session()),
         last_signed_in=sign_ins.last_started(db.session()),
+        factor_kinds=factors.kinds(db.session()),
+        resets_asked={reset.person_id for reset in factor_resets.open_ones(db.session(), desk().clock.now())},
     )
 
 
 @bp.get("/<person_id>")
 @needs(roles.MANAGE_PEOPLE)
 def show(person_id: str) -> ResponseReturnValue:
-    account = _account(person_id)
-    return _page(account, RoleForm(formdata=None, role=account.role))
+    account = account_of(person_id)
+    return page(account, RoleForm(formdata=None, role=account.role))
 
 
 @bp.post("/<person_id>/role")
 @needs(roles.MANAGE_PEOPLE)
 def change_role(person_id: str) -> ResponseReturnValue:
-    account, form = _account(person_id), RoleForm()
+    account, form = account_of(person_id), RoleForm()
     if not form.validate_on_submit():
-        return _page(account, form), 422
+        return page(account, form), 422
     role = form.role.data or ""
     return _change(
         account,
@@ -49,7 +52,7 @@ def change_role(person_id: str) -> ResponseReturnValue:
 @bp.post("/<person_id>/disable")
 @needs(roles.MANAGE_PEOPLE)
 def disable(person_id: str) -> ResponseReturnValue:
-    account = _account(person_id)
+    account = account_of(person_id)
     return _change(
         account,
         lambda: people.disable(desk(), account.email, actor=person().email),
@@ -60,7 +63,7 @@ def disable(person_id: str) -> ResponseReturnValue:
 @bp.post("/<person_id>/enable")
 @needs(roles.MANAGE_PEOPLE)
 def enable(person_id: str) -> ResponseReturnValue:
-    account = _account(person_id)
+    account = account_of(person_id)
     return _change(
         account,
         lambda: people.enable(desk(), account.email, actor=person().email),
@@ -71,7 +74,7 @@ def enable(person_id: str) -> ResponseReturnValue:
 @bp.post("/<person_id>/sign-out")
 @needs(roles.MANAGE_PEOPLE)
 def sign_out(person_id: str) -> ResponseReturnValue:
-    account = _account(person_id)
+    account = account_of(person_id)
     return _change(
         account,
         lambda: people.sign_out_everywhere(desk(), account.email, actor=person().email),
@@ -79,7 +82,8 @@ def sign_out(person_id: str) -> ResponseReturnValue:
     )
 
 
-def _account(person_id: str) -> Person:
+def account_of(person_id: str) -> Person:
+    """The account, or 404."""
     found = db.session.get(Person, person_id)
     if found is None:
         abort(404, _("There is no such account."))
@@ -99,7 +103,8 @@ def _change(account: Person, change: Callable[[], bool], done: str) -> ResponseR
     return redirect(url_for("people.login") if is_self and is_changed else address, 303)
 
 
-def _page(account: Person, form: RoleForm) -> str:
+def page(account: Person, form: RoleForm, reset_form: ReasonedForm | None = None) -> str:
+    """An account and what can be done about it; the forms may hold what was typed and is wrong."""
     now = desk().clock.now()
     return render_template(
         "people/person.html",
@@ -107,4 +112,19 @@ def _page(account: Person, form: RoleForm) -> str:
         form=form,
         sign_ins=sign_ins.open_ones(db.session(), account.id, now),
         is_self=account.id == person().id,
+        second=_second_factors(account, reset_form or ReasonedForm(formdata=None)),
     )
+
+
+def _second_factors(account: Person, form: ReasonedForm) -> dict[str, Any]:
+    session, me = db.session(), person()
+    reset = factor_resets.open_one(session, account.id, desk().clock.now())
+    asker = session.get_one(Person, reset.asked_by_id) if reset else me
+    return {
+        "theirs": factors.of(session, account.id),
+        "reset": reset,
+        "asked_by": asker.email,
+        "is_mine_to_confirm": reset is not None and me.id not in {reset.asked_by_id, account.id},
+        "may_anybody_confirm": factor_resets.may_anybody_confirm(session, account.id, asker.id),
+        "form": form,
+    }

@@ -11,7 +11,7 @@ from wtforms import HiddenField, PasswordField, RadioField, SelectField, StringF
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 from wtforms.validators import AnyOf, DataRequired, InputRequired, Length, ValidationError
 
-from dashboard import money
+from dashboard import factors, money
 from dashboard.bank131.card_numbers import mask_card_numbers
 from dashboard.limit_rules import ANY_CURRENCY, Limit
 from dashboard.web import wording
@@ -41,6 +41,32 @@ class SignInForm(FlaskForm):  # type: ignore[misc]
     email = StringField(_l("E-mail"), [InputRequired(_l("Type your e-mail address.")), _at_most(254)])
     password = PasswordField(_l("Password"), [InputRequired(_l("Type your password.")), _at_most(1000)])
     next = HiddenField()
+
+
+class ProofForm(FlaskForm):  # type: ignore[misc]
+    """How somebody proves who they are: a code, a passkey's answer to a challenge, or the password."""
+
+    proof_code = StringField(_l("Code"), [_at_most(100)])
+    proof_password = PasswordField(_l("Your password"), [_at_most(1000)])
+    proof_challenge = HiddenField()
+    proof_answer = HiddenField()
+
+
+class AppForm(FlaskForm):  # type: ignore[misc]
+    """The first code of an authenticator app, and the secret that it was shown, sealed."""
+
+    code = StringField(_l("Code that the app shows"), [InputRequired(_l("Type the code."))])
+    sealed = HiddenField()
+
+
+class PasskeyForm(FlaskForm):  # type: ignore[misc]
+    """A passkey that the browser has just made, and what to call it."""
+
+    name = StringField(
+        _l("What to call it"), [_at_most(factors.LONGEST_NAME)], filters=[lambda name: (name or "").strip()]
+    )
+    challenge = HiddenField()
+    answer = HiddenField()
 
 
 class RoleForm(FlaskForm):  # type: ignore[misc]

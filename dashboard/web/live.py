@@ -166,7 +166,9 @@ def _events(tell: Teller, cursor: int, token: str) -> Iterator[str]:
         yield _event("freshness", {"webhook_age_s": age_s}, cursor)
         watch.wait_beyond(cursor, HEARTBEAT_S)
         if sign_ins.whose(the_desk, token) is None:
-            yield _event("reload", {})
+            # One that was renewed is taken up again by the browser under its new token.
+            if not sign_ins.was_renewed(the_desk, token):
+                yield _event("reload", {})
             return
 
 

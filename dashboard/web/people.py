@@ -1,6 +1,6 @@
 """Signing in and out."""
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import ngettext
@@ -11,6 +11,9 @@ from dashboard.web.access import Visitor, any_role, desk, public, safe_target, v
 from dashboard.web.forms import SignInForm
 
 bp = Blueprint("people", __name__)
+
+# Where the cookie keeps the token of half a sign-in.
+HALF = "half_sign_in"
 
 
 @bp.route("/login", methods=["GET", "POST"])
@@ -41,6 +44,15 @@ def _sign_in(form: SignInForm, target: str) -> ResponseReturnValue:
             )
         ]
         return render_template("login.html", form=form), 429, {"Retry-After": str(problem.retry_after_s)}
+    except signing_in.FactorNeeded as half:
+        session[HALF] = half.half_token
+        return redirect(url_for("second_step.ask", next=safe_target(form.next.data)), 303)
+    return enter(token, target)
+
+
+def enter(token: str, target: str) -> ResponseReturnValue:
+    """Be signed in with this token, in the place of whoever was before, and go on to the target."""
+    session.pop(HALF, None)
     if current_user.is_authenticated:
         sign_ins.end(desk(), visitor().token)
     person = sign_ins.whose(desk(), token)

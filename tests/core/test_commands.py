@@ -9,10 +9,11 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pyotp
 import pytest
 from sqlalchemy import Engine
 
-from dashboard import cli, db, doctor, people, signing_in
+from dashboard import cli, db, doctor, factors, people, signing_in
 from dashboard.config import Config
 from dashboard.models import WorkerBeat
 from tests.bench.command_line import run, set_to
@@ -338,6 +339,24 @@ def test_accounts_are_changed_and_listed(refund_desk: RefundDesk, monkeypatch: p
     assert run("user", "enable", EMAIL).output.splitlines()[1:] == [f"{EMAIL} can sign in again."]
     assert run("user", "enable", EMAIL).output.splitlines()[1:] == ["It was so already: nothing was changed."]
     assert signing_in.sign_in(desk, EMAIL, "another password", "127.0.0.1")
+
+
+@on_sqlite
+def test_lost_second_factors_are_reset(refund_desk: RefundDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = refund_desk.desk
+    set_to(monkeypatch, desk.config)
+    person = refund_desk.person(email=EMAIL)
+    secret, sealed = factors.new_app_secret(desk, person)
+    factors.add_app(desk, person, sealed, pyotp.TOTP(secret).at(desk.clock.now()))
+    with pytest.raises(signing_in.FactorNeeded):
+        signing_in.sign_in(desk, EMAIL, PASSWORD, "127.0.0.1")
+    done, again = run("user", "reset-factors", EMAIL), run("user", "reset-factors", EMAIL)
+    assert done.output.splitlines()[1:] == [
+        f"{EMAIL} has no second factor any more, is signed out, and signs in with the password alone."
+    ]
+    assert again.output.splitlines()[1:] == ["It was so already: nothing was changed."]
+    assert signing_in.sign_in(desk, EMAIL, PASSWORD, "127.0.0.1")
+    assert run("user", "reset-factors", "nobody@desk.test").output.endswith("'nobody@desk.test' has no account.\n")
 
 
 @on_sqlite

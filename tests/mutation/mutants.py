@@ -7,6 +7,7 @@ from tests.mutation import (
     in_auditing,
     in_books,
     in_commands,
+    in_factors,
     in_hardening,
     in_merging,
     in_replay,
@@ -31,4 +32,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *in_commands.MUTANTS,
     *in_auditing.MUTANTS,
     *in_hardening.MUTANTS,
+    *in_factors.MUTANTS,
 )

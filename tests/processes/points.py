@@ -46,6 +46,19 @@ WITHOUT_A_POINT = {
     "sending.resume": "one statement, by hand",
     "webhook_inbox._put_off": "for a defect of ours in taking a webhook in",
 }
-# Of accounts and sign-ins, of which bank it is, of who took something along and of what is kept for a time; no money
-# hangs on them.
-NO_MONEY_IN = frozenset({"audit", "evidence", "own_bank", "people", "retention", "sign_ins", "signing_in"})
+# Of accounts, their factors and sign-ins, of which bank it is, of who took something along and of what is kept for a
+# time; no money hangs on them.
+NO_MONEY_IN = frozenset(
+    {
+        "audit",
+        "evidence",
+        "factor_resets",
+        "factors",
+        "own_bank",
+        "people",
+        "proving",
+        "retention",
+        "sign_ins",
+        "signing_in",
+    }
+)

@@ -14,7 +14,7 @@ from dashboard.db import db
 from dashboard.web import live
 from dashboard.web.live import HeadWatch
 from tests.bench.databases import on_postgresql, on_sqlite
-from tests.bench.refund_desk import RefundDesk
+from tests.bench.refund_desk import PASSWORD, RefundDesk
 from tests.bench.wire import REFUND, lose_request
 from tests.web.browser import Browser
 from tests.web.conftest import Auth
@@ -286,6 +286,20 @@ def test_it_ends_with_the_sign_in(auth: Auth) -> None:
         assert stream.round() == []
         browser.sign_out()
         assert ends(stream)
+
+
+def test_it_is_taken_up_again_when_the_sign_in_goes_on_under_another_token(auth: Auth, refund_desk: RefundDesk) -> None:
+    """Whoever proves in another window who they are is not thrown out of this one."""
+    browser = auth.login()
+    with Stream(browser) as stream:
+        assert stream.round() == []
+        refund_desk.clock.advance(minutes=5)
+        assert browser.post("/factors/codes", {"proof_password": PASSWORD}).status == 303
+        assert [event.name for event in stream.news()] == ["end"]
+    with Stream(browser) as again:
+        assert again.round() == []
+        browser.sign_out()
+        assert ends(again)
 
 
 @on_sqlite
