@@ -22,12 +22,14 @@ from dashboard.config import Config
 from dashboard.desk import Desk
 from dashboard.web import (
     access,
+    account,
     accounts,
     bank_seats,
     errors,
     formats,
     health,
     journal,
+    links,
     live,
     overview,
     people,
@@ -128,6 +130,7 @@ def _add_parts(app: Flask, desk: Desk) -> None:
     Compress(app)
     csrf = CSRFProtect(app)
     csrf.exempt(webhooks.bp)
+    csrf.exempt(links.use)
     access.init_app(app)
     formats.init_app(app)
     errors.init_app(app)
@@ -138,7 +141,8 @@ def _add_parts(app: Flask, desk: Desk) -> None:
 
 def add_pages(app: Flask) -> None:
     """Every address of the app."""
-    for part in (people, accounts, overview, sessions, refunds, refund_form, review, live, journal, webhooks, health):
+    desk_pages = (overview, sessions, refunds, refund_form, review, live, journal)
+    for part in (people, account, accounts, links, *desk_pages, webhooks, health):
         app.register_blueprint(part.bp)
     access.check_views(app)
 

@@ -51,6 +51,7 @@ class BooksConfig:
     live_streams: int
     worker_threads: int
     proxy_hops: int
+    idle_minutes: float
     timeout_s: float
 
     @property
@@ -60,6 +61,11 @@ class BooksConfig:
     @property
     def quiet(self) -> timedelta:
         return timedelta(seconds=self.quiet_s)
+
+    @property
+    def idle(self) -> timedelta:
+        """How long somebody stays signed in without doing anything."""
+        return timedelta(minutes=self.idle_minutes)
 
     @property
     def lease(self) -> timedelta:
@@ -120,17 +126,21 @@ def _whole(lowest: int, highest: int) -> Callable[[str], int]:
     return read
 
 
-def _seconds(lowest: float, highest: float) -> Callable[[str], float]:
+def _number_of(unit: str, lowest: float, highest: float) -> Callable[[str], float]:
     def read(value: str) -> float:
         try:
-            duration_s = float(value)
+            number = float(value)
         except ValueError:
-            duration_s = -1
-        if not lowest <= duration_s <= highest:
-            raise ValueError(f"must be a number of seconds from {lowest:g} to {highest:g}")
-        return duration_s
+            number = -1
+        if not lowest <= number <= highest:
+            raise ValueError(f"must be a number of {unit} from {lowest:g} to {highest:g}")
+        return number
 
     return read
+
+
+def _seconds(lowest: float, highest: float) -> Callable[[str], float]:
+    return _number_of("seconds", lowest, highest)
 
 
 def _database_url(value: str) -> str:
@@ -257,6 +267,13 @@ SETTINGS: tuple[Setting, ...] = (
         "0",
         "Reverse proxies in front whose X-Forwarded-For, -Proto and -Host are to be believed.",
         _whole(0, 5),
+    ),
+    Setting(
+        "DASHBOARD_IDLE_MINUTES",
+        "idle_minutes",
+        "15",
+        "How long somebody stays signed in without doing anything; 12 hours at most whatever they do.",
+        _number_of("minutes", 0.05, 720),
     ),
     Setting("BANK131_URL", "bank_url", None, "The bank's server, without a path.", _bank_url),
     Setting("BANK131_PROJECT", "project", None, "The project's name, given by the bank.", _text),

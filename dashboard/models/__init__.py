@@ -2,7 +2,8 @@
 
 from dashboard.models.installation import Installation, WorkerBeat
 from dashboard.models.journal import JournalEntry, JournalHead
-from dashboard.models.people import Person, SignIn, SignInFailure
+from dashboard.models.links import Link
+from dashboard.models.people import Guess, Person, SignIn
 from dashboard.models.refunds import Anomaly, Attempt, Refund
 from dashboard.models.resolutions import Resolution
 from dashboard.models.search import SearchTerm
@@ -12,9 +13,11 @@ from dashboard.models.webhooks import WebhookDelivery
 __all__ = [
     "Anomaly",
     "Attempt",
+    "Guess",
     "Installation",
     "JournalEntry",
     "JournalHead",
+    "Link",
     "Payment",
     "PaymentSession",
     "Person",
@@ -22,7 +25,6 @@ __all__ = [
     "Resolution",
     "SearchTerm",
     "SignIn",
-    "SignInFailure",
     "WebhookDelivery",
     "WorkerBeat",
 ]

@@ -2,15 +2,15 @@
 
 from collections.abc import Callable
 
-from flask import Blueprint, abort, flash, redirect, render_template, url_for
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from dashboard import people, roles, sign_ins
+from dashboard import links, people, roles, sign_ins
 from dashboard.db import db
 from dashboard.models import Person
 from dashboard.web.access import desk, needs, person
-from dashboard.web.forms import RoleForm
+from dashboard.web.forms import InviteForm, RoleForm
 
 bp = Blueprint("accounts", __name__, url_prefix="/people")
 
@@ -79,6 +79,46 @@ def sign_out(person_id: str) -> ResponseReturnValue:
     )
 
 
+@bp.route("/invite", methods=["GET", "POST"])
+@needs(roles.MANAGE_PEOPLE)
+def invite() -> ResponseReturnValue:
+    form = InviteForm(role="operator")
+    if request.method == "GET":
+        return render_template("people/invite.html", form=form)
+    if not form.validate_on_submit():
+        return render_template("people/invite.html", form=form), 422
+    db.session.rollback()
+    try:
+        started = links.invite(desk(), form.email.data or "", form.role.data or "", actor=person().email)
+    except people.BadAccount:
+        form.email.errors = [_("This is no e-mail address, or it has an account already.")]
+        return render_template("people/invite.html", form=form), 422
+    return _link_page(started)
+
+
+@bp.post("/<person_id>/reset-password")
+@needs(roles.MANAGE_PEOPLE)
+def reset_password(person_id: str) -> ResponseReturnValue:
+    """One's own is changed by whoever knows it: a stolen sign-in of an admin's must not be enough."""
+    account, address = _account(person_id), url_for("accounts.show", person_id=person_id)
+    if account.id == person().id:
+        flash(_("Change your own password on the page of your account."), "bad")
+        return redirect(address, 303)
+    db.session.rollback()
+    try:
+        started = links.start_reset(desk(), account.email, actor=person().email)
+    except people.BadAccount:
+        flash(_("Nothing was started: the account is disabled. Enable it first."), "bad")
+        return redirect(address, 303)
+    return _link_page(started)
+
+
+def _link_page(started: links.Started) -> str:
+    """Shown this once. The host that a request names is not to be trusted with it."""
+    link = f"{desk().config.public_url}{url_for('links.show', token=started.token)}"
+    return render_template("people/link.html", link=link, started=started)
+
+
 def _account(person_id: str) -> Person:
     found = db.session.get(Person, person_id)
     if found is None:
@@ -100,11 +140,10 @@ def _change(account: Person, change: Callable[[], bool], done: str) -> ResponseR
 
 
 def _page(account: Person, form: RoleForm) -> str:
-    now = desk().clock.now()
     return render_template(
         "people/person.html",
         account=account,
         form=form,
-        sign_ins=sign_ins.open_ones(db.session(), account.id, now),
+        sign_ins=sign_ins.open_ones(db.session(), account.id, desk().clock.now(), desk().config.idle),
         is_self=account.id == person().id,
     )

@@ -47,4 +47,4 @@ WITHOUT_A_POINT = {
     "webhook_inbox._put_off": "for a defect of ours in taking a webhook in",
 }
 # Of accounts and sign-ins, and of which bank it is; no money hangs on them.
-NO_MONEY_IN = frozenset({"own_bank", "people", "sign_ins", "signing_in"})
+NO_MONEY_IN = frozenset({"guessing", "links", "own_account", "own_bank", "people", "sign_ins", "signing_in"})

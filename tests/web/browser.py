@@ -83,7 +83,10 @@ class Browser:
         self._csrf_token = str(serializer.dumps(f"csrf of {token}"))
 
     def sign_in(self, email: str, password: str, next_target: str = "") -> Answer:
-        return self.post("/login", {"email": email, "password": password, "next": next_target})
+        answer = self.post("/login", {"email": email, "password": password, "next": next_target})
+        if answer.status == 303:
+            self._csrf_token = ""
+        return answer
 
     def sign_out(self) -> Answer:
         return self.post("/logout")
