@@ -20,6 +20,7 @@ from dashboard.config import Config
 from dashboard.desk import Desk
 from dashboard.web import (
     access,
+    account,
     accounts,
     approvals,
     bank_seats,
@@ -32,6 +33,7 @@ from dashboard.web import (
     health,
     journal,
     limits,
+    links,
     live,
     metrics,
     overview,
@@ -117,6 +119,7 @@ def _add_parts(app: Flask, desk: Desk) -> None:
     Compress(app)
     csrf = CSRFProtect(app)
     csrf.exempt(webhooks.bp)
+    csrf.exempt(links.use)
     access.init_app(app)
     formats.init_app(app)
     errors.init_app(app)
@@ -128,7 +131,7 @@ def _add_parts(app: Flask, desk: Desk) -> None:
 
 def add_pages(app: Flask) -> None:
     """Every address of the app."""
-    of_people = (people, second_step, factors, accounts, factor_resets)
+    of_people = (people, second_step, account, factors, accounts, links, factor_resets)
     of_refunds = (sessions, refunds, refund_form, approvals, limits, review, evidence)
     for_machines = (webhooks, health, metrics)
     for part in (*of_people, overview, *of_refunds, live, journal, *for_machines):

@@ -43,6 +43,7 @@ from dashboard.bank131.signature import KeyFormatError
 from dashboard.clock import SystemClock
 from dashboard.config import BadSettings, BooksConfig, Config, read_books_config, read_config, read_key_config
 from dashboard.desk import Books, journal_key
+from dashboard.models import Person
 from dashboard.sandbox.server import SandboxStartError, run_sandbox
 
 BIND = "127.0.0.1:8131"
@@ -407,7 +408,13 @@ def user_list() -> None:
     """All accounts, one a line: address, role, and whether it may sign in."""
     with _books() as books, books.read() as session:
         for person in people.everybody(session):
-            click.echo(f"{person.email}  {person.role}  {'enabled' if person.disabled_at is None else 'disabled'}")
+            click.echo(f"{person.email}  {person.role}  {_state_of(person)}")
+
+
+def _state_of(person: Person) -> str:
+    if person.disabled_at is not None:
+        return "disabled"
+    return "enabled" if person.password_hash else "invited"
 
 
 @main.group("journal")

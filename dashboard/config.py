@@ -61,6 +61,7 @@ class BooksConfig(KeyConfig):
     keep_webhooks_days: int
     keep_sign_ins_days: int
     metrics_token: str = field(repr=False)
+    idle_minutes: float
     timeout_s: float
 
     @property
@@ -70,6 +71,11 @@ class BooksConfig(KeyConfig):
     @property
     def quiet(self) -> timedelta:
         return timedelta(seconds=self.quiet_s)
+
+    @property
+    def idle(self) -> timedelta:
+        """How long somebody stays signed in without doing anything."""
+        return timedelta(minutes=self.idle_minutes)
 
     @property
     def lease(self) -> timedelta:
@@ -130,17 +136,21 @@ def _whole(lowest: int, highest: int) -> Callable[[str], int]:
     return read
 
 
-def _seconds(lowest: float, highest: float) -> Callable[[str], float]:
+def _number_of(unit: str, lowest: float, highest: float) -> Callable[[str], float]:
     def read(value: str) -> float:
         try:
-            duration_s = float(value)
+            number = float(value)
         except ValueError:
-            duration_s = -1
-        if not lowest <= duration_s <= highest:
-            raise ValueError(f"must be a number of seconds from {lowest:g} to {highest:g}")
-        return duration_s
+            number = -1
+        if not lowest <= number <= highest:
+            raise ValueError(f"must be a number of {unit} from {lowest:g} to {highest:g}")
+        return number
 
     return read
+
+
+def _seconds(lowest: float, highest: float) -> Callable[[str], float]:
+    return _number_of("seconds", lowest, highest)
 
 
 def _database_url(value: str) -> str:
@@ -298,6 +308,13 @@ SETTINGS: tuple[Setting, ...] = (
         "",
         "Opens `/metrics` to other machines, as a bearer token. Empty: to this machine alone.",
         lambda value: _secret(value) if value else "",
+    ),
+    Setting(
+        "DASHBOARD_IDLE_MINUTES",
+        "idle_minutes",
+        "15",
+        "How long somebody stays signed in without doing anything; 12 hours at most whatever they do.",
+        _number_of("minutes", 0.05, 720),
     ),
     Setting("BANK131_URL", "bank_url", None, "The bank's server, without a path.", _bank_url),
     Setting("BANK131_PROJECT", "project", None, "The project's name, given by the bank.", _text),

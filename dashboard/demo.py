@@ -131,9 +131,9 @@ def _prepare_database(config: Config, password: str) -> None:
             with desk.read() as session:
                 known = people.find(session, email)
             if known is None:
-                people.add(desk, email, role, password, actor="demo")
+                people.add(desk, email, role, password, actor="demo", check=passwords.check_length)
             elif not passwords.fits(password, known.password_hash):
-                people.set_password(desk, email, password, actor="demo")
+                people.set_password(desk, email, password, actor="demo", check=passwords.check_length)
     finally:
         engine.dispose()
 

@@ -83,7 +83,7 @@ def confirm(books: Books, decider: Person, person_id: str, reset_id: str) -> Non
             tx.record(decider.email, "factor:reset_outdated", f"person:{person_id}", email=person.email, reset=reset.id)
         else:
             _decide(tx, reset, decider, CONFIRMED)
-            _take_all(tx, person)
+            _take_all(tx, books, person)
             tx.record(decider.email, "factor:reset", f"person:{person_id}", email=person.email, reset=reset.id)
     if is_outdated:
         raise CannotReset("outdated")
@@ -109,16 +109,16 @@ def by_command(books: Books, email: str, *, actor: str) -> bool:
         person = factors.lock(tx, found.id)
         for reset in _asked(tx, person.id):
             reset.state = OUTDATED
-        is_changed = _take_all(tx, person)
+        is_changed = _take_all(tx, books, person)
         if is_changed:
             tx.record(actor, "factor:reset", f"person:{person.id}", email=person.email)
     return is_changed
 
 
-def _take_all(tx: WriteSession, person: Person) -> bool:
+def _take_all(tx: WriteSession, books: Books, person: Person) -> bool:
     is_changed = factors.take_all(tx, person.id)
     if is_changed:
-        sign_ins.end_all(tx, person)
+        sign_ins.end_all(tx, person, books.config.idle)
     return is_changed
 
 

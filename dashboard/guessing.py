@@ -1,20 +1,29 @@
-"""Limits against guessing: failures are counted in the database, so that they hold across processes."""
+"""Limits against guessing. A guess is counted before it is looked at, so that many at once cannot pass the limit.
+
+Counts are rows of the database: they hold for every process.
+"""
 
 import math
-from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
+from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import case, delete, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from dashboard.desk import Books
 from dashboard.journal import WriteSession
-from dashboard.models import SignInFailure
+from dashboard.models import Guess
 
 WINDOW = timedelta(minutes=5)
 ACCOUNT_FAILURES = 10
 ADDRESS_FAILURES = 50
 PROOF_FAILURES = 5
+# Whoever is given an IPv6 address is given all of its network.
+IPV6_PREFIX = 64
+LONGEST_SUBJECT = 254
 
 
 class TooManyAttempts(Exception):
@@ -25,43 +34,105 @@ class TooManyAttempts(Exception):
         self.retry_after_s = retry_after_s
 
 
-def account_bucket(email: str) -> str:
-    """Where failures for one account are counted."""
-    return f"account:{email[:254]}"
+@dataclass(frozen=True)
+class Limit:
+    """`most` guesses within the window. `kind` says what is guessed and what they are counted by, `subject` whose."""
+
+    kind: str
+    subject: str
+    most: int
+
+    @property
+    def bucket(self) -> str:
+        return f"{self.kind}:{self.subject[:LONGEST_SUBJECT]}"
 
 
-def buckets_of(email: str, address: str) -> dict[str, int]:
-    """Where a failed sign-in is counted, and how many each may hold: by account and by network address."""
-    return {account_bucket(email): ACCOUNT_FAILURES, f"address:{address}": ADDRESS_FAILURES}
+def by_account(what: str, account: str) -> Limit:
+    """Guesses of `what` (`password`, …) at one account."""
+    return Limit(f"{what}:account", account, ACCOUNT_FAILURES)
 
 
-def proof_buckets(person_id: str) -> dict[str, int]:
-    """Where a wrong second factor is counted, apart from passwords: whoever is asked for one knew the password."""
-    return {f"proof:{person_id}": PROOF_FAILURES}
+def by_browser(what: str, browser: str) -> Limit:
+    """Guesses of `what` from a browser that the account was signed in to before."""
+    return Limit(f"{what}:browser", browser, ACCOUNT_FAILURES)
 
 
-def check(session: Session, books: Books, buckets: Mapping[str, int]) -> None:
-    """Turn away what is over a limit. Raises TooManyAttempts."""
-    now = books.clock.now()
-    for bucket, most in buckets.items():
-        recent = (SignInFailure.bucket == bucket, SignInFailure.at > now - WINDOW)
-        count, first_at = session.execute(select(func.count(), func.min(SignInFailure.at)).where(*recent)).one()
-        if count >= most:
-            raise TooManyAttempts(math.ceil((first_at + WINDOW - now).total_seconds()))
+def by_proof(person_id: str) -> Limit:
+    """Guesses of a second factor, apart from passwords: whoever is asked for one knew the password."""
+    return Limit("proof:account", person_id, PROOF_FAILURES)
 
 
-def count_failure(tx: WriteSession, buckets: Mapping[str, int]) -> None:
-    """Count one failure in each bucket; what limits nothing any more is forgotten."""
+def by_address(what: str, address: str) -> Limit:
+    """Guesses of `what` from one network address, at whichever account."""
+    return Limit(f"{what}:address", network_of(address), ADDRESS_FAILURES)
+
+
+def network_of(address: str) -> str:
+    """What an address is counted as: itself, or its network for IPv6; other text stays as it is."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, IPv6Address):
+        mapped = parsed.ipv4_mapped
+        return str(mapped or ip_network((int(parsed), IPV6_PREFIX), strict=False))
+    return str(parsed)
+
+
+def reserve(books: Books, *limits: Limit) -> None:
+    """Count a guess in each of these, unless one of them is full: then in none. Raises TooManyAttempts."""
+    ordered = sorted(limits, key=lambda limit: limit.bucket)
+    with books.read() as session:
+        for limit in ordered:
+            turn_away_if_full(session, books, limit)
+    with books.write() as tx:
+        _forget_old(tx)
+        for limit in ordered:
+            if not count(tx, limit):
+                turn_away_if_full(tx, books, limit)
+
+
+def forgive(tx: WriteSession, *limits: Limit) -> None:
+    """Begin anew with these: what was guessed there was right in the end."""
+    tx.execute(delete(Guess).where(Guess.bucket.in_([limit.bucket for limit in limits])))
+
+
+def give_back(tx: WriteSession, *limits: Limit) -> None:
+    """The guess just counted was right; those before it stay counted."""
+    was_counted = (Guess.bucket.in_([limit.bucket for limit in limits]), Guess.count > 0)
+    tx.execute(update(Guess).where(*was_counted).values(count=Guess.count - 1))
+
+
+def count(tx: WriteSession, limit: Limit) -> bool:
+    """Count a guess, unless it is full; whether it was counted.
+
+    One statement counts and compares, so that two at once cannot both take the last place.
+    """
     now = tx.clock.now()
-    tx.execute(delete(SignInFailure).where(SignInFailure.at <= now - WINDOW))
-    tx.add_all(SignInFailure(bucket=bucket, at=now) for bucket in buckets)
+    insert: Any = sqlite.insert if tx.get_bind().dialect.name == "sqlite" else postgresql.insert
+    statement = insert(Guess).values(bucket=limit.bucket, began_at=now, count=1)
+    is_old = Guess.began_at <= now - WINDOW
+    counted = statement.on_conflict_do_update(
+        index_elements=[Guess.bucket],
+        set_={
+            "count": case((is_old, 1), else_=Guess.count + 1),
+            "began_at": case((is_old, statement.excluded.began_at), else_=Guess.began_at),
+        },
+        where=or_(is_old, Guess.count < limit.most),
+    )
+    return tx.execute(counted.returning(Guess.count)).first() is not None
 
 
-def forget_failures(tx: WriteSession, email: str) -> None:
-    """An account that was signed in to starts anew; its address does not, or an own account would reset it."""
-    tx.execute(delete(SignInFailure).where(SignInFailure.bucket == account_bucket(email)))
+def turn_away_if_full(session: Session, books: Books, limit: Limit) -> None:
+    """Raises TooManyAttempts."""
+    now = books.clock.now()
+    is_full = (Guess.bucket == limit.bucket, Guess.count >= limit.most, Guess.began_at > now - WINDOW)
+    began_at = session.scalars(select(Guess.began_at).where(*is_full)).one_or_none()
+    if began_at is not None:
+        raise TooManyAttempts(math.ceil((began_at + WINDOW - now).total_seconds()))
 
 
-def forget_proof_failures(tx: WriteSession, person_id: str) -> None:
-    """Whoever has proved who they are starts anew."""
-    tx.execute(delete(SignInFailure).where(SignInFailure.bucket.in_(proof_buckets(person_id))))
+def _forget_old(tx: WriteSession) -> None:
+    """What is just being counted by somebody else is left to them."""
+    old = select(Guess.bucket).where(Guess.began_at <= tx.clock.now() - WINDOW).with_for_update(skip_locked=True)
+    tx.execute(delete(Guess).where(Guess.bucket.in_(old)))

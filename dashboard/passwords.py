@@ -1,30 +1,73 @@
-"""Passwords: how long, and how they are kept."""
+"""Passwords: which ones are taken, and how they are kept."""
+
+import re
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
+from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
-SHORTEST = 10
+SHORTEST = 8
 LONGEST = 1000
+# What is tried first at a desk like this, beside the parts of the person's own address.
+CONTEXT_WORDS = (
+    *("bank131", "bank", "refund", "refunds", "desk", "dashboard", "payment", "payments", "finance"),
+    *("viewer", "operator", "approver", "admin"),
+)
+# So many letters and digits have to be left without them.
+FEWEST_BESIDE_CONTEXT = 6
+_SHORTEST_CONTEXT_WORD = 3
 
+_COMMON = frozenset(word for word in FREQUENCY_LISTS["passwords"] if len(word) >= SHORTEST)
 _hasher = PasswordHasher()
-# Checked for unknown accounts, so that they take the same time as known ones.
+# Checked where there is no password, so that it takes the same time.
 _NOBODY = _hasher.hash("nobody has this password")
 
 
 class BadPassword(ValueError):
-    """It cannot be used; str() says why in one line."""
+    """It cannot be used; `code`: too_short, too_long, common or guessable. str() says why in one line."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+def check_length(password: str, _email: str) -> None:
+    """Raises BadPassword for what is too short or too long."""
+    if len(password) < SHORTEST:
+        raise BadPassword("too_short", f"the password needs {SHORTEST} characters or more")
+    if len(password) > LONGEST:
+        raise BadPassword("too_long", f"the password has more than {LONGEST} characters")
+
+
+def check(password: str, email: str) -> None:
+    """Raises BadPassword for what is too short or too long, is among the most common ones, or is easily guessed here.
+
+    Any characters in any mixture are taken.
+    """
+    check_length(password, email)
+    plain = password.casefold()
+    if plain in _COMMON:
+        raise BadPassword("common", "the password is one of the most common ones")
+    if len(_beside_context(plain, email)) < FEWEST_BESIDE_CONTEXT:
+        raise BadPassword("guessable", "the password is hardly more than the e-mail address or words of this desk")
+
+
+def _beside_context(plain: str, email: str) -> str:
+    """The letters and digits that are left without words that everybody knows."""
+    own = [part for part in re.split(r"[\W_]+", email.casefold()) if len(part) >= _SHORTEST_CONTEXT_WORD]
+    for word in sorted({email.casefold(), *own, *CONTEXT_WORDS}, key=lambda word: (-len(word), word)):
+        plain = plain.replace(word, " ")
+    return re.sub(r"[\W_]+", "", plain)
 
 
 def hash_of(password: str) -> str:
-    """What is kept of a password. Raises BadPassword."""
-    if not SHORTEST <= len(password) <= LONGEST:
-        raise BadPassword(f"the password needs {SHORTEST} to {LONGEST} characters")
+    """What is kept of a password."""
     return _hasher.hash(password)
 
 
-def fits(password: str, password_hash: str | None) -> bool:
-    """Whether this is the password behind the hash; where there is none it takes the same time and never is."""
+def fits(password: str, password_hash: str) -> bool:
+    """Whether this is the password behind the hash. Where there is none (empty) it takes the same time and never is."""
     try:
-        return _hasher.verify(password_hash or _NOBODY, password[:LONGEST]) and password_hash is not None
+        return _hasher.verify(password_hash or _NOBODY, password[:LONGEST]) and password_hash != ""
     except (VerifyMismatchError, VerificationError, InvalidHashError):
         return False

@@ -1,6 +1,6 @@
 """Accounts: who may sign in, and as what."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -20,34 +20,50 @@ class LastAdmin(BadAccount):
     """Without this account nobody could look after accounts any more."""
 
 
-def add(books: Books, email: str, role: str, password: str, *, actor: str) -> None:
+# What a new password has to be like: raises BadPassword. Takes the password and the person's address.
+Check = Callable[[str, str], None]
+
+
+def add(books: Books, email: str, role: str, password: str, *, actor: str, check: Check = passwords.check) -> None:
     """Make an account. Raises BadAccount, BadPassword."""
+    check(password, email)
+    password_hash = passwords.hash_of(password)
+    with books.write() as tx:
+        person = make(tx, books.new_id(), email, role, password_hash)
+        tx.record(actor, "person:added", f"person:{person.id}", email=person.email, role=role)
+
+
+def make(tx: WriteSession, person_id: str, email: str, role: str, password_hash: str) -> Person:
+    """A new account, not on record yet; without a hash nobody can sign in to it. Raises BadAccount."""
     email = email.strip().lower()
     if "@" not in email or len(email) > 254 or any(map(is_hidden, email)) or " " in email or not email.isprintable():
         raise BadAccount(f"{email!r} is no e-mail address")
     _check_role(role)
-    password_hash = passwords.hash_of(password)
-    with books.write() as tx:
-        if find(tx, email) is not None:
-            raise BadAccount(f"{email} has an account already")
-        person = Person(
-            id=books.new_id(), email=email, password_hash=password_hash, role=role, created_at=books.clock.now()
-        )
-        tx.add(person)
-        tx.record(actor, "person:added", f"person:{person.id}", email=email, role=role)
+    if find(tx, email) is not None:
+        raise BadAccount(f"{email} has an account already")
+    person = Person(id=person_id, email=email, password_hash=password_hash, role=role, created_at=tx.clock.now())
+    tx.add(person)
+    return person
 
 
-def set_password(books: Books, email: str, password: str, *, actor: str) -> None:
+def set_password(books: Books, email: str, password: str, *, actor: str, check: Check = passwords.check) -> None:
     """Give an account this password and end its sign-ins, also where it had the same.
 
     Raises BadAccount, BadPassword.
     """
+    check(password, email)
     password_hash = passwords.hash_of(password)
     with books.write() as tx:
-        person = _account(tx, email)
-        person.password_hash = password_hash
-        sign_ins.end_all(tx, person)
+        person = locked(tx, email)
+        give_password(tx, person, password_hash)
+        sign_ins.end_all(tx, person, books.config.idle)
         tx.record(actor, "person:password_set", f"person:{person.id}")
+
+
+def give_password(tx: WriteSession, person: Person, password_hash: str) -> None:
+    """Put another password in the place of the old one; sign-ins and record are the caller's."""
+    person.password_hash = password_hash
+    person.password_changed_at = tx.clock.now()
 
 
 # Each of these answers with whether something was changed; what is so already is not recorded a second time.
@@ -56,12 +72,12 @@ def set_password(books: Books, email: str, password: str, *, actor: str) -> None
 def disable(books: Books, email: str, *, actor: str) -> bool:
     """Let an account sign in no more, and end its sign-ins. Raises BadAccount, also for the last enabled admin."""
     with books.write() as tx:
-        person = _account(tx, email)
+        person = locked(tx, email)
         if person.disabled_at is not None:
             return False
         _keep_an_admin(tx, person)
         person.disabled_at = tx.clock.now()
-        sign_ins.end_all(tx, person)
+        sign_ins.end_all(tx, person, books.config.idle)
         tx.record(actor, "person:disabled", f"person:{person.id}", email=person.email)
     return True
 
@@ -69,7 +85,7 @@ def disable(books: Books, email: str, *, actor: str) -> bool:
 def enable(books: Books, email: str, *, actor: str) -> bool:
     """Let an account sign in again; its old sign-ins stay ended. Raises BadAccount."""
     with books.write() as tx:
-        person = _account(tx, email)
+        person = locked(tx, email)
         if person.disabled_at is None:
             return False
         person.disabled_at = None
@@ -81,13 +97,13 @@ def change_role(books: Books, email: str, role: str, *, actor: str) -> bool:
     """Give an account another role and end its sign-ins. Raises BadAccount, also for the last enabled admin."""
     _check_role(role)
     with books.write() as tx:
-        person = _account(tx, email)
+        person = locked(tx, email)
         was = person.role
         if was == role:
             return False
         _keep_an_admin(tx, person)
         person.role = role
-        sign_ins.end_all(tx, person)
+        sign_ins.end_all(tx, person, books.config.idle)
         tx.record(actor, "person:role_changed", f"person:{person.id}", email=person.email, was=was, now=role)
     return True
 
@@ -95,14 +111,14 @@ def change_role(books: Books, email: str, role: str, *, actor: str) -> bool:
 def sign_out_everywhere(books: Books, email: str, *, actor: str) -> bool:
     """End every open sign-in of an account; it may sign in anew. Raises BadAccount."""
     with books.write() as tx:
-        person = _account(tx, email)
-        ended = sign_ins.end_all(tx, person)
+        person = locked(tx, email)
+        ended = sign_ins.end_all(tx, person, books.config.idle)
         if ended:
             tx.record(actor, "person:signed_out", f"person:{person.id}", email=person.email, ended=ended)
     return ended > 0
 
 
-def _account(tx: WriteSession, email: str) -> Person:
+def locked(tx: WriteSession, email: str) -> Person:
     """The account, with all accounts locked: two at once must not each leave the other as the last admin."""
     query = select(Person).order_by(Person.id).with_for_update(key_share=True)
     wanted = email.strip().lower()
@@ -113,7 +129,8 @@ def _account(tx: WriteSession, email: str) -> Person:
 
 
 def _keep_an_admin(tx: WriteSession, person: Person) -> None:
-    admins = tx.scalars(select(Person.id).where(Person.role == "admin", Person.disabled_at.is_(None))).all()
+    can_sign_in = (Person.disabled_at.is_(None), Person.password_hash != "")
+    admins = tx.scalars(select(Person.id).where(Person.role == "admin", *can_sign_in)).all()
     if list(admins) == [person.id]:
         raise LastAdmin(f"{person.email} is the last admin who can sign in: make another one first")
 

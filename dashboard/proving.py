@@ -35,7 +35,7 @@ class Over(Exception):
     """The sign-in, half or whole, has ended: it begins anew with the password."""
 
 
-def finish_sign_in(books: Books, half_token: str, proof: Proof, address: str) -> str:
+def finish_sign_in(books: Books, half_token: str, proof: Proof, address: str, browser: str = "") -> str:
     """The second step: answers with the token of a new sign-in. Raises NotProved, Over, TooManyAttempts."""
     refusal: NotProved
     with books.write() as tx:
@@ -48,8 +48,8 @@ def finish_sign_in(books: Books, half_token: str, proof: Proof, address: str) ->
         else:
             if not sign_ins.end_half(tx, half_token):
                 raise Over
-            token = sign_ins.start(tx, person)
-            guessing.forget_proof_failures(tx, person.id)
+            token = sign_ins.start(tx, person, address, browser)
+            guessing.forgive(tx, guessing.by_proof(person.id))
             tx.record(person.email, "login:succeeded", f"person:{person.id}", address=address, factor=how)
             return token
     raise refusal
@@ -66,7 +66,7 @@ def prove_again(books: Books, token: str, person_id: str, proof: Proof, address:
     refusal: NotProved
     with books.write() as tx:
         person = factors.lock(tx, person_id)
-        guessing.check(tx, books, guessing.proof_buckets(person.id))
+        guessing.turn_away_if_full(tx, books, guessing.by_proof(person.id))
         try:
             if factors.has_any(tx, person_id):
                 how = _prove(tx, books, person, proof, bound_to=token)
@@ -76,10 +76,10 @@ def prove_again(books: Books, token: str, person_id: str, proof: Proof, address:
             _count_failure(tx, person, problem, actor=person.email, address=address)
             refusal = problem
         else:
-            renewed = sign_ins.renew(tx, token)
+            renewed = sign_ins.renew(tx, token, books.config.idle, is_proved=True)
             if renewed is None:
                 raise Over
-            guessing.forget_proof_failures(tx, person.id)
+            guessing.forgive(tx, guessing.by_proof(person.id))
             tx.record(person.email, "factor:proved", f"person:{person.id}", factor=how, address=address)
             return renewed
     raise refusal
@@ -92,7 +92,7 @@ def _half_signed_in(tx: WriteSession, books: Books, half_token: str) -> Person:
     person = factors.lock(tx, found.id)
     if person.disabled_at is not None:
         raise Over
-    guessing.check(tx, books, guessing.proof_buckets(person.id))
+    guessing.turn_away_if_full(tx, books, guessing.by_proof(person.id))
     return person
 
 
@@ -141,5 +141,5 @@ def _prove_by_password(*, is_right: bool) -> str:
 
 def _count_failure(tx: WriteSession, person: Person, problem: NotProved, *, actor: str, address: str) -> None:
     if problem.why not in _NO_GUESSES:
-        guessing.count_failure(tx, guessing.proof_buckets(person.id))
+        guessing.count(tx, guessing.by_proof(person.id))
     tx.record(actor, "factor:failed", f"person:{person.id}", why=problem.why, address=address)

@@ -16,7 +16,7 @@ from dashboard.config import BooksConfig
 from dashboard.db import UtcDateTime
 from dashboard.desk import Books
 from dashboard.journal import WriteSession
-from dashboard.models import HalfSignIn, Installation, PaymentSession, Refund, Resolution, SignIn
+from dashboard.models import HalfSignIn, Installation, Link, PaymentSession, Refund, Resolution, SignIn
 from dashboard.models.resolutions import OUTDATED, PROPOSED
 
 # Of these nobody can know what was sent of them after the backup was made.
@@ -119,7 +119,9 @@ def _outdate_proposals(tx: WriteSession, actor: str) -> int:
 
 
 def _end_sign_ins(tx: WriteSession) -> None:
-    tx.execute(update(SignIn).where(SignIn.ended_at.is_(None)).values(ended_at=tx.clock.now()))
+    """And the links with which somebody could set a password: one that was used since is good again in the backup."""
+    for opening in (SignIn, Link):
+        tx.execute(update(opening).where(opening.ended_at.is_(None)).values(ended_at=tx.clock.now()))
     tx.execute(delete(HalfSignIn))
 
 

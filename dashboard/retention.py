@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, and_, delete, or_, select, update
 from dashboard import ledger
 from dashboard.desk import Books
 from dashboard.journal import WriteSession
-from dashboard.models import SignIn, SignInFailure, WebhookDelivery
+from dashboard.models import Guess, SignIn, WebhookDelivery
 from dashboard.sign_ins import LONGEST as LONGEST_SIGN_IN
 
 BATCH = 500
@@ -22,7 +22,7 @@ def tidy(books: Books, batch: int = BATCH) -> int:
     return (
         _remove(books, "webhook_bodies", webhooks, _old_bodies(webhooks).limit(batch), _forget_bodies)
         + _remove(books, "sign_ins", sign_ins, _old_sign_ins(sign_ins).limit(batch), _forget_sign_ins)
-        + _remove(books, "sign_in_failures", sign_ins, _old_failures(sign_ins).limit(batch), _forget_failures)
+        + _remove(books, "guesses", sign_ins, _old_guesses(sign_ins).limit(batch), _forget_guesses)
     )
 
 
@@ -70,9 +70,9 @@ def _forget_sign_ins(tx: WriteSession, digests: Sequence[Any]) -> None:
     tx.execute(delete(SignIn).where(SignIn.token_digest.in_(digests)))
 
 
-def _old_failures(before: datetime) -> Select[Any]:
-    return select(SignInFailure.id).where(SignInFailure.at < before)
+def _old_guesses(before: datetime) -> Select[Any]:
+    return select(Guess.bucket).where(Guess.began_at < before)
 
 
-def _forget_failures(tx: WriteSession, ids: Sequence[Any]) -> None:
-    tx.execute(delete(SignInFailure).where(SignInFailure.id.in_(ids)))
+def _forget_guesses(tx: WriteSession, buckets: Sequence[Any]) -> None:
+    tx.execute(delete(Guess).where(Guess.bucket.in_(buckets)))

@@ -18,24 +18,31 @@ class FactorNeeded(Exception):
         self.half_token = half_token
 
 
-def sign_in(books: Books, email: str, password: str, address: str) -> str:
-    """Check a password and answer with the token of a new sign-in. Raises WrongSignIn, TooManyAttempts, FactorNeeded.
+def sign_in(books: Books, email: str, password: str, address: str, *, browser: str = "", known_as: str = "") -> str:
+    """Check a password and answer with the token of a new sign-in.
 
-    What is over a limit is turned away before the password is looked at.
+    Raises WrongSignIn, TooManyAttempts, FactorNeeded.
+
+    What is over a limit is turned away before the password is looked at. `known_as`: the name of a browser in which
+    this account was signed in to before; it is limited for itself.
     """
     email = email.strip().lower()
+    by_account = guessing.by_browser("password", known_as) if known_as else guessing.by_account("password", email)
+    # Somebody who guesses at the same address must not keep out a browser that is known here.
+    others = [] if known_as else [guessing.by_address("password", address)]
+    guessing.reserve(books, by_account, *others)
     with books.read() as session:
-        guessing.check(session, books, guessing.buckets_of(email, address))
         person = people.find(session, email)
-    is_right = passwords.fits(password, person.password_hash if person else None)
+    is_right = passwords.fits(password, person.password_hash if person else "")
     if person is None or not is_right or person.disabled_at is not None:
-        _count_failure(books, email, person, address)
+        _record_failure(books, email, person, address)
         raise WrongSignIn
     with books.write() as tx:
-        guessing.forget_failures(tx, email)
+        guessing.forgive(tx, by_account)
+        guessing.give_back(tx, *others)
         half_token = _half(tx, person, address) if factors.has_any(tx, person.id) else None
         if half_token is None:
-            token = sign_ins.start(tx, person)
+            token = sign_ins.start(tx, person, address, browser)
             tx.record(person.email, "login:succeeded", f"person:{person.id}", address=address)
     if half_token is not None:
         raise FactorNeeded(half_token)
@@ -47,8 +54,7 @@ def _half(tx: WriteSession, person: Person, address: str) -> str:
     return sign_ins.start_half(tx, person)
 
 
-def _count_failure(books: Books, email: str, person: Person | None, address: str) -> None:
+def _record_failure(books: Books, email: str, person: Person | None, address: str) -> None:
     with books.write() as tx:
-        guessing.count_failure(tx, guessing.buckets_of(email, address))
         subject = f"person:{person.id}" if person else "person:unknown"
         tx.record("nobody", "login:failed", subject, email=email[:254], address=address)

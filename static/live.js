@@ -4,6 +4,7 @@ import { freshnessLine } from "./freshness.js";
 import { replaceParts, refreshParts } from "./parts.js";
 import { liveRows } from "./rows.js";
 import { follow } from "./stream.js";
+import { UNATTENDED } from "./unattended.js";
 
 const page = document.querySelector("[data-live-url]");
 
@@ -19,7 +20,7 @@ function start(root) {
     if (!root.dataset.rowsUrl) return refreshParts(html, parts, seq);
     const polledSeq = rows.applyPolled(html);
     if (root.dataset.partsUrl && html.includes("data-status")) {
-      const answer = await fetch(root.dataset.partsUrl, { headers: { Accept: "text/html" } });
+      const answer = await fetch(root.dataset.partsUrl, { headers: UNATTENDED });
       if (answer.ok) refreshParts(await answer.text(), parts, polledSeq);
     }
     return polledSeq;

@@ -4,6 +4,7 @@
 // the change last applied to the same refund is dropped, and a row that is already so is left alone.
 
 import { parseHtml, refocus } from "./parts.js";
+import { reloadUnattended } from "./unattended.js";
 
 const MARKED_MS = 6000;
 const REMEMBERED = 2000;
@@ -71,7 +72,7 @@ export function liveRows(root) {
     const belongsOlder = next === null && hasOlder;
     const crowded = body.rows.length >= MOST_ROWS;
     const belongsNewer = next === (body.rows[0] ?? null) && (onOlderPage || crowded);
-    if (belongsNewer && crowded && nobodyIsReading()) location.reload();
+    if (belongsNewer && crowded && nobodyIsReading()) reloadUnattended();
     if (belongsNewer) newer.count(row.dataset.refund);
     if (belongsOlder || belongsNewer) return;
     body.insertBefore(row, next);

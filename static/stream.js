@@ -3,6 +3,8 @@
 // Everything that arrives carries the journal's sequence number; the highest one seen is where the next
 // connection or poll goes on from. At any time there is at most one event source, one poll and one timer.
 
+import { UNATTENDED, reloadUnattended } from "./unattended.js";
+
 const POLL_MS = 4000;
 const POLL_SLOWEST_MS = 60000;
 const RETRY_STREAM_MS = 30000;
@@ -81,7 +83,7 @@ export function follow({ liveUrl, pollUrl, cursor, onState, onEvent, onPoll }) {
     const asked = new AbortController();
     poll = asked;
     try {
-      const answer = await fetch(since(pollUrl, cursor), { signal: asked.signal, redirect: "manual", headers: { Accept: "text/html" } });
+      const answer = await fetch(since(pollUrl, cursor), { signal: asked.signal, redirect: "manual", headers: UNATTENDED });
       if (signedOutOrTooFar(answer)) return reload();
       if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
       const seq = await onPoll(await answer.text(), cursor);
@@ -135,6 +137,6 @@ function reload() {
   const waitMs = Math.max(0, last + RELOAD_AT_MOST_EVERY_MS - Date.now());
   setTimeout(() => {
     sessionStorage.setItem("reloaded-at", Date.now());
-    location.reload();
+    reloadUnattended();
   }, waitMs);
 }

@@ -4,7 +4,8 @@ from dashboard.models.approvals import Approval, RefundLimit
 from dashboard.models.factors import AuthenticatorApp, FactorReset, HalfSignIn, Passkey, RecoveryCode
 from dashboard.models.installation import Installation, WorkerBeat
 from dashboard.models.journal import JournalEntry, JournalHead
-from dashboard.models.people import Person, SignIn, SignInFailure
+from dashboard.models.links import Link
+from dashboard.models.people import Guess, Person, SignIn
 from dashboard.models.refunds import Anomaly, Attempt, Refund
 from dashboard.models.resolutions import Resolution
 from dashboard.models.search import SearchTerm
@@ -17,10 +18,12 @@ __all__ = [
     "Attempt",
     "AuthenticatorApp",
     "FactorReset",
+    "Guess",
     "HalfSignIn",
     "Installation",
     "JournalEntry",
     "JournalHead",
+    "Link",
     "Passkey",
     "Payment",
     "PaymentSession",
@@ -31,7 +34,6 @@ __all__ = [
     "Resolution",
     "SearchTerm",
     "SignIn",
-    "SignInFailure",
     "WebhookDelivery",
     "WorkerBeat",
 ]

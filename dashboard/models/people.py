@@ -2,14 +2,14 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index
+from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
-from dashboard.db import Base, BigId
+from dashboard.db import Base
 
 
 class Person(Base):
-    """One account. `email` is kept in lower case."""
+    """One account. `email` is kept in lower case. `password_hash`: empty until a password was set."""
 
     __tablename__ = "people"
 
@@ -19,6 +19,7 @@ class Person(Base):
     role: Mapped[str]
     created_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None]
+    password_changed_at: Mapped[datetime | None]
 
 
 class SignIn(Base):
@@ -26,6 +27,7 @@ class SignIn(Base):
 
     `proved_at`: when the person last proved in it who they are; None for one from before that was kept.
     `renewed_from`: the digest of the token that it had before the last proof.
+    `last_seen_at`: when its person last did something, to the minute. `browser`: its User-Agent.
     """
 
     __tablename__ = "sign_ins"
@@ -36,14 +38,16 @@ class SignIn(Base):
     ended_at: Mapped[datetime | None]
     proved_at: Mapped[datetime | None]
     renewed_from: Mapped[str | None]
+    last_seen_at: Mapped[datetime]
+    address: Mapped[str]
+    browser: Mapped[str]
 
 
-class SignInFailure(Base):
-    """One failed sign-in, kept as long as it limits further ones. `bucket` is `account:…` or `address:…`."""
+class Guess(Base):
+    """How often something was guessed since `began_at`. `bucket`: what, by what it is counted, and whose it is."""
 
-    __tablename__ = "sign_in_failures"
-    __table_args__ = (Index(None, "bucket", "at"),)
+    __tablename__ = "guesses"
 
-    id: Mapped[int] = mapped_column(BigId, primary_key=True)
-    bucket: Mapped[str]
-    at: Mapped[datetime]
+    bucket: Mapped[str] = mapped_column(primary_key=True)
+    began_at: Mapped[datetime] = mapped_column(index=True)
+    count: Mapped[int]

@@ -14,7 +14,7 @@ from flask_login import LoginManager, current_user
 from dashboard import roles, sign_ins
 from dashboard.bank131.objects import one_line
 from dashboard.desk import Desk
-from dashboard.models import Person
+from dashboard.models import Person, SignIn
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +22,12 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 # Asked by scripts, which can make nothing of a sign-in page.
-_FOR_SCRIPTS = frozenset({"live.stream", "refunds.rows", "refund_form.left"})
+_FOR_SCRIPTS = frozenset({"live.stream", "refunds.rows", "refund_form.left", "account.left", "account.stay"})
+# Asked without anybody doing anything; other addresses are when a script says so, in a header or in the address.
+_UNATTENDED = _FOR_SCRIPTS - {"account.stay"}
+_UNATTENDED_HEADER = "X-Unattended"
+_UNATTENDED_PARAMETER = "unattended"
+_WARN_S = 60.0
 _STATIC = frozenset({"static", "bootstrap.static"})
 # Who may use a view stands on the view itself.
 _OPEN_TO = "_open_to"
@@ -36,6 +41,7 @@ class Visitor:
 
     person: Person
     token: str
+    sign_in: SignIn
 
     is_authenticated = True
     is_active = True
@@ -50,6 +56,19 @@ class Visitor:
 
     def may(self, permission: str) -> bool:
         return roles.may(self.person.role, permission)
+
+    def hold(self) -> dict[str, float | bool]:
+        """In seconds: until when the sign-in holds, since when nobody did anything, from when on its page warns of the
+        end, and how often it is told that somebody is there; and whether doing something prolongs it."""
+        now, idle = desk().clock.now(), desk().config.idle
+        ends_at = sign_ins.ends_at(self.sign_in, idle)
+        return {
+            "left_s": max(0.0, (ends_at - now).total_seconds()),
+            "seen_s": (now - self.sign_in.last_seen_at).total_seconds(),
+            "warn_s": min(_WARN_S, idle.total_seconds() / 2),
+            "step_s": sign_ins.seen_step(idle).total_seconds(),
+            "can_stay": ends_at < self.sign_in.started_at + sign_ins.LONGEST,
+        }
 
 
 def desk() -> Desk:
@@ -77,15 +96,15 @@ def init_app(app: Flask) -> None:
     login = LoginManager()
     # Looked up only by pages that show who is there: an error page has to stand without a database.
     login.init_app(app, add_context_processor=False)
-    app.jinja_env.globals["current_user"] = current_user
+    app.jinja_env.globals.update(current_user=current_user, way_back=way_back)
     login.session_protection = None
     login.user_loader(_load)
     app.before_request(_require_sign_in)
 
 
 def _load(token: str) -> Visitor | None:
-    found = sign_ins.whose(desk(), token)
-    return Visitor(found, token) if found else None
+    found = sign_ins.find(desk(), token)
+    return Visitor(found.person, token, found.sign_in) if found else None
 
 
 def public(view: Callable[P, R]) -> Callable[P, R]:
@@ -135,17 +154,29 @@ def open_to(app: Flask, endpoint: str) -> str:
 def _require_sign_in() -> ResponseReturnValue | None:
     """An unknown address is as closed as a known one."""
     is_public = open_to(current_app, request.endpoint or "") == _EVERYBODY
-    if is_public or current_user.is_authenticated:
+    if is_public:
+        return None
+    if current_user.is_authenticated:
+        if _is_attended():
+            sign_ins.note_seen(desk(), visitor().sign_in)
         return None
     if request.endpoint in _FOR_SCRIPTS:
         abort(401)
-    return redirect(url_for("people.login", next=_way_back()))
+    return redirect(url_for("people.login", next=way_back()))
 
 
-def _way_back() -> str | None:
+def _is_attended() -> bool:
+    """Whether somebody asked for this, and not a page by itself."""
+    said = _UNATTENDED_HEADER in request.headers or _UNATTENDED_PARAMETER in request.args
+    return request.endpoint not in _UNATTENDED and not said
+
+
+def way_back() -> str | None:
     """Where to go after signing in: the page that was asked for, or the one that holds the form that was sent."""
     if request.method == "GET":
-        return request.full_path.rstrip("?")
+        asked = request.query_string.decode(errors="replace").split("&")
+        kept = "&".join(part for part in asked if part.partition("=")[0] != _UNATTENDED_PARAMETER)
+        return f"{request.path}?{kept}" if kept else request.path
     addresses = current_app.create_url_adapter(request)
     has_page = addresses is not None and "GET" in addresses.allowed_methods()
     return request.path if has_page else None

@@ -3,15 +3,15 @@
 from collections.abc import Callable
 from typing import Any
 
-from flask import Blueprint, abort, flash, redirect, render_template, url_for
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from dashboard import factor_resets, factors, people, roles, sign_ins
+from dashboard import factor_resets, factors, links, people, roles, sign_ins
 from dashboard.db import db
 from dashboard.models import Person
 from dashboard.web.access import desk, needs, person
-from dashboard.web.forms import ReasonedForm, RoleForm
+from dashboard.web.forms import InviteForm, ReasonedForm, RoleForm
 
 bp = Blueprint("accounts", __name__, url_prefix="/people")
 
@@ -82,6 +82,46 @@ def sign_out(person_id: str) -> ResponseReturnValue:
     )
 
 
+@bp.route("/invite", methods=["GET", "POST"])
+@needs(roles.MANAGE_PEOPLE)
+def invite() -> ResponseReturnValue:
+    form = InviteForm(role="operator")
+    if request.method == "GET":
+        return render_template("people/invite.html", form=form)
+    if not form.validate_on_submit():
+        return render_template("people/invite.html", form=form), 422
+    db.session.rollback()
+    try:
+        started = links.invite(desk(), form.email.data or "", form.role.data or "", actor=person().email)
+    except people.BadAccount:
+        form.email.errors = [_("This is no e-mail address, or it has an account already.")]
+        return render_template("people/invite.html", form=form), 422
+    return _link_page(started)
+
+
+@bp.post("/<person_id>/reset-password")
+@needs(roles.MANAGE_PEOPLE)
+def reset_password(person_id: str) -> ResponseReturnValue:
+    """One's own is changed by whoever knows it: a stolen sign-in of an admin's must not be enough."""
+    account, address = account_of(person_id), url_for("accounts.show", person_id=person_id)
+    if account.id == person().id:
+        flash(_("Change your own password on the page of your account."), "bad")
+        return redirect(address, 303)
+    db.session.rollback()
+    try:
+        started = links.start_reset(desk(), account.email, actor=person().email)
+    except people.BadAccount:
+        flash(_("Nothing was started: the account is disabled. Enable it first."), "bad")
+        return redirect(address, 303)
+    return _link_page(started)
+
+
+def _link_page(started: links.Started) -> str:
+    """Shown this once. The host that a request names is not to be trusted with it."""
+    link = f"{desk().config.public_url}{url_for('links.show', token=started.token)}"
+    return render_template("people/link.html", link=link, started=started)
+
+
 def account_of(person_id: str) -> Person:
     """The account, or 404."""
     found = db.session.get(Person, person_id)
@@ -105,12 +145,11 @@ def _change(account: Person, change: Callable[[], bool], done: str) -> ResponseR
 
 def page(account: Person, form: RoleForm, reset_form: ReasonedForm | None = None) -> str:
     """An account and what can be done about it; the forms may hold what was typed and is wrong."""
-    now = desk().clock.now()
     return render_template(
         "people/person.html",
         account=account,
         form=form,
-        sign_ins=sign_ins.open_ones(db.session(), account.id, now),
+        sign_ins=sign_ins.open_ones(db.session(), account.id, desk().clock.now(), desk().config.idle),
         is_self=account.id == person().id,
         second=_second_factors(account, reset_form or ReasonedForm(formdata=None)),
     )

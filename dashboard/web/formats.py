@@ -9,8 +9,9 @@ from flask import Flask
 from flask_babel import format_datetime, format_decimal, get_locale
 
 from dashboard import money
+from dashboard.own_account import Told
 from dashboard.review_queue import OddFact
-from dashboard.web import wording
+from dashboard.web import browsers, wording
 from dashboard.web.access import desk, zone
 
 _THIN_SPACE = "\u202f"
@@ -25,7 +26,12 @@ def init_app(app: Flask) -> None:
     app.jinja_env.filters["reason_text"] = wording.reason
     app.jinja_env.filters.update(review_name=wording.review_name, anomaly_name=wording.anomaly_name)
     app.jinja_env.filters["odd_fact_text"] = _odd_fact_text
+    app.jinja_env.filters.update(browser_name=browsers.browser_name, told_text=_told_text)
     app.jinja_env.globals["choice_name"] = wording.choice_name
+
+
+def _told_text(told: Told) -> str:
+    return wording.told(told.action, told.data)
 
 
 def _odd_fact_text(fact: OddFact) -> str:

@@ -69,6 +69,18 @@ class PasskeyForm(FlaskForm):  # type: ignore[misc]
     answer = HiddenField()
 
 
+class NewPasswordForm(FlaskForm):  # type: ignore[misc]
+    """A password to be; what it has to be like is said by `passwords`."""
+
+    password = PasswordField(_l("New password"), [InputRequired(_l("Type a new password."))])
+
+
+class ChangePasswordForm(NewPasswordForm):
+    """Another password, by whoever knows the old one."""
+
+    old = PasswordField(_l("Your password now"), [InputRequired(_l("Type your password.")), _at_most(1000)])
+
+
 class RoleForm(FlaskForm):  # type: ignore[misc]
     """What somebody may do."""
 
@@ -78,6 +90,12 @@ class RoleForm(FlaskForm):  # type: ignore[misc]
         validate_choice=False,
         validators=_one_of(tuple(wording.ROLES), _l("Choose a role.")),
     )
+
+
+class InviteForm(RoleForm):
+    """Who is to have an account."""
+
+    email = StringField(_l("E-mail"), [InputRequired(_l("Type an e-mail address.")), _at_most(254)])
 
 
 class DecisionForm(FlaskForm):  # type: ignore[misc]

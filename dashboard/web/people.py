@@ -1,14 +1,20 @@
 """Signing in and out."""
 
-from flask import Blueprint, redirect, render_template, request, session, url_for
+from flask import Blueprint, Response, flash, make_response, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from flask_babel import ngettext
 from flask_login import current_user, login_user, logout_user
 
-from dashboard import guessing, sign_ins, signing_in
+from dashboard import guessing, known_browsers, own_account, sign_ins, signing_in
+from dashboard.db import db
+from dashboard.models import Person
+from dashboard.web import wording
 from dashboard.web.access import Visitor, any_role, desk, public, safe_target, visitor
+from dashboard.web.formats import moment_seconds
 from dashboard.web.forms import SignInForm
+
+KNOWN_COOKIE = "refund_desk_known"
+KNOWN_FOR_S = 365 * 24 * 60 * 60
 
 bp = Blueprint("people", __name__)
 
@@ -22,27 +28,30 @@ def login() -> ResponseReturnValue:
     form = SignInForm(next=request.args.get("next"))
     target = safe_target(form.next.data) or url_for("overview.index")
     if request.method == "GET":
-        return redirect(target) if current_user.is_authenticated else render_template("login.html", form=form)
+        if current_user.is_authenticated:
+            return redirect(target)
+        return render_template("login.html", form=form, was_signed_in="_user_id" in session)
     if not form.validate_on_submit():
         return render_template("login.html", form=form), 422
     return _sign_in(form, target)
 
 
 def _sign_in(form: SignInForm, target: str) -> ResponseReturnValue:
+    email = form.email.data or ""
     try:
-        token = signing_in.sign_in(desk(), form.email.data or "", form.password.data or "", request.remote_addr or "")
+        token = signing_in.sign_in(
+            desk(),
+            email,
+            form.password.data or "",
+            request.remote_addr or "",
+            browser=request.user_agent.string,
+            known_as=known_browsers.name_of(request.cookies.get(KNOWN_COOKIE, ""), email, desk().config.secret_key),
+        )
     except signing_in.WrongSignIn:
         form.form_errors = [_("The e-mail address or the password is not right.")]
         return render_template("login.html", form=form), 422
     except guessing.TooManyAttempts as problem:
-        minutes = -(-problem.retry_after_s // 60)
-        form.form_errors = [
-            ngettext(
-                "Too many attempts. Try again in %(num)d minute.",
-                "Too many attempts. Try again in %(num)d minutes.",
-                minutes,
-            )
-        ]
+        form.form_errors = [wording.too_many_attempts(problem.retry_after_s)]
         return render_template("login.html", form=form), 429, {"Retry-After": str(problem.retry_after_s)}
     except signing_in.FactorNeeded as half:
         session[HALF] = half.half_token
@@ -51,14 +60,43 @@ def _sign_in(form: SignInForm, target: str) -> ResponseReturnValue:
 
 
 def enter(token: str, target: str) -> ResponseReturnValue:
-    """Be signed in with this token, in the place of whoever was before, and go on to the target."""
+    """Be signed in with this token, and go on to the target; the cookie of before opens nothing any more.
+
+    Pages that are open in other tabs stay good for whoever comes back, and for nobody else.
+    """
+    found, response = sign_ins.find(desk(), token), make_response(redirect(target, 303))
     session.pop(HALF, None)
     if current_user.is_authenticated:
         sign_ins.end(desk(), visitor().token)
-    person = sign_ins.whose(desk(), token)
-    if person is not None:
-        login_user(Visitor(person, token))
-    return redirect(target, 303)
+    if found is None or sign_ins.was_of(db.session(), session.get("_user_id", "")) != found.person.id:
+        session.clear()
+    if found is not None:
+        login_user(Visitor(found.person, token, found.sign_in))
+        _tell_of_resets(found.person)
+        know_browser(response, found.person.email)
+    return response
+
+
+def _tell_of_resets(person: Person) -> None:
+    """Nobody gets into an account without its owner being told."""
+    for one in reversed(own_account.since_last_sign_in(db.session(), person)):
+        what = wording.told(one.action, one.data)
+        flash(
+            _(
+                "Since you last signed in: %(what)s (%(actor)s, %(time)s). If you do not know why, tell an admin.",
+                what=what,
+                actor=one.actor,
+                time=moment_seconds(one.at),
+            ),
+            "warn",
+        )
+
+
+def know_browser(response: Response, email: str) -> None:
+    """Remember that this account was signed in to here: nobody else's guessing keeps its owner out then."""
+    known = request.cookies.get(KNOWN_COOKIE, "")
+    cookie = known_browsers.remember(known, email, desk().config.secret_key)
+    response.set_cookie(KNOWN_COOKIE, cookie, KNOWN_FOR_S, secure=request.is_secure, httponly=True, samesite="Lax")
 
 
 @bp.post("/logout")

@@ -36,7 +36,7 @@ def ask() -> ResponseReturnValue:
 
 
 def _finish(token: str, proof: Proof) -> str:
-    return proving.finish_sign_in(desk(), token, proof, request.remote_addr or "")
+    return proving.finish_sign_in(desk(), token, proof, request.remote_addr or "", request.user_agent.string)
 
 
 def _half_signed_in(token: str) -> Person | None:

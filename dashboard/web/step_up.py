@@ -36,7 +36,10 @@ def ask_unless_fresh(what: str = "") -> Response | None:
         return make_response(redirect(url_for("people.login"), 303))
     if isinstance(done, proof_form.Refused):
         return make_response(_page(form, what), done.status, done.headers)
-    login_user(Visitor(person(), done))
+    found = sign_ins.find(desk(), done)
+    if found is None:
+        return make_response(redirect(url_for("people.login"), 303))
+    login_user(Visitor(found.person, done, found.sign_in))
     return None
 
 

@@ -1,11 +1,12 @@
 """Codes of the domain in the words that people read."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from flask_babel import LazyString, gettext, ngettext
 from flask_babel import lazy_gettext as _l
 
-from dashboard import money, refund_rules
+from dashboard import money, passwords, refund_rules
 
 REASONS: Mapping[str, LazyString] = {
     "goods_returned": _l("Goods returned"),
@@ -547,3 +548,63 @@ _NEXT_STEPS: Mapping[str, LazyString] = {
 def next_step(status: str) -> str:
     """What a refund's status means for the money, and what happens next."""
     return str(_NEXT_STEPS.get(status, ""))
+
+
+# Accounts
+
+
+def too_many_attempts(retry_after_s: int) -> str:
+    """Why nothing was even looked at, and when it will be."""
+    return ngettext(
+        "Too many attempts. Try again in %(num)d minute.",
+        "Too many attempts. Try again in %(num)d minutes.",
+        -(-retry_after_s // 60),
+    )
+
+
+def bad_password(code: str) -> str:
+    """What is wrong with a new password, by the code of `passwords.BadPassword`."""
+    if code == "too_short":
+        return gettext("At least %(number)d characters.", number=passwords.SHORTEST)
+    if code == "too_long":
+        return gettext("At most %(max)d characters.", max=passwords.LONGEST)
+    if code == "common":
+        return gettext("This is one of the passwords that are tried first everywhere. Take another one.")
+    return gettext("This is little more than your address or words of this desk. Take another one.")
+
+
+_ROLE_NAMES: Mapping[str, LazyString] = {
+    "viewer": _l("Viewer"),
+    "operator": _l("Operator"),
+    "approver": _l("Approver"),
+    "admin": _l("Admin"),
+}
+
+_TOLD: Mapping[str, LazyString] = {
+    "person:added": _l("Account made"),
+    "person:invited": _l("Invited"),
+    "person:reset_started": _l("A link to set another password was given out"),
+    "person:password_set": _l("Another password was given"),
+    "person:password_changed": _l("Password changed"),
+    "person:disabled": _l("Account disabled"),
+    "person:enabled": _l("Account enabled"),
+    "person:signed_out": _l("Signed out everywhere"),
+    "person:others_signed_out": _l("Signed out everywhere else"),
+    "factor:app_added": _l("Authenticator app added"),
+    "factor:app_removed": _l("Authenticator app removed"),
+    "factor:passkey_added": _l("Passkey added"),
+    "factor:passkey_removed": _l("Passkey removed"),
+    "factor:codes_made": _l("New recovery codes made"),
+    "factor:code_used": _l("Recovery code used"),
+    "factor:reset": _l("Second factors taken away"),
+}
+
+
+def told(action: str, data: Mapping[str, Any]) -> str:
+    """What was done to an account, by the journal's action and data."""
+    if action == "person:password_set_by_link":
+        return gettext("Password set with a link that %(person)s gave out", person=data["started_by"])
+    if action == "person:role_changed":
+        was, now = (_ROLE_NAMES.get(role, role) for role in (data["was"], data["now"]))
+        return gettext("Role changed from %(was)s to %(now)s", was=was, now=now)
+    return str(_TOLD.get(action, action))

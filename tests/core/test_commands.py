@@ -194,7 +194,7 @@ def damage(file: Path) -> str:
     with closing(sqlite3.connect(file)) as database:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         (size,) = database.execute("PRAGMA page_size").fetchone()
-        query = "SELECT rootpage FROM sqlite_master WHERE name = 'ix_sign_in_failures_bucket_at'"
+        query = "SELECT rootpage FROM sqlite_master WHERE name = 'ix_guesses_began_at'"
         (page,) = database.execute(query).fetchone()
     with file.open("r+b") as raw:
         raw.seek((page - 1) * size)

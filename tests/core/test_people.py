@@ -93,7 +93,7 @@ def test_two_admins_cannot_disable_each_other_at_once(refund_desk: RefundDesk) -
         refund_desk.person("admin", email)
     with ThreadPoolExecutor(1) as pool:
         with desk.write() as tx:
-            anna = people._account(tx, ANNA)
+            anna = people.locked(tx, ANNA)
             waits = pool.submit(people.disable, desk, BORIS, actor=BY)
             wait_until_blocked(desk)
             anna.disabled_at = desk.clock.now()
@@ -113,6 +113,6 @@ def test_an_unknown_role_and_a_short_password_change_nothing(refund_desk: Refund
     refund_desk.person(email=ANNA)
     with pytest.raises(people.BadAccount, match="is no role"):
         people.change_role(refund_desk.desk, ANNA, "boss", actor=BY)
-    with pytest.raises(passwords.BadPassword, match="needs 10 to 1000 characters"):
+    with pytest.raises(passwords.BadPassword, match="needs 8 characters or more"):
         people.set_password(refund_desk.desk, ANNA, "short", actor=BY)
     assert told(refund_desk, ANNA) == []

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import event, select, update
 
-from dashboard import cli, pauses, resolutions, restore, sending, sign_ins, signing_in
+from dashboard import cli, links, pauses, resolutions, restore, sending, sign_ins, signing_in
 from dashboard.models import Installation, PaymentSession
 from dashboard.refunds import CannotCancel, RequestRefused
 from tests.bench.command_line import set_to
@@ -268,6 +268,14 @@ def test_whoever_signed_out_after_the_backup_is_not_signed_in_again(refund_desk:
     assert sign_ins.whose(refund_desk.desk, token) is None
     again = signing_in.sign_in(refund_desk.desk, "operator@desk.test", PASSWORD, "127.0.0.1")
     assert sign_ins.whose(refund_desk.desk, again) is not None
+
+
+@on_sqlite
+def test_links_given_out_before_are_over(refund_desk: RefundDesk) -> None:
+    started = links.start_reset(refund_desk.desk, refund_desk.person().email, actor="test")
+    roll_back(refund_desk, lambda: links.use(refund_desk.desk, started.token, "quite another one"))
+    with pytest.raises(links.LinkOver):
+        links.use(refund_desk.desk, started.token, "quite another one")
 
 
 # Sending stays paused

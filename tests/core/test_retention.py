@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import event, text
 
 from dashboard import retention, sign_ins, signing_in, webhook_inbox, worker
-from dashboard.models import SignIn, SignInFailure, WebhookDelivery
+from dashboard.models import Guess, SignIn, WebhookDelivery
 from tests.bench.databases import on_postgresql, on_sqlite
 from tests.bench.refund_desk import PASSWORD, RefundDesk
 from tests.bench.simulated import SimulatedClock
@@ -141,15 +141,15 @@ def signed_in(refund_desk: RefundDesk) -> list[str]:
 
 def kept_sign_ins(refund_desk: RefundDesk) -> tuple[int, int]:
     with refund_desk.desk.read() as session:
-        return session.query(SignIn).count(), session.query(SignInFailure).count()
+        return session.query(SignIn).count(), session.query(Guess).count()
 
 
-def test_sign_ins_that_are_over_go_and_failures_too(
+def test_sign_ins_that_are_over_go_and_what_was_guessed_too(
     refund_desk: RefundDesk, signed_in: list[str], clock: SimulatedClock
 ) -> None:
     clock.advance(days=90)
     retention.tidy(refund_desk.desk)
-    assert kept_sign_ins(refund_desk) == (2, 2)
+    assert kept_sign_ins(refund_desk) == (2, 3)
     clock.advance(days=1)
     retention.tidy(refund_desk.desk)
     assert kept_sign_ins(refund_desk) == (1, 0), "the other one ran out in the night"
@@ -159,7 +159,7 @@ def test_sign_ins_that_are_over_go_and_failures_too(
     before = [(action, data["before"], data["count"]) for _actor, action, data in told(refund_desk)]
     assert before == [
         ("retention:sign_ins", "2026-03-02", 1),
-        ("retention:sign_in_failures", "2026-03-02", 2),
+        ("retention:guesses", "2026-03-02", 3),
         ("retention:sign_ins", "2026-03-03", 1),
     ]
 
@@ -169,7 +169,7 @@ def test_an_open_sign_in_stays(short: None, refund_desk: RefundDesk) -> None:
     refund_desk.person()
     refund_desk.clock.advance(days=30)
     token = signing_in.sign_in(refund_desk.desk, "operator@desk.test", PASSWORD, "127.0.0.1")
-    refund_desk.clock.advance(hours=11)
+    refund_desk.clock.advance(minutes=14)
     retention.tidy(refund_desk.desk)
     assert sign_ins.whose(refund_desk.desk, token) is not None
 

@@ -96,8 +96,8 @@ _ACCOUNTS = (
         "whoever was disabled goes on with the page that is open",
         Edit(
             "dashboard/sign_ins.py",
-            "    result: Any = tx.execute(update(SignIn).where(*open_ones).values(ended_at=now))\n",
-            "    result: Any = tx.execute(update(SignIn).where(*open_ones).values(started_at=SignIn.started_at))\n",
+            "    tx.execute(update(SignIn).where(*its_own, SignIn.ended_at.is_(None))",
+            "    tx.execute(update(SignIn).where(*its_own, SignIn.ended_at.is_not(None))",
         ),
         f"{ACCOUNTS}::test_it_ends_the_sign_ins_is_on_record_and_happens_once",
     ),
@@ -120,4 +120,70 @@ _ACCOUNTS = (
     ),
 )
 
-MUTANTS = (*_BACKUPS, *_RIGHT_DATABASE, *_ACCOUNTS)
+SIGN_INS = "dashboard/sign_ins.py"
+OPEN = "web/test_sign_ins.py"
+LINKS = "web/test_links.py"
+
+_SIGN_INS = (
+    without(
+        "nobody stays signed in without being there",
+        "a desk that was left open refunds for whoever passes by",
+        Edit(SIGN_INS, " SignIn.last_seen_at > now - idle,", ""),
+        f"{OPEN}::test_after_fifteen_idle_minutes_one_has_to_sign_in_again",
+    ),
+    without(
+        "an open page is nobody",
+        "a page that is left open keeps its person signed in for ever",
+        Edit(
+            "dashboard/web/access.py", "    return request.endpoint not in _UNATTENDED and not said", "    return True"
+        ),
+        f"{OPEN}::test_what_an_open_page_asks_for_by_itself_keeps_nobody_signed_in",
+    ),
+    without(
+        "a cookie from before the sign-in is worth nothing",
+        "whoever planted it knows the token of every form",
+        Edit("dashboard/web/people.py", "        session.clear()\n", "        pass\n"),
+        f"{OPEN}::test_a_cookie_planted_before_the_sign_in_is_worth_nothing",
+    ),
+    without(
+        "another password ends the other sign-ins",
+        "a thief stays signed in after the password was changed",
+        Edit(
+            "dashboard/own_account.py",
+            '        sign_ins.end_all(tx, account, books.config.idle, but=fresh or "")\n',
+            "",
+        ),
+        "web/test_account.py::test_it_ends_all_other_sign_ins_and_goes_on_with_another_cookie",
+    ),
+    without(
+        "a guess is counted before it is looked at",
+        "a thousand passwords are tried at once before the first is counted",
+        Edit("dashboard/guessing.py", "Guess.count < limit.most)", "Guess.count < 10**9)"),
+        "core/test_guessing.py::test_many_at_once_do_not_pass_the_limit",
+    ),
+    without(
+        "a link works once",
+        "whoever finds a used link sets the password once more",
+        Edit(
+            "dashboard/links.py",
+            "_digest(token), Link.ended_at.is_(None), Link.made_at",
+            "_digest(token), Link.made_at",
+        ),
+        f"{LINKS}::test_of_two_at_once_one_is_taken",
+        f"{LINKS}::test_unknown_used_replaced_and_old_ones_get_the_same_answer",
+    ),
+    without(
+        "a reset ends all sign-ins",
+        "a thief stays signed in after the reset",
+        Edit("dashboard/links.py", "        sign_ins.end_all(tx, person, books.config.idle)\n", ""),
+        f"{LINKS}::test_a_lost_password_is_reset_with_a_link",
+    ),
+    without(
+        "a link from before a restore is over",
+        "a link that was used since the backup sets the password once more",
+        Edit("dashboard/restore.py", "    for opening in (SignIn, Link):\n", "    for opening in (SignIn,):\n"),
+        "core/test_restored.py::test_links_given_out_before_are_over",
+    ),
+)
+
+MUTANTS = (*_BACKUPS, *_RIGHT_DATABASE, *_ACCOUNTS, *_SIGN_INS)

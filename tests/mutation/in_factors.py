@@ -66,7 +66,7 @@ MUTANTS = (
         "a machine tries all million codes",
         Edit(
             PROVING,
-            "    guessing.check(tx, books, guessing.proof_buckets(person.id))\n    return person\n",
+            "    guessing.turn_away_if_full(tx, books, guessing.by_proof(person.id))\n    return person\n",
             "    return person\n",
         ),
         f"{TEST_SECOND_STEP}::test_wrong_codes_are_counted_apart_from_passwords",
@@ -84,7 +84,7 @@ MUTANTS = (
     without(
         "proving makes a new token",
         "a token that was stolen before is good for what was proved after",
-        Edit(SIGN_INS, 'values = {"token_digest": _digest(renewed), ', "values = {"),
+        Edit(SIGN_INS, '= {"token_digest": _digest(renewed), ', "= {"),
         f"{TEST_STEP_UP}::test_proving_makes_a_new_token_and_the_old_one_is_dead",
     ),
     without(

@@ -75,6 +75,10 @@ class Browser:
             self._csrf_token = page.all("input", name="csrf_token")[0]["value"]
         return self._csrf_token
 
+    def forget_csrf_token(self) -> None:
+        """The next form is read anew: this browser has another session."""
+        self._csrf_token = ""
+
     def be(self, token: str) -> None:
         """Be signed in with this token, as if the form had been sent."""
         with self.client.session_transaction() as cookie:
@@ -83,7 +87,10 @@ class Browser:
         self._csrf_token = str(serializer.dumps(f"csrf of {token}"))
 
     def sign_in(self, email: str, password: str, next_target: str = "") -> Answer:
-        return self.post("/login", {"email": email, "password": password, "next": next_target})
+        answer = self.post("/login", {"email": email, "password": password, "next": next_target})
+        if answer.status == 303:
+            self._csrf_token = ""
+        return answer
 
     def sign_out(self) -> Answer:
         return self.post("/logout")

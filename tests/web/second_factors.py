@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 
 import pyotp
 
@@ -62,9 +63,17 @@ def begin(browser: Browser, email: str, next_target: str = "") -> Answer:
 
 
 def finish(browser: Browser, code: str) -> Answer:
-    return browser.post(SECOND_STEP, {"proof_code": code})
+    return _entered(browser, browser.post(SECOND_STEP, {"proof_code": code}))
 
 
 def finish_with(browser: Browser, device: Authenticator) -> Answer:
     form = browser.page(SECOND_STEP).form(SECOND_STEP)
-    return browser.post(SECOND_STEP, {**form.fields, "proof_answer": device.sign(form["data-options"])})
+    answer = browser.post(SECOND_STEP, {**form.fields, "proof_answer": device.sign(form["data-options"])})
+    return _entered(browser, answer)
+
+
+def _entered(browser: Browser, answer: Answer) -> Answer:
+    """Forms from before a sign-in are good no more."""
+    if answer.status == HTTPStatus.SEE_OTHER:
+        browser.forget_csrf_token()
+    return answer

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask, url_for
 from werkzeug.routing import Rule
 
-from dashboard import anomalies, limits, roles
+from dashboard import anomalies, limits, links, roles
 from dashboard.app import create_app
 from dashboard.config import Config
 from dashboard.limit_rules import NO_LIMIT
@@ -27,10 +27,16 @@ PUBLIC = {
     "bootstrap.static",
     "people.login",
     "second_step.ask",
+    "links.show",
+    "links.use",
     "webhooks.receive",
     "health.healthz",
     "health.readyz",
     "metrics.show",
+}
+# About nobody but whoever asks, whatever their role.
+ONES_OWN = {"people.logout"} | {
+    f"account.{name}" for name in ("index", "change_password", "end", "end_others", "left", "stay")
 }
 # What is proposed is taken back by the one who proposed it alone.
 SOMEBODY_ELSE_S = {"review.withdraw"}
@@ -75,7 +81,9 @@ class Target:
 def targets(app: Flask, refund_desk: RefundDesk) -> list[Target]:
     refund, elsewhere = reviews.with_stranger(refund_desk)
     limits.put(refund_desk.desk, "usd", NO_LIMIT, actor="admin@desk.test")
+    reset = links.start_reset(refund_desk.desk, refund_desk.person("viewer", "lost@desk.test").email, actor="test")
     values = {
+        "token": reset.token,
         "currency": "usd",
         "session_id": refund.session_id,
         "reference": refund.reference,
@@ -163,8 +171,7 @@ def test_a_viewer_changes_nothing_by_any_request(
 ) -> None:
     before = dump(refund_desk.desk)
     for target in closed(targets):
-        is_end = target.is_routed and target.endpoint == "people.logout"
-        if target.method not in SAFE and not is_end and target.endpoint not in TAKEN_ALONG:
+        if target.method not in SAFE and target.endpoint not in {*ONES_OWN, *TAKEN_ALONG}:
             answer = target.ask(viewer)
             expected = {200, 303, 404, 422} if target.endpoint in OWN else {403}
             assert answer.status in (expected if target.is_routed else {405}), f"{target}: {answer.status}"
@@ -210,8 +217,13 @@ def test_the_access_table_is_the_apps(app: Flask) -> None:
 def test_a_role_that_no_table_knows_opens_nothing(targets: list[Target], auth: Auth) -> None:
     browser = auth.login("janitor")
     for target in closed(targets):
-        if target.is_routed and target.endpoint != "people.logout":
+        if target.is_routed and target.endpoint not in ONES_OWN:
             assert target.ask(browser).status == 403, target
+
+
+@on_sqlite
+def test_what_every_role_may_is_about_oneself(app: Flask) -> None:
+    assert {endpoint for endpoint in app.view_functions if access.open_to(app, endpoint) == "signed in"} == ONES_OWN
 
 
 def test_every_change_needs_a_csrf_token(targets: list[Target], operator: Browser, refund_desk: RefundDesk) -> None:

@@ -1,0 +1,109 @@
+"""One's own account: who one is, where one is signed in, another password."""
+
+from flask import Blueprint, flash, jsonify, redirect, render_template, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_login import login_user
+
+from dashboard import guessing, own_account, passwords, sign_ins
+from dashboard.db import db
+from dashboard.web import wording
+from dashboard.web.access import Visitor, any_role, desk, person, visitor
+from dashboard.web.forms import ChangePasswordForm
+
+bp = Blueprint("account", __name__, url_prefix="/account")
+
+
+@bp.get("/")
+@any_role
+def index() -> ResponseReturnValue:
+    return _page(ChangePasswordForm(formdata=None))
+
+
+@bp.post("/password")
+@any_role
+def change_password() -> ResponseReturnValue:
+    form = ChangePasswordForm()
+    if not form.validate_on_submit():
+        return _page(form), 422
+    try:
+        token = own_account.change_password(
+            desk(), person(), visitor().token, form.old.data or "", form.password.data or ""
+        )
+    except own_account.WrongPassword:
+        form.old.errors = [_("This is not your password.")]
+        return _page(form), 422
+    except passwords.BadPassword as problem:
+        form.password.errors = [wording.bad_password(problem.code)]
+        return _page(form), 422
+    except guessing.TooManyAttempts as problem:
+        form.form_errors = [wording.too_many_attempts(problem.retry_after_s)]
+        return _page(form), 429, {"Retry-After": str(problem.retry_after_s)}
+    _go_on(token or "")
+    flash(_("Your password is changed. You are signed out everywhere else."), "ok")
+    return redirect(url_for("account.index"), 303)
+
+
+def _go_on(token: str) -> None:
+    """The same sign-in under another token: the old cookie is worth nothing any more."""
+    found = sign_ins.find(desk(), token)
+    session.clear()
+    if found is not None:
+        login_user(Visitor(found.person, token, found.sign_in))
+
+
+@bp.post("/sign-ins/end")
+@any_role
+def end_others() -> ResponseReturnValue:
+    db.session.rollback()
+    ended = own_account.end_others(desk(), person(), visitor().token)
+    flash(_("You are signed out everywhere else.") if ended else _("You were signed in nowhere else."), "ok")
+    return redirect(url_for("account.index"), 303)
+
+
+@bp.post("/sign-ins/<name>/end")
+@any_role
+def end(name: str) -> ResponseReturnValue:
+    """End one; this one ends with signing out."""
+    db.session.rollback()
+    ended = sign_ins.end_one(desk(), person(), name)
+    flash(_("That sign-in has ended.") if ended else _("That sign-in had ended already."), "ok" if ended else "info")
+    return redirect(url_for("account.index"), 303)
+
+
+def _page(form: ChangePasswordForm) -> str:
+    now = desk().clock.now()
+    return render_template(
+        "account/index.html",
+        account=person(),
+        form=form,
+        sign_ins=[
+            {
+                "name": sign_ins.name_of(one),
+                "started_at": one.started_at,
+                "last_seen_at": one.last_seen_at,
+                "address": one.address,
+                "browser": one.browser,
+                "is_this": sign_ins.is_of(one, visitor().token),
+            }
+            for one in sign_ins.open_ones(db.session(), person().id, now, desk().config.idle)
+        ],
+        told=own_account.told(db.session(), person()),
+    )
+
+
+# For the page that is open
+
+
+@bp.get("/left")
+@any_role
+def left() -> ResponseReturnValue:
+    """How long the sign-in holds: asking does not prolong it."""
+    return jsonify(visitor().hold())
+
+
+@bp.post("/stay")
+@any_role
+def stay() -> ResponseReturnValue:
+    """Somebody is there. As with every request of a person's, that has been noted already."""
+    return jsonify(visitor().hold())

@@ -1,0 +1,78 @@
+"""A lost password, and a browser that was left signed in somewhere."""
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.journeys import steps
+from tests.journeys.commands import ADMIN, Installation
+from tests.journeys.windows import Windows
+
+PASSWORD = "quite another one"
+
+
+def test_an_invitation_and_a_lost_password_from_the_admin_to_the_person(demo: Installation, windows: Windows) -> None:
+    admin, person = windows.of(demo, ADMIN), windows.anonymous(demo)
+    admin.goto("/people/")
+    admin.get_by_role("link", name="Invite somebody").click()
+    admin.get_by_label("E-mail").fill("vera@demo.test")
+    admin.get_by_role("button", name="Make the account and its link").click()
+
+    person.goto(admin.get_by_label("The link").input_value())
+    shown = person.get_by_label("New password")
+    shown.fill(PASSWORD)
+    person.get_by_role("button", name="Show").click()
+    expect(shown).to_have_attribute("type", "text")
+    person.get_by_role("button", name="Set the password").click()
+    expect(person.locator("main")).to_contain_text("Your password is set.")
+    steps.fill_sign_in(person, "vera@demo.test", PASSWORD)
+    expect(person.locator("form[action$='/logout']")).to_be_visible()
+
+    admin.get_by_role("link", name="vera@demo.test").click()
+    admin.get_by_role("button", name="Make a link to set a password").click()
+    link = admin.get_by_label("The link").input_value()
+    person.goto(link)
+    person.get_by_label("New password").fill("12345678")
+    person.get_by_role("button", name="Set the password").click()
+    expect(person.locator(".field-error")).to_contain_text("tried first everywhere")
+    person.get_by_label("New password").fill(f"{PASSWORD} again")
+    person.get_by_role("button", name="Set the password").click()
+    steps.fill_sign_in(person, "vera@demo.test", f"{PASSWORD} again")
+    expect(person.locator("main")).to_contain_text(f"Password set with a link that {ADMIN} gave out")
+
+    person.goto(link)
+    expect(person.get_by_role("heading", name="This link does not work any more")).to_be_visible()
+
+
+def test_a_browser_elsewhere_is_signed_out(demo: Installation, windows: Windows) -> None:
+    demo.run("user", "add", "boris@demo.test", "--role", "viewer", "--password-stdin", stdin=f"{PASSWORD}\n")
+    here, there = windows.anonymous(demo), windows.anonymous(demo)
+    for page in (there, here):
+        page.goto("/login?next=/refunds/")
+        steps.fill_sign_in(page, "boris@demo.test", PASSWORD)
+        steps.expect_live(page)
+    here.get_by_role("link", name="boris@demo.test").click()
+    other = here.locator("[data-sign-in-name]").filter(has_not_text="This one")
+    expect(other).to_contain_text("Chrome on Linux")
+
+    other.get_by_role("button", name="Sign it out").click()
+
+    expect(here.locator("[data-sign-in-name]")).to_have_count(1)
+    expect(there).to_have_title("Sign in · Refund desk")
+    expect(there).to_have_url(re.compile(r"/login\?next=/refunds/$"))
+
+
+def test_ones_own_password_is_changed(demo: Installation, windows: Windows) -> None:
+    demo.run("user", "add", "dora@demo.test", "--role", "viewer", "--password-stdin", stdin=f"{PASSWORD}\n")
+    page = windows.anonymous(demo)
+    steps.sign_in(page, "dora@demo.test", PASSWORD)
+    page.goto("/account/")
+    page.get_by_label("Your password now").fill(PASSWORD)
+    page.get_by_label("New password").fill("a third one of words")
+
+    page.get_by_role("button", name="Change the password").click()
+
+    expect(page.locator(".notice")).to_have_text("Your password is changed. You are signed out everywhere else.")
+    page.get_by_role("button", name="Sign out").click()
+    steps.fill_sign_in(page, "dora@demo.test", "a third one of words")
+    expect(page.locator("form[action$='/logout']")).to_be_visible()
