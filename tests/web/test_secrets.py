@@ -281,6 +281,8 @@ def test_nothing_starts_without_a_strong_secret_key(
     environ: dict[str, str], database_url: str, monkeypatch: pytest.MonkeyPatch, command: str, secret: str | None
 ) -> None:
     environ["DASHBOARD_DATABASE_URL"] = database_url
+    for start in ("run_worker", "serve_web", "run_together"):
+        monkeypatch.setattr(f"dashboard.server.{start}", lambda *_arguments: 0)
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     if secret is None:
