@@ -143,7 +143,12 @@ def _set_limits(desk: Desk) -> None:
     with desk.read() as session:
         is_new = not people.everybody(session)
     if is_new:
-        limits.put(desk, "rub", Limit(at_once_up_to_minor=AT_ONCE_UP_TO_MINOR), actor="demo")
+        limits.put(
+            desk,
+            "rub",
+            Limit(at_once_up_to_minor=AT_ONCE_UP_TO_MINOR, proof_above_minor=AT_ONCE_UP_TO_MINOR),
+            actor="demo",
+        )
 
 
 def _answers(port: int, path: str) -> bool:

@@ -10,6 +10,7 @@ from flask_babel import gettext as _
 from dashboard import factor_resets, factors, links, people, roles, sign_ins
 from dashboard.db import db
 from dashboard.models import Person
+from dashboard.web import step_up
 from dashboard.web.access import desk, needs, person
 from dashboard.web.forms import InviteForm, ReasonedForm, RoleForm
 
@@ -41,6 +42,8 @@ def change_role(person_id: str) -> ResponseReturnValue:
     account, form = account_of(person_id), RoleForm()
     if not form.validate_on_submit():
         return page(account, form), 422
+    if answer := step_up.ask_unless_fresh(_("You are giving %(person)s another role.", person=account.email)):
+        return answer
     role = form.role.data or ""
     return _change(
         account,
@@ -64,6 +67,8 @@ def disable(person_id: str) -> ResponseReturnValue:
 @needs(roles.MANAGE_PEOPLE)
 def enable(person_id: str) -> ResponseReturnValue:
     account = account_of(person_id)
+    if answer := step_up.ask_unless_fresh(_("You are letting %(person)s sign in again.", person=account.email)):
+        return answer
     return _change(
         account,
         lambda: people.enable(desk(), account.email, actor=person().email),
@@ -90,6 +95,8 @@ def invite() -> ResponseReturnValue:
         return render_template("people/invite.html", form=form)
     if not form.validate_on_submit():
         return render_template("people/invite.html", form=form), 422
+    if answer := step_up.ask_unless_fresh(_("You are inviting %(person)s.", person=form.email.data)):
+        return answer
     db.session.rollback()
     try:
         started = links.invite(desk(), form.email.data or "", form.role.data or "", actor=person().email)
@@ -107,6 +114,10 @@ def reset_password(person_id: str) -> ResponseReturnValue:
     if account.id == person().id:
         flash(_("Change your own password on the page of your account."), "bad")
         return redirect(address, 303)
+    if answer := step_up.ask_unless_fresh(
+        _("You are giving out a link to %(person)s's account.", person=account.email)
+    ):
+        return answer
     db.session.rollback()
     try:
         started = links.start_reset(desk(), account.email, actor=person().email)

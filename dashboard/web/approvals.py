@@ -14,9 +14,10 @@ from dashboard.bank131.client import BankError
 from dashboard.db import db
 from dashboard.history import Filters
 from dashboard.models import PaymentSession, Person, Refund
-from dashboard.web import wording
+from dashboard.web import step_up, wording
 from dashboard.web.access import desk, needs, person, visitor
 from dashboard.web.bank_seats import bank_seat
+from dashboard.web.formats import amount_with_currency
 from dashboard.web.forms import DecisionForm, ReasonedForm
 from dashboard.web.pagination import pager_urls
 from dashboard.web.refunds import list_page
@@ -104,8 +105,17 @@ def approve(reference: str) -> ResponseReturnValue:
     def say_yes(who: Person, comment: str) -> None:
         approvals.approve(desk(), who, reference, comment)
 
+    form = DecisionForm()
+    if form.validate_on_submit() and (answer := step_up.ask_unless_fresh(_about_to_approve(reference))):
+        return answer
     done = _("Approved. It is sent to the bank when the time to undo it is over.")
-    return _decide(reference, DecisionForm(), say_yes, done)
+    return _decide(reference, form, say_yes, done)
+
+
+def _about_to_approve(reference: str) -> str:
+    refund = _refund(reference)
+    amount = amount_with_currency(refund.amount_minor, refund.currency)
+    return _("You are about to approve a refund of %(amount)s.", amount=amount)
 
 
 @bp.post("/refunds/<reference>/reject")

@@ -130,10 +130,11 @@ class LimitForm(FlaskForm):  # type: ignore[misc]
     at_once_up_to = StringField(_l("One person alone, up to"))
     approved_up_to = StringField(_l("With somebody's approval, up to"))
     alone_a_day = StringField(_l("One person alone within 24 hours, in all"))
+    asked_above = StringField(_l("Who asks shows once more who they are, above"))
 
     def fill_in(self, currency: str, limit: Limit) -> None:
         """What is set now."""
-        for field, amount_minor in zip(self._amounts(), astuple(limit), strict=False):
+        for field, amount_minor in zip(self._amounts(), astuple(limit), strict=True):
             field.data = "" if amount_minor is None else money.major(amount_minor, currency)
 
     def limit(self, currency: str) -> Limit | None:
@@ -142,7 +143,7 @@ class LimitForm(FlaskForm):  # type: ignore[misc]
         return None if any(field.errors for field in self._amounts()) else Limit(*read)
 
     def _amounts(self) -> tuple[StringField, ...]:
-        return self.at_once_up_to, self.approved_up_to, self.alone_a_day
+        return self.at_once_up_to, self.approved_up_to, self.alone_a_day, self.asked_above
 
     def _read(self, field: StringField, currency: str) -> int | None:
         """Nothing is no limit, and zero is one."""

@@ -7,7 +7,7 @@ from flask_babel import gettext as _
 from dashboard import limits, roles
 from dashboard.db import db
 from dashboard.limit_rules import BadLimit
-from dashboard.web import wording
+from dashboard.web import step_up, wording
 from dashboard.web.access import desk, needs, person, visitor
 from dashboard.web.forms import LimitForm, NewLimitForm
 
@@ -48,6 +48,8 @@ def _put(form: LimitForm, currency: str, edited: str = "") -> ResponseReturnValu
     limit = form.limit(currency) if form.validate() else None
     if limit is None:
         return _page(form, edited), 422
+    if answer := step_up.ask_unless_fresh(_("You are about to set limits for refunds.")):
+        return answer
     who = person().email
     db.session.rollback()
     try:
@@ -62,6 +64,8 @@ def _put(form: LimitForm, currency: str, edited: str = "") -> ResponseReturnValu
 @bp.post("/<currency>/remove")
 @needs(roles.SET_LIMITS)
 def remove(currency: str) -> ResponseReturnValue:
+    if answer := step_up.ask_unless_fresh(_("You are about to remove limits for refunds.")):
+        return answer
     who = person().email
     db.session.rollback()
     if limits.remove(desk(), currency, actor=who):

@@ -8,12 +8,12 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from sqlalchemy import select
 
-from dashboard import history, money, refund_rules, refunds, restore, roles, session_index
+from dashboard import history, limit_rules, limits, money, refund_rules, refunds, restore, roles, session_index
 from dashboard.bank131.client import BankError
 from dashboard.db import db
 from dashboard.models import PaymentSession, Refund
 from dashboard.refunds import Offer, RefundOrder, RequestRefused
-from dashboard.web import wording
+from dashboard.web import step_up, wording
 from dashboard.web.access import desk, needs, person
 from dashboard.web.bank_seats import bank_seat
 from dashboard.web.formats import amount_with_currency, moment_seconds
@@ -168,6 +168,8 @@ def _take(form: RefundForm, payment_session: PaymentSession, offer: Offer) -> Re
     session_id = payment_session.id
     try:
         if _is_confirmed():
+            if question := _ask_who_is_there(offer, order):
+                return question
             reference = _request(session_id, token_text, order)
             return _to_refund(form, reference)
         token = refunds.open_form(desk(), token_text, person().id, session_id)
@@ -178,6 +180,15 @@ def _take(form: RefundForm, payment_session: PaymentSession, offer: Offer) -> Re
     except BankError as problem:
         return _answer_unreachable(form, payment_session, offer, problem)
     return _show_confirmation(form, payment_session, offer, amount_minor, needs_approval=needs_approval)
+
+
+def _ask_who_is_there(offer: Offer, order: RefundOrder) -> ResponseReturnValue | None:
+    """Above the currency's limit whoever asks has to have shown a short time ago who they are."""
+    amount_minor = order.amount_minor or offer.refundable_minor
+    if not limit_rules.needs_proof(limits.of_currency(db.session(), offer.currency), amount_minor):
+        return None
+    amount = amount_with_currency(amount_minor, offer.currency)
+    return step_up.ask_unless_fresh(_("You are about to refund %(amount)s.", amount=amount))
 
 
 def _request(session_id: str, token_text: str, order: RefundOrder) -> str:

@@ -1,11 +1,13 @@
 """Approvals in the browser: asking, the queue, the fresh look, a second person's word."""
 
 import pytest
+from sqlalchemy import select
 
 from dashboard import limits
 from dashboard.limit_rules import Limit
+from dashboard.models import Approval
 from tests.bench.databases import on_sqlite
-from tests.bench.refund_desk import RefundDesk
+from tests.bench.refund_desk import PASSWORD, RefundDesk
 from tests.bench.wire import STATUS, lose_request
 from tests.web.browser import Answer, Browser
 from tests.web.conftest import Auth
@@ -130,7 +132,7 @@ def test_what_has_changed_since_stands_above_the_decision(
 ) -> None:
     """The page asks the bank first, and says what came up since."""
     session_id = refund_desk.refund(waiting).session_id
-    refund_desk.clock.advance(minutes=5)
+    refund_desk.clock.advance(minutes=4)
     refund_desk.bank.refund_here(session_id, 50_00)
     page = approver.page(f"/refunds/{waiting}/approval")
     assert "Look twice: there is more of this session since it was asked for" in page.text
@@ -170,3 +172,55 @@ def test_one_that_does_not_wait_leads_to_its_page(approver: Browser, refund_desk
 def test_the_overview_counts_what_waits(operator: Browser, waiting: str) -> None:
     figure = operator.page("/").one("a", href="/refunds/?status=awaiting_approval")
     assert "1" in figure.text
+
+
+# Who is there
+
+
+def test_approving_asks_once_more_who_is_there(approver: Browser, refund_desk: RefundDesk, waiting: str) -> None:
+    """Five minutes after the last proof; what was written stays, and goes on with it."""
+    refund_desk.clock.advance(minutes=6)
+    asked = approver.post(f"/refunds/{waiting}/approve", {"comment": "seen"})
+    assert asked.status == 200
+    assert "You are about to approve a refund of 60.00" in asked.text
+    assert state_of(refund_desk, waiting) == "awaiting_approval"
+    form = asked.page.form(f"/refunds/{waiting}/approve")
+    wrong = approver.post(f"/refunds/{waiting}/approve", {**form.fields, "proof_password": "not it at all"})
+    assert wrong.status == 422
+    assert state_of(refund_desk, waiting) == "awaiting_approval"
+    right = approver.post(f"/refunds/{waiting}/approve", {**form.fields, "proof_password": PASSWORD})
+    assert (right.status, right.location) == (303, f"/refunds/{waiting}")
+    assert state_of(refund_desk, waiting) == "queued"
+    with refund_desk.desk.read() as session:
+        assert session.scalars(select(Approval.comment)).one() == "seen"
+
+
+@on_sqlite
+def test_rejecting_asks_nobody(approver: Browser, refund_desk: RefundDesk, waiting: str) -> None:
+    refund_desk.clock.advance(minutes=6)
+    assert approver.post(f"/refunds/{waiting}/reject", {"comment": "no"}).status == 303
+
+
+def test_a_large_refund_asks_once_more_who_is_there(operator: Browser, refund_desk: RefundDesk) -> None:
+    limits.put(refund_desk.desk, "rub", Limit(proof_above_minor=50_00), actor="admin@desk.test")
+    session_id = refund_desk.paid_session(100_00)
+    form = operator.page(f"/sessions/{session_id}/refund")
+    token = form.one("input", name="form_token")["value"]
+    fields = {"kind": "partial", "amount": "50.01", "reason": "other", "comment": "", "form_token": token}
+    refund_desk.clock.advance(minutes=6)
+    address = f"/sessions/{session_id}/refund"
+    asked = operator.post(address, {**fields, "confirm": "yes"})
+    assert asked.status == 200
+    assert "You are about to refund 50.01" in asked.text
+    assert refund_desk.refunds(session_id) == []
+    carried = asked.page.form(address).fields
+    made = operator.post(address, {**carried, "proof_password": PASSWORD})
+    assert made.status == 303
+    assert [refund.amount_minor for refund in refund_desk.refunds(session_id)] == [50_01]
+
+
+def test_up_to_the_limit_it_asks_nobody(operator: Browser, refund_desk: RefundDesk) -> None:
+    limits.put(refund_desk.desk, "rub", Limit(proof_above_minor=50_00), actor="admin@desk.test")
+    session_id = refund_desk.paid_session(100_00)
+    refund_desk.clock.advance(minutes=6)
+    assert ask(operator, session_id, "50", confirm="yes").status == 303

@@ -5,11 +5,11 @@ import pytest
 from dashboard import limits
 from dashboard.limit_rules import ANY_CURRENCY, NO_LIMIT, Limit
 from tests.bench.databases import on_sqlite
-from tests.bench.refund_desk import RefundDesk
+from tests.bench.refund_desk import PASSWORD, RefundDesk
 from tests.web.browser import Browser
 from tests.web.conftest import Auth
 
-FIELDS = {"at_once_up_to": "1 000.50", "approved_up_to": "", "alone_a_day": "0"}
+FIELDS = {"at_once_up_to": "1 000.50", "approved_up_to": "", "alone_a_day": "0", "asked_above": "20"}
 
 
 @pytest.fixture
@@ -24,11 +24,11 @@ def known(refund_desk: RefundDesk) -> dict[str, Limit]:
 
 def test_an_admin_sets_changes_and_removes_them(admin: Browser, refund_desk: RefundDesk) -> None:
     assert admin.post("/limits/new", {"currency": " RUB ", **FIELDS}).location == "/limits/"
-    assert known(refund_desk) == {"rub": Limit(1000_50, None, 0)}
+    assert known(refund_desk) == {"rub": Limit(1000_50, None, 0, 20_00)}
     form = admin.page("/limits/rub")
-    assert [form.one("input", name=name)["value"] for name in FIELDS] == ["1000.50", "", "0.00"]
+    assert [form.one("input", name=name)["value"] for name in FIELDS] == ["1000.50", "", "0.00", "20.00"]
     assert admin.post("/limits/rub", {**FIELDS, "approved_up_to": "5000"}).location == "/limits/"
-    assert known(refund_desk) == {"rub": Limit(1000_50, 5000_00, 0)}
+    assert known(refund_desk) == {"rub": Limit(1000_50, 5000_00, 0, 20_00)}
     row = admin.page("/limits/").one("tr", **{"data-currency": "rub"}).text
     assert "1,000.50 RUB" in row
     assert "5,000.00 RUB" in row
@@ -39,7 +39,7 @@ def test_an_admin_sets_changes_and_removes_them(admin: Browser, refund_desk: Ref
 
 @on_sqlite
 def test_all_other_currencies_can_be_stopped(admin: Browser, refund_desk: RefundDesk) -> None:
-    nothing = {"at_once_up_to": "0", "approved_up_to": "", "alone_a_day": ""}
+    nothing = {"at_once_up_to": "0", "approved_up_to": "", "alone_a_day": "", "asked_above": ""}
     assert admin.post("/limits/new", {"currency": "*", **nothing}).status == 303
     assert known(refund_desk) == {ANY_CURRENCY: Limit(0)}
     assert "All others" in admin.page("/limits/").text
@@ -92,3 +92,16 @@ def test_others_see_them_only(auth: Auth, refund_desk: RefundDesk, role: str) ->
 @on_sqlite
 def test_without_any_the_page_says_what_that_means(viewer: Browser) -> None:
     assert "Every refund is sent at once, whatever its amount" in viewer.page("/limits/").text
+
+
+def test_setting_them_asks_once_more_who_is_there(admin: Browser, refund_desk: RefundDesk) -> None:
+    refund_desk.clock.advance(minutes=6)
+    asked = admin.post("/limits/new", {"currency": "rub", **FIELDS})
+    assert asked.status == 200
+    assert known(refund_desk) == {}
+    fields = asked.page.form("/limits/new").fields
+    assert admin.post("/limits/new", {**fields, "proof_password": PASSWORD}).location == "/limits/"
+    assert "rub" in known(refund_desk)
+    refund_desk.clock.advance(minutes=6)
+    assert admin.post("/limits/rub/remove").status == 200
+    assert "rub" in known(refund_desk)

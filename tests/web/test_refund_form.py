@@ -463,6 +463,7 @@ def test_right_after_a_restore_nobody_is_offered_a_refund(operator: Browser, ref
         assert "none can be asked for before" in answer.page.one("main").text
     assert refund_desk.refunds(session_id) == []
     refund_desk.clock.advance(minutes=20)
+    operator.be(signing_in.sign_in(refund_desk.desk, "operator@desk.test", PASSWORD, "127.0.0.1"))
     assert ask(session_id, **typed).status == 200
 
 
