@@ -26,6 +26,7 @@ from dashboard.journal import canonical, is_same, keyed_hash, timestamp
 from dashboard.journal_file import FileVerdict
 from dashboard.models import (
     Anomaly,
+    Approval,
     Attempt,
     JournalEntry,
     Payment,
@@ -111,6 +112,7 @@ _OF_ATTEMPT = (
     "error_description"
 )
 _OF_RESOLUTION = "id choice bank_id strangers candidate state proposed_at propose_comment decided_at decide_comment"
+_OF_APPROVAL = "session_id amount_minor currency decision decided_at comment"
 _OF_PAYMENT = (
     "id status confirmed amount_minor currency created_at finished_at customer_reference method card_brand card_last4 "
     "rrn arn auth_code"
@@ -147,7 +149,15 @@ def _decisions(session: Session, refund: Refund, people: Mapping[str | None, str
         .where(Anomaly.session_id == refund.session_id, Anomaly.refund_id.in_([refund.id, 0]))
         .order_by(Anomaly.id)
     )
+    approval = session.get(Approval, refund.id)
     return {
+        "approval": None
+        if approval is None
+        else {
+            **_columns(approval, _OF_APPROVAL),
+            "asked_by": people.get(approval.asked_by_id),
+            "decided_by": people.get(approval.decided_by_id),
+        },
         "resolutions": [
             {
                 **_columns(one, _OF_RESOLUTION),

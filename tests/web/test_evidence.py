@@ -10,10 +10,11 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import pytest
 from sqlalchemy import text
 
-from dashboard import evidence
+from dashboard import approvals, evidence, limits
 from dashboard.desk import journal_key
 from dashboard.evidence import Spoilt
 from dashboard.journal import GENESIS
+from dashboard.limit_rules import Limit
 from tests.bench import reviews
 from tests.bench.command_line import run
 from tests.bench.databases import on_sqlite
@@ -109,6 +110,19 @@ def test_what_people_decided_and_said_is_in_it(operator: Browser, refund_desk: R
     [resolution] = decisions["resolutions"]
     assert (resolution["choice"], resolution["proposed_by"]) == ("never_made", "first@desk.test")
     assert (resolution["propose_comment"], resolution["decided_by"]) == (reviews.WHY, None)
+
+
+def test_who_approved_is_in_it(operator: Browser, refund_desk: RefundDesk) -> None:
+    limits.put(refund_desk.desk, "rub", Limit(0), actor="admin@desk.test")
+    reference = refund_desk.ask(refund_desk.paid_session(100_00), 10_50)
+    approvals.approve(refund_desk.desk, refund_desk.person("approver"), reference, "seen")
+    files = take(operator, reference)
+    decisions = read(files, "decisions.json")
+    assert isinstance(decisions, dict)
+    approval = decisions["approval"]
+    assert (approval["asked_by"], approval["decided_by"]) == ("operator@desk.test", "approver@desk.test")
+    assert (approval["decision"], approval["amount_minor"], approval["comment"]) == ("approved", 10_50, "seen")
+    assert "approver@desk.test approved it\n" in files["summary.txt"].decode()
 
 
 @on_sqlite
