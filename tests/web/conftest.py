@@ -42,6 +42,18 @@ def _keys_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(web_app, "load_private_key", READ_KEY)
 
 
+@pytest.fixture
+def environ(environ: dict[str, str]) -> dict[str, str]:
+    """Hours go by while somebody looks at a page: who is idle is tried where `as_idle_as_usual` is asked for."""
+    return {**environ, "DASHBOARD_IDLE_MINUTES": "720"}
+
+
+@pytest.fixture
+def as_idle_as_usual(environ: dict[str, str]) -> None:
+    """Sign-ins end after the usual time. Ask for it before the app."""
+    del environ["DASHBOARD_IDLE_MINUTES"]
+
+
 @pytest.fixture(scope="session")
 def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> BytecodeCache:
     """Templates are compiled once, not once a test."""

@@ -324,6 +324,7 @@ def test_nothing_is_told_to_who_has_just_signed_out(auth: Auth, refund_desk: Ref
 
 
 @on_sqlite
+@pytest.mark.usefixtures("as_idle_as_usual")
 def test_it_does_not_keep_a_sign_in_alive(auth: Auth, refund_desk: RefundDesk) -> None:
     with Stream(auth.login()) as stream:
         for _ in range(5):

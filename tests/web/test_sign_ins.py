@@ -16,6 +16,8 @@ from tests.web.conftest import Auth
 EMAIL = "operator@desk.test"
 COOKIE = "refund_desk"
 
+pytestmark = pytest.mark.usefixtures("as_idle_as_usual")
+
 
 def is_signed_in(browser: Browser) -> bool:
     """Asked in a way that prolongs nothing."""
