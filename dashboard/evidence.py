@@ -222,6 +222,7 @@ def _about_webhooks(deliveries: Sequence[WebhookDelivery]) -> dict[str, File]:
 
 
 RAW = "raw: the very bytes, whose SHA-256 is the digest"
+MASKED = "masked: the body without the card numbers that stood in it; the digest is that of what came"
 REDUCED = "reduced: the raw body has more than may be shown, so here are its documented fields, card numbers masked"
 NOT_KEPT = "not kept: the time for which raw bodies are kept is over; the digest stays"
 UNREADABLE = "not shown: it cannot be read, so nothing can be said of what is in it"
@@ -236,9 +237,10 @@ def _shown_body(delivery: WebhookDelivery) -> tuple[str, File | None]:
     except UnreadableObject:
         return UNREADABLE, None
     shown = allowlisted(whole)
-    if canonical(shown) == canonical(whole):
-        return RAW, File(delivery.body, f"The body of a webhook, {RAW}.")
-    return REDUCED, _json_file(shown, f"The body of a webhook, {REDUCED}.")
+    if canonical(shown) != canonical(whole):
+        return REDUCED, _json_file(shown, f"The body of a webhook, {REDUCED}.")
+    how = RAW if _digest(delivery.body) == delivery.digest else MASKED
+    return how, File(delivery.body, f"The body of a webhook, {how}.")
 
 
 # The archive

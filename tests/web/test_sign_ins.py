@@ -54,7 +54,7 @@ def test_after_fifteen_idle_minutes_one_has_to_sign_in_again(operator: Browser, 
 
 
 @pytest.fixture
-def _half_a_minute(environ: dict[str, str]) -> None:
+def _half_a_minute(environ: dict[str, str], as_idle_as_usual: None) -> None:
     """Nobody may be idle for longer. Ask for it before the app."""
     environ["DASHBOARD_IDLE_MINUTES"] = "0.5"
 
