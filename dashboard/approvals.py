@@ -4,22 +4,27 @@ That it is another person, and that what is approved is what was asked for, the 
 """
 
 import hashlib
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from dashboard import ledger, own_bank, reads, refund_rules, restore, roles
+from dashboard import ledger, limit_rules, limits, own_bank, reads, refund_rules, restore, roles
 from dashboard.desk import Books, Desk
-from dashboard.journal import WriteSession
-from dashboard.models import Approval, PaymentSession, Person, Refund
+from dashboard.journal import WriteSession, timestamp
+from dashboard.models import Approval, JournalEntry, PaymentSession, Person, Refund
 from dashboard.models.approvals import APPROVED, REJECTED
+
+# What lets somebody into an account, or makes it one that approves.
+_SETTING_UP = ("person:added", "person:invited", "person:role_changed", "person:enabled", "person:reset_started")
 
 
 class ApprovalRefused(Exception):
     """Nothing was decided. `code`: `not_waiting` (it needs no approval, or not any more), `decided` (by somebody else),
-    `same_person`, `asker_gone`, `no_right`, `comment_missing`, and of an approval alone `not_whole`, `unknown_open`,
-    `no_longer_fits`, `under_review`, `other_bank`, `just_restored`.
+    `same_person`, `no_right`, `comment_missing`, and of an approval alone `asker_gone`, `set_up_by_asker` (within the
+    last day), `not_whole`, `unknown_open`, `no_longer_fits`, `not_allowed` (by the limits as they are now),
+    `under_review`, `other_bank`, `just_restored`.
     """
 
     def __init__(self, code: str) -> None:
@@ -43,7 +48,7 @@ def approve(desk: Desk, person: Person, reference: str, comment: str = "") -> No
             raise LookupError(reference)
         if _is_done_by(session, refund, person, APPROVED):
             return
-        _check_person(session, refund, person)
+        _check_person(session, refund, person, desk.clock.now())
         _check_bank(session, desk)
     if not reads.read_whole_session(desk, refund.session_id):
         raise ApprovalRefused("not_whole")
@@ -52,7 +57,7 @@ def approve(desk: Desk, person: Person, reference: str, comment: str = "") -> No
         refund = ledger.the_refund(refunds, reference)
         if _is_done_by(tx, refund, person, APPROVED):
             return
-        _check_person(tx, refund, person)
+        _check_person(tx, refund, person, tx.clock.now())
         _check_still_right(tx, payment_session, refund, refunds)
         _decide(tx, refund, person, APPROVED, comment)
         refund.undo_until = refund.next_send_at = tx.clock.now() + desk.config.undo
@@ -67,7 +72,7 @@ def reject(books: Books, person: Person, reference: str, comment: str) -> None:
         refund = ledger.the_refund(refunds, reference)
         if _is_done_by(tx, refund, person, REJECTED):
             return
-        _check_person(tx, refund, person, is_asker_needed=False)
+        _check_person(tx, refund, person, tx.clock.now(), is_asker_needed=False)
         _decide(tx, refund, person, REJECTED, comment)
         ledger.recount(tx, payment_session, refunds)
 
@@ -82,7 +87,9 @@ def _is_done_by(session: Session, refund: Refund, person: Person, decision: str)
     return True
 
 
-def _check_person(session: Session, refund: Refund, person: Person, *, is_asker_needed: bool = True) -> None:
+def _check_person(
+    session: Session, refund: Refund, person: Person, now: datetime, *, is_asker_needed: bool = True
+) -> None:
     """The rights are looked up again: an account that was taken away since, maybe because it was stolen, is nobody."""
     if refund.state != refund_rules.AWAITING_APPROVAL:
         raise ApprovalRefused("not_waiting")
@@ -92,6 +99,20 @@ def _check_person(session: Session, refund: Refund, person: Person, *, is_asker_
         raise ApprovalRefused("no_right")
     if is_asker_needed and not _may(session, refund.asked_by_id, roles.REQUEST_REFUND):
         raise ApprovalRefused("asker_gone")
+    if is_asker_needed and _was_set_up_by(session, person, refund.asked_by_id, now):
+        raise ApprovalRefused("set_up_by_asker")
+
+
+def _was_set_up_by(session: Session, person: Person, asker_id: str | None, now: datetime) -> bool:
+    """One person with two accounts is not two people. After a day others have had the time to see it in the journal."""
+    asker = session.get_one(Person, asker_id)
+    query = select(JournalEntry.seq).where(
+        JournalEntry.subject == f"person:{person.id}",
+        JournalEntry.actor == asker.email,
+        JournalEntry.action.in_(_SETTING_UP),
+        JournalEntry.at > timestamp(now - limit_rules.DAY),
+    )
+    return session.scalars(query.limit(1)).first() is not None
 
 
 def _may(session: Session, person_id: str | None, permission: str) -> bool:
@@ -111,6 +132,8 @@ def _check_still_right(
 ) -> None:
     if refund.review:
         raise ApprovalRefused("under_review")
+    if limit_rules.is_forbidden(limits.of_currency(tx, refund.currency), refund.amount_minor):
+        raise ApprovalRefused("not_allowed")
     others = [one for one in refunds if one is not refund]
     if any(one.state == refund_rules.UNKNOWN for one in others):
         raise ApprovalRefused("unknown_open")

@@ -20,6 +20,8 @@ _RIGHTS = {
     _VERSION: "SELECT",
     "approvals": "SELECT, INSERT, UPDATE",
     "attempts": "SELECT, INSERT, UPDATE",
+    "factor_resets": "SELECT, INSERT, UPDATE",
+    "links": "SELECT, INSERT, UPDATE",
     "payment_sessions": "SELECT, INSERT, UPDATE",
     "people": "SELECT, INSERT, UPDATE",
     "resolutions": "SELECT, INSERT, UPDATE",

@@ -54,10 +54,15 @@ def verdict(limit: Limit, amount_minor: int, sent_alone_minor: int) -> str:
 
     `sent_alone_minor`: what the same person has asked for without approval within the last DAY.
     """
-    if _is_above(amount_minor, limit.approved_up_to_minor):
+    if is_forbidden(limit, amount_minor):
         return NOT_ALLOWED
     is_beyond_day = _is_above(sent_alone_minor + amount_minor, limit.alone_a_day_minor)
     return NEEDS_APPROVAL if is_beyond_day or _is_above(amount_minor, limit.at_once_up_to_minor) else AT_ONCE
+
+
+def is_forbidden(limit: Limit, amount_minor: int) -> bool:
+    """Whether nobody may send this amount, whoever approves."""
+    return _is_above(amount_minor, limit.approved_up_to_minor)
 
 
 def needs_proof(limit: Limit, amount_minor: int) -> bool:

@@ -46,9 +46,10 @@ def verdict(session: Session, person_id: str, currency: str, amount_minor: int, 
     return limit_rules.verdict(limit, amount_minor, sent_minor)
 
 
-def lock_day_of(tx: WriteSession, person_id: str) -> None:
+def lock_day_of(tx: WriteSession, person_id: str) -> Person:
     """Let one refund after another of this person be weighed, or two at once could both seem to fit into the day."""
-    tx.execute(select(Person.id).where(Person.id == person_id).with_for_update(key_share=True))
+    query = select(Person).where(Person.id == person_id).with_for_update(key_share=True)
+    return tx.scalars(query.execution_options(populate_existing=True)).one()
 
 
 def put(books: Books, currency: str, limit: Limit, *, actor: str) -> bool:

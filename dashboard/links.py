@@ -81,7 +81,7 @@ def use(books: Books, token: str, password: str) -> None:
 def _start(tx: WriteSession, person: Person, actor: str) -> Started:
     token, now = secrets.token_urlsafe(32), tx.clock.now()
     tx.flush()
-    tx.execute(update(Link).where(Link.person_id == person.id, Link.ended_at.is_(None)).values(ended_at=now))
+    people.end_links(tx, person)
     tx.add(Link(token_digest=_digest(token), person_id=person.id, made_by=actor, made_at=now))
     return Started(person.id, person.email, token, now + HOLDS_FOR)
 

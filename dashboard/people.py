@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from dashboard import passwords, roles, sign_ins
 from dashboard.bank131.hidden_characters import is_hidden
 from dashboard.desk import Books
 from dashboard.journal import WriteSession
-from dashboard.models import Person
+from dashboard.models import Link, Person
 
 
 class BadAccount(ValueError):
@@ -61,9 +61,15 @@ def set_password(books: Books, email: str, password: str, *, actor: str, check: 
 
 
 def give_password(tx: WriteSession, person: Person, password_hash: str) -> None:
-    """Put another password in the place of the old one; sign-ins and record are the caller's."""
+    """Another password in the place of the old one, and no more links; sign-ins and record are the caller's."""
     person.password_hash = password_hash
     person.password_changed_at = tx.clock.now()
+    end_links(tx, person)
+
+
+def end_links(tx: WriteSession, person: Person) -> None:
+    """Nobody sets a password of this account with a link that was given out till now."""
+    tx.execute(update(Link).where(Link.person_id == person.id, Link.ended_at.is_(None)).values(ended_at=tx.clock.now()))
 
 
 # Each of these answers with whether something was changed; what is so already is not recorded a second time.
@@ -78,6 +84,7 @@ def disable(books: Books, email: str, *, actor: str) -> bool:
         _keep_an_admin(tx, person)
         person.disabled_at = tx.clock.now()
         sign_ins.end_all(tx, person, books.config.idle)
+        end_links(tx, person)
         tx.record(actor, "person:disabled", f"person:{person.id}", email=person.email)
     return True
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from dashboard import form_token, ledger, limit_rules, limits, own_bank, reads, refund_rules, restore, search
+from dashboard import form_token, ledger, limit_rules, limits, own_bank, reads, refund_rules, restore, roles, search
 from dashboard.bank131.client import refund_body
 from dashboard.bank131.objects import Amount
 from dashboard.desk import Desk
@@ -44,8 +44,8 @@ class RefundOrder:
 
 class RequestRefused(Exception):
     """The refund was not made. `code`: `forged_form`, `not_whole`, `unknown_open`, `nothing_left`, `outdated`,
-    `too_much`, `not_allowed` (above what anybody may send), `cannot_replace`, `just_restored`, `other_bank` (the books
-    were moved to another one since the start).
+    `too_much`, `no_right` (the account was disabled or lost its right), `not_allowed` (above what anybody may send),
+    `cannot_replace`, `just_restored`, `other_bank` (the books were moved to another one since the start).
 
     `left_minor` is what can still be refunded, of `not_allowed` what may be; `just_restored` holds until `since`.
     """
@@ -179,7 +179,7 @@ def request(desk: Desk, person: Person, session_id: str, token_text: str, order:
         offer = _offer(tx, payment_session, of_session)
         amount_minor = check_order(offer, token, order)
         replaced = _replaced(of_session, order.replaces, offer.refundable_minor)
-        limits.lock_day_of(tx, person.id)
+        _check_asker(tx, person)
         needs_approval = check_limits(tx, desk, person, offer.currency, amount_minor)
         _hold(tx, payment_session, amount_minor)
         weighed = _Weighed(amount_minor, offer.currency, order.kind == "full" and offer.in_full, needs_approval)
@@ -188,6 +188,13 @@ def request(desk: Desk, person: Person, session_id: str, token_text: str, order:
             refund.replaces_id = replaced.id
             tx.record(person.email, "refund:replaced", ledger.subject_of(replaced), by=refund.reference)
         return refund.reference
+
+
+def _check_asker(tx: WriteSession, seen: Person) -> None:
+    """The bank's answer can take its time; held, so that two refunds of one person are weighed one after another."""
+    person = limits.lock_day_of(tx, seen.id)
+    if person.disabled_at is not None or not roles.may(person.role, roles.REQUEST_REFUND):
+        raise RequestRefused("no_right")
 
 
 def can_be_replaced(refund: Refund, of_session: Sequence[Refund]) -> bool:

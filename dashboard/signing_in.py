@@ -38,6 +38,7 @@ def sign_in(books: Books, email: str, password: str, address: str, *, browser: s
         _record_failure(books, email, person, address)
         raise WrongSignIn
     with books.write() as tx:
+        _check_unchanged(tx, person)
         guessing.forgive(tx, by_account)
         guessing.give_back(tx, *others)
         half_token = _half(tx, person, address) if factors.has_any(tx, person.id) else None
@@ -47,6 +48,13 @@ def sign_in(books: Books, email: str, password: str, address: str, *, browser: s
     if half_token is not None:
         raise FactorNeeded(half_token)
     return token
+
+
+def _check_unchanged(tx: WriteSession, seen: Person) -> None:
+    """Looking at a password takes its time: meanwhile it may have been changed, or the account disabled."""
+    person = factors.lock(tx, seen.id)
+    if person.disabled_at is not None or person.password_hash != seen.password_hash:
+        raise WrongSignIn
 
 
 def _half(tx: WriteSession, person: Person, address: str) -> str:

@@ -1,11 +1,13 @@
 """Tables for spreadsheet programs: CSV in which no cell is taken for a formula."""
 
 import csv
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
 
-# What makes a spreadsheet program calculate instead of show.
-_STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+# What makes a spreadsheet program calculate instead of show: at the beginning, and after what ends a cell where
+# semicolons or tabs stand between them.
+_STARTS_A_FORMULA = re.compile(r"(^|[;\t\r\n])(?=[=+\-@\t\r\n＝＋－＠])")
 _LINES_AT_ONCE = 500
 
 Cell = str | int | None
@@ -25,7 +27,7 @@ def csv_lines(names: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Iterator[
 
 def shown(cell: Cell) -> Cell:
     """A text that a spreadsheet program would calculate has an apostrophe put before it; numbers are numbers."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_STARTS_A_FORMULA) else cell
+    return _STARTS_A_FORMULA.sub(r"\1'", cell) if isinstance(cell, str) else cell
 
 
 def _taken_from(text: StringIO) -> bytes:

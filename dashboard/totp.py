@@ -33,6 +33,8 @@ def address_of(secret: str, email: str) -> str:
 
 def step_of(secret: str, code: str, now: datetime) -> int | None:
     """The time step whose code this is, if it is one that counts now."""
+    if not (code.isascii() and code.isdecimal()):
+        return None
     totp, step_now = pyotp.TOTP(secret, interval=STEP_S), int(now.timestamp()) // STEP_S
     matching = [
         step

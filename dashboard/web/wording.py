@@ -181,6 +181,7 @@ _REFUSALS: Mapping[str, LazyString] = {
     ),
     "nothing_left": _l("Nothing is left to refund in this session. Nothing was sent."),
     "outdated": _l("Nothing was sent. Look again at what is left."),
+    "no_right": _l("Your account may not ask for refunds any more. Nothing was sent. Ask an admin."),
     "not_allowed": _l("The limits do not allow this refund, whoever approves. Nothing was sent."),
     "too_much": _l("That is more than can still be refunded. Nothing was sent."),
     "just_restored": _l(
@@ -465,6 +466,14 @@ _NOT_APPROVED: Mapping[str, LazyString] = {
     ),
     "no_right": _l(
         "Nothing was decided: your account may not approve refunds any more. The amount stays held. Ask an admin."
+    ),
+    "set_up_by_asker": _l(
+        "Not approved: whoever asked for this refund has set up or opened your account within the last 24 hours, so "
+        "you do not count as a second person yet. The amount stays held. Ask another colleague."
+    ),
+    "not_allowed": _l(
+        "Not approved: the limits do not allow this refund any more, whoever approves. The amount stays held until you "
+        "reject it or it is undone."
     ),
     "asker_gone": _l(
         "Not approved: the account that asked for it was disabled or may not ask for refunds any more, so this may not "

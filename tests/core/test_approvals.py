@@ -8,14 +8,14 @@ import pytest
 from sqlalchemy import text, update
 from sqlalchemy.exc import DBAPIError
 
-from dashboard import approvals, journal, limits, people, replay, restore
+from dashboard import approvals, journal, limits, links, people, replay, restore
 from dashboard.approvals import ApprovalRefused
 from dashboard.bank131.client import BankError
 from dashboard.desk import journal_key
 from dashboard.limit_rules import ANY_CURRENCY, BadLimit, Limit
 from dashboard.models import Approval, PaymentSession, Person, Refund
 from dashboard.refunds import CannotCancel, RequestRefused
-from tests.bench.refund_desk import RefundDesk
+from tests.bench.refund_desk import RefundDesk, order
 from tests.bench.wire import STATUS, lose_request, meanwhile
 
 
@@ -79,6 +79,25 @@ def test_above_the_highest_limit_nobody_may(refund_desk: RefundDesk) -> None:
     assert (caught.value.code, caught.value.left_minor) == ("not_allowed", 50_00)
     assert refund_desk.refunds(session_id) == []
     assert refund_desk.session(session_id).committed_minor == 0
+
+
+@pytest.mark.parametrize("how", ["disabled", "role"])
+def test_whoever_may_not_ask_any_more_does_not(refund_desk: RefundDesk, how: str) -> None:
+    """The right is looked up again under the lock: the bank's answer can take its time."""
+    session_id, person = refund_desk.paid_session(), refund_desk.person()
+    token = refund_desk.form(session_id, person)
+
+    def lose_right() -> None:
+        if how == "disabled":
+            people.disable(refund_desk.desk, person.email, actor="admin@desk.test")
+        else:
+            people.change_role(refund_desk.desk, person.email, "viewer", actor="admin@desk.test")
+
+    refund_desk.wire.next(STATUS, meanwhile(lose_right))
+    with pytest.raises(RequestRefused) as caught:
+        refund_desk.submit(session_id, token, order(1_00), person)
+    assert caught.value.code == "no_right"
+    assert refund_desk.refunds(session_id) == []
 
 
 def test_a_currency_without_limits_has_those_of_all_others(refund_desk: RefundDesk) -> None:
@@ -183,6 +202,32 @@ def test_what_a_disabled_account_asked_for_is_not_approved_but_can_be_rejected(
     assert refund_desk.refund(waiting).state == "rejected"
 
 
+@pytest.mark.parametrize("how", ["invited", "role", "reset", "enabled"])
+def test_whom_the_asker_has_just_let_in_is_no_second_person(refund_desk: RefundDesk, how: str) -> None:
+    """One person with two accounts is not two. After a day others have had the time to see it."""
+    desk, admin, email = refund_desk.desk, refund_desk.person("admin"), "second@desk.test"
+    set_limit(refund_desk, Limit(0))
+    if how == "invited":
+        links.invite(desk, email, "approver", actor=admin.email)
+    else:
+        refund_desk.person("operator" if how == "role" else "approver", email)
+    if how == "role":
+        people.change_role(desk, email, "approver", actor=admin.email)
+    elif how == "reset":
+        links.start_reset(desk, email, actor=admin.email)
+    elif how == "enabled":
+        people.disable(desk, email, actor="somebody@desk.test")
+        people.enable(desk, email, actor=admin.email)
+    second = refund_desk.person("approver", email)
+    by_admin = refund_desk.ask(refund_desk.paid_session(), 1_00, admin)
+    by_operator = refund_desk.ask(refund_desk.paid_session(), 1_00)
+    assert refused(lambda: approvals.approve(desk, second, by_admin)) == "set_up_by_asker"
+    approvals.approve(desk, second, by_operator)
+    refund_desk.clock.advance(hours=24)
+    approvals.approve(desk, second, by_admin)
+    assert refund_desk.refund(by_admin).state == "queued"
+
+
 # The fresh look
 
 
@@ -193,6 +238,12 @@ def test_what_the_bank_shows_since_is_taken_in_first(refund_desk: RefundDesk, wa
     assert refused(lambda: approvals.approve(refund_desk.desk, approver, waiting)) == "no_longer_fits"
     assert refund_desk.refund(waiting).state == "awaiting_approval"
     assert len(refund_desk.refunds(session_id)) == 2
+
+
+def test_what_the_limits_forbid_by_now_is_not_approved(refund_desk: RefundDesk, waiting: str, approver: Person) -> None:
+    set_limit(refund_desk, Limit(50_00, 59_99))
+    assert refused(lambda: approvals.approve(refund_desk.desk, approver, waiting)) == "not_allowed"
+    approvals.reject(refund_desk.desk, approver, waiting, "too much")
 
 
 def test_without_the_bank_nothing_is_approved(refund_desk: RefundDesk, waiting: str, approver: Person) -> None:

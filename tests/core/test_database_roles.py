@@ -126,6 +126,8 @@ FORBIDDEN = (
     "ALTER TABLE approvals DROP CONSTRAINT ck_approvals_two_people",
     "DELETE FROM approvals",
     "DELETE FROM attempts",
+    "DELETE FROM factor_resets",
+    "DELETE FROM links",
     "DELETE FROM resolutions",
     "DELETE FROM webhook_deliveries",
     "DELETE FROM installation",

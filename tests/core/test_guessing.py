@@ -9,7 +9,7 @@ from sqlalchemy import select
 from dashboard import guessing, known_browsers, passwords, people, signing_in
 from dashboard.desk import Desk
 from dashboard.guessing import Limit, TooManyAttempts
-from dashboard.models import Guess
+from dashboard.models import Guess, SignIn
 from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import PASSWORD, RefundDesk
 
@@ -158,3 +158,24 @@ def test_a_browser_is_known_for_the_accounts_that_were_signed_in_to_there() -> N
     for number in range(5):
         both = known_browsers.remember(both, f"{number}@desk.test", secret)
     assert known_browsers.name_of(both, ANNA, secret) == "", "a cookie does not grow for ever"
+
+
+@pytest.mark.parametrize("how", ["disabled", "another"])
+def test_what_happens_while_a_password_is_looked_at_counts(
+    refund_desk: RefundDesk, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """Whoever knows the old password is not let in by having been a moment earlier."""
+    person, fits = refund_desk.person(), passwords.fits
+
+    def meanwhile(password: str, password_hash: str) -> bool:
+        if how == "disabled":
+            people.disable(refund_desk.desk, person.email, actor="admin@desk.test")
+        else:
+            people.set_password(refund_desk.desk, person.email, "a new one for the desk", actor="command line")
+        return fits(password, password_hash)
+
+    monkeypatch.setattr(passwords, "fits", meanwhile)
+    with pytest.raises(signing_in.WrongSignIn):
+        signing_in.sign_in(refund_desk.desk, person.email, PASSWORD, "127.0.0.1")
+    with refund_desk.desk.read() as session:
+        assert session.query(SignIn).count() == 0

@@ -27,6 +27,13 @@ def test_no_cell_is_taken_for_a_formula(start: str) -> None:
     assert rows[1] == [f"'{cell}", "b"]
 
 
+@pytest.mark.parametrize("end", [";", "\n"])
+def test_nor_does_one_begin_where_others_see_the_end_of_a_cell(end: str) -> None:
+    """Programs set to some languages split at semicolons, whatever the file means."""
+    rows = list(csv.reader(StringIO(written((f"a{end}=1+1", "b")), newline="")))
+    assert rows[1] == [f"a{end}'=1+1", "b"]
+
+
 @pytest.mark.parametrize("text", ["plain", "a=b", 'a, "b"\nc', "1,000.50", "Жанна", ""])
 def test_any_other_text_stays_as_it_is(text: str) -> None:
     rows = list(csv.reader(StringIO(written((text, 1)), newline="")))

@@ -46,7 +46,11 @@ _LIMITS = (
     without(
         "two refunds of one person are weighed one after another",
         "two at once both fit into what is left of the day",
-        Edit("dashboard/refunds.py", "        limits.lock_day_of(tx, person.id)\n", ""),
+        Edit(
+            LIMITS,
+            "select(Person).where(Person.id == person_id).with_for_update(key_share=True)",
+            "select(Person).where(Person.id == person_id)",
+        ),
         "processes/test_races.py::test_two_at_once_do_not_both_fit_into_the_day",
         database=POSTGRESQL,
     ),
@@ -70,6 +74,28 @@ _SECOND_PERSON = (
         "a stolen account's refunds go out after it was disabled",
         Edit(APPROVALS, "    if is_asker_needed and not _may(", "    if False and not _may("),
         f"{BY}::test_what_a_disabled_account_asked_for_is_not_approved_but_can_be_rejected",
+    ),
+    without(
+        "whom the asker has let in is no second person",
+        "one person with two accounts sends whatever they like",
+        Edit(APPROVALS, "    if is_asker_needed and _was_set_up_by(", "    if False and _was_set_up_by("),
+        f"{BY}::test_whom_the_asker_has_just_let_in_is_no_second_person",
+    ),
+    without(
+        "an asker's right is looked up under the lock",
+        "an account that was taken away goes on refunding",
+        Edit(
+            "dashboard/refunds.py",
+            "    if person.disabled_at is not None or not roles.may(",
+            "    if not person or not roles.may(",
+        ),
+        f"{BY}::test_whoever_may_not_ask_any_more_does_not",
+    ),
+    without(
+        "what is forbidden by now is not approved",
+        "a limit is lowered, and what was asked for before goes out",
+        Edit(APPROVALS, "    if limit_rules.is_forbidden(", "    if False and limit_rules.is_forbidden("),
+        f"{BY}::test_what_the_limits_forbid_by_now_is_not_approved",
     ),
     without(
         "an approval rests on a fresh look",

@@ -73,7 +73,8 @@ def test_the_picture_and_the_text_say_the_same_secret(operator: Browser) -> None
 def test_a_wrong_first_code_keeps_the_secret(operator: Browser, refund_desk: RefundDesk) -> None:
     page = operator.page("/factors/app/new")
     secret, fields = page.one(data_secret=True).text, page.form("/factors/app").fields
-    for code, error in (("000000", "This is not the code that the app shows now."), ("", "Type the code.")):
+    wrong = "This is not the code that the app shows now."
+    for code, error in (("000000", wrong), ("", "Type the code."), ("１２３４５６", wrong), ("ж" * 6, wrong)):
         answer = operator.post("/factors/app", {**fields, "code": code})
         assert answer.status == 422
         assert answer.page.field_errors[0].startswith(error)
