@@ -10,7 +10,7 @@ from dashboard.models import Person
 APP_DIGITS = 6
 APP, PASSKEY, RECOVERY_CODE = "app", "passkey", "recovery_code"
 PASSWORD = "password"  # noqa: S105 (a kind of proof)
-_NO_GUESSES = frozenset({"too_late", "key_changed"})
+_NO_GUESSES = frozenset({"too_late", "key_changed", "bad_passkey", "copied_key"})
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ def finish_sign_in(books: Books, half_token: str, proof: Proof, address: str, br
     """The second step: answers with the token of a new sign-in. Raises NotProved, Over, TooManyAttempts."""
     refusal: NotProved
     with books.write() as tx:
-        person = _half_signed_in(tx, books, half_token)
+        person = _half_signed_in(tx, half_token)
+        _check_limit(tx, books, person, proof)
         try:
             how = _prove(tx, books, person, proof, bound_to=half_token)
         except NotProved as problem:
@@ -66,7 +67,7 @@ def prove_again(books: Books, token: str, person_id: str, proof: Proof, address:
     refusal: NotProved
     with books.write() as tx:
         person = factors.lock(tx, person_id)
-        guessing.turn_away_if_full(tx, books, guessing.by_proof(person.id))
+        _check_limit(tx, books, person, proof)
         try:
             if factors.has_any(tx, person_id):
                 how = _prove(tx, books, person, proof, bound_to=token)
@@ -85,14 +86,19 @@ def prove_again(books: Books, token: str, person_id: str, proof: Proof, address:
     raise refusal
 
 
-def _half_signed_in(tx: WriteSession, books: Books, half_token: str) -> Person:
+def _check_limit(tx: WriteSession, books: Books, person: Person, proof: Proof) -> None:
+    """A passkey's answer cannot be guessed: whoever tries codes must not keep its owner out."""
+    if not proof.answer:
+        guessing.turn_away_if_full(tx, books, guessing.by_proof(person.id))
+
+
+def _half_signed_in(tx: WriteSession, half_token: str) -> Person:
     found = sign_ins.whose_half(tx, half_token, tx.clock.now())
     if found is None:
         raise Over
     person = factors.lock(tx, found.id)
     if person.disabled_at is not None:
         raise Over
-    guessing.turn_away_if_full(tx, books, guessing.by_proof(person.id))
     return person
 
 

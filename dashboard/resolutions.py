@@ -25,8 +25,8 @@ Outcome = TypeVar("Outcome")
 
 class ResolutionRefused(Exception):
     """Nothing was decided. `code`: `not_in_review`, `choice_not_open`, `not_whole`, `not_open_yet` (it is after
-    `since`), `other_bank`, `proposal_open`, `same_person`, `not_yours`, `outdated`, `proposer_gone`, `decided`,
-    `comment_missing`.
+    `since`), `other_bank`, `proposal_open`, `same_person`, `not_yours`, `outdated`, `proposer_gone`, `no_right`,
+    `decided`, `comment_missing`.
     """
 
     def __init__(self, code: str, since: datetime | None = None) -> None:
@@ -313,6 +313,8 @@ def _confirm(merge: Merge, person: Person, resolution_id: str, comment: str) -> 
     if problem is not None:
         return problem
     refund = next(one for one in merge.refunds if one.id == proposal.refund_id)
+    if not _may_still_decide(tx, person.id):
+        return ResolutionRefused("no_right")
     if not _may_still_decide(tx, proposal.proposed_by_id):
         ledger.end_proposal(tx, refund, proposal, OUTDATED, ledger.WORKER, why="proposer_gone")
         return ResolutionRefused("proposer_gone")

@@ -39,7 +39,6 @@ def start(tx: WriteSession, person: Person, address: str = "", browser: str = ""
     `browser` is what it calls itself (its User-Agent).
     """
     token, now = secrets.token_urlsafe(32), tx.clock.now()
-    tx.execute(delete(SignIn).where(SignIn.person_id == person.id, SignIn.started_at <= now - LONGEST))
     started = SignIn(token_digest=_digest(token), person_id=person.id, started_at=now, last_seen_at=now, proved_at=now)
     started.address, started.browser = address, browser[:LONGEST_BROWSER]
     tx.add(started)

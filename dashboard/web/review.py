@@ -30,6 +30,7 @@ bp = Blueprint("review", __name__)
 _STATUS_OF = {
     "comment_missing": HTTPStatus.UNPROCESSABLE_ENTITY,
     "not_yours": HTTPStatus.FORBIDDEN,
+    "no_right": HTTPStatus.FORBIDDEN,
 }
 
 

@@ -372,6 +372,9 @@ _NOT_DECIDED: Mapping[str, LazyString] = {
         "Nothing was decided: whoever proposed this may not decide on refunds any more, so the proposal is closed. "
         "The amount stays as the status says. Propose it anew if it is still right; somebody else has to agree then."
     ),
+    "no_right": _l(
+        "Nothing was decided: your account may not decide on refunds any more. The amount stays held. Ask an admin."
+    ),
     "decided": _l(
         "Nothing was changed: somebody has decided on this meanwhile. What was decided, and what it means for the "
         "money, stands below."

@@ -124,6 +124,26 @@ def test_one_who_may_not_decide_any_more_is_none_of_the_two(
     assert resolution(refund_desk, resolution_id).state == "outdated"
 
 
+@pytest.mark.parametrize("change", [{"disabled_at": START}, {"role": "viewer"}])
+@on_sqlite
+def test_whoever_may_not_decide_any_more_confirms_nothing(
+    refund_desk: RefundDesk, change: dict[str, str | datetime]
+) -> None:
+    """The bank's answer can take its time."""
+    refund = not_found(refund_desk)
+    resolution_id = propose(refund_desk, refund, NEVER_MADE)
+    confirmer = second(refund_desk)
+
+    def lose_right() -> None:
+        with refund_desk.desk.write() as tx:
+            tx.execute(update(Person).where(Person.id == confirmer.id).values(**change))
+
+    refund_desk.wire.next(STATUS, meanwhile(lose_right))
+    assert refused(lambda: confirm(refund_desk, resolution_id, confirmer)).code == "no_right"
+    assert refund_desk.refund(refund.reference).state == "unknown"
+    assert resolution(refund_desk, resolution_id).state == "proposed"
+
+
 def test_the_database_itself_takes_no_confirmation_by_one_person(refund_desk: RefundDesk) -> None:
     refund = not_found(refund_desk)
     resolution_id = propose(refund_desk, refund, NEVER_MADE)

@@ -67,6 +67,12 @@ _TWO_PEOPLE = (
         f"{RESTORED}::test_one_that_is_refused_meanwhile_needs_nobody",
     ),
     without(
+        "a confirmer's right is looked up under the lock",
+        "an account that was taken away goes on deciding",
+        Edit(RESOLUTIONS, "if not _may_still_decide(tx, person.id):", "if False:"),
+        f"{NEVER_MADE}::test_whoever_may_not_decide_any_more_confirms_nothing",
+    ),
+    without(
         "whoever proposed may still decide",
         "a stolen account that was taken away is one of the two",
         Edit(RESOLUTIONS, "if not _may_still_decide(tx, proposal.proposed_by_id):", "if False:"),

@@ -228,6 +228,17 @@ def test_a_key_that_counts_backwards_is_refused(
     assert finish_with(client, device).status == 303
 
 
+def test_whoever_tries_codes_does_not_keep_the_owner_of_a_passkey_out(
+    client: Browser, device: Authenticator, app: Flask
+) -> None:
+    thief = Browser(app)
+    begin(thief, OPERATOR)
+    while finish(thief, "000000").status != 429:
+        pass
+    begin(client, OPERATOR)
+    assert finish_with(client, device).status == 303
+
+
 @on_sqlite
 def test_a_key_that_does_not_count_signs_in_again_and_again(client: Browser, device: Authenticator) -> None:
     for _ in range(2):
