@@ -299,7 +299,7 @@ SETTINGS: tuple[Setting, ...] = (
         "DASHBOARD_KEEP_SIGN_INS_DAYS",
         "keep_sign_ins_days",
         "90",
-        "For how many days sign-ins that have ended and failed ones are kept beside the journal.",
+        "For how many days sign-ins that have ended are kept beside the journal.",
         _whole(1, 36500),
     ),
     Setting(

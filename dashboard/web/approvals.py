@@ -130,9 +130,10 @@ def reject(reference: str) -> ResponseReturnValue:
 
 def _decide(reference: str, form: _Form, decide: Callable[[Person, str], None], done: str) -> ResponseReturnValue:
     """Do it; where it is refused or the bank cannot be asked, the page as it is now with what was typed."""
-    who = person()
+    who, state = person(), _refund(reference).state
     if not form.validate_on_submit():
-        return _again(reference, form), HTTPStatus.UNPROCESSABLE_ENTITY
+        blame = "" if state == refund_rules.AWAITING_APPROVAL else wording.not_approved("not_waiting")
+        return _again(reference, form, blame), HTTPStatus.UNPROCESSABLE_ENTITY
     db.session.rollback()
     try:
         with bank_seat():

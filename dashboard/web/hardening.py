@@ -44,11 +44,16 @@ _FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 _FOR_MACHINES = frozenset({health.bp.name, metrics.bp.name, webhooks.bp.name})
 
 
+def cookie_name(name: str) -> str:
+    """How a cookie of this name is called in the answer to this request."""
+    return f"{HOST_PREFIX}{name}" if request.is_secure else name
+
+
 class CookieSessions(SecureCookieSessionInterface):
     """Over HTTPS, and only there, the cookie is Secure and bound to its host by its name."""
 
     def get_cookie_name(self, app: Flask) -> str:
-        return f"{HOST_PREFIX}{COOKIE}" if request.is_secure else COOKIE
+        return cookie_name(COOKIE)
 
     def get_cookie_secure(self, app: Flask) -> bool:
         return request.is_secure

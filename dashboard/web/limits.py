@@ -28,7 +28,11 @@ def new() -> ResponseReturnValue:
     form = NewLimitForm()
     if not form.is_submitted():
         return _page(form)
-    return _put(form, form.currency.data or "")
+    currency = form.currency.data or ""
+    if currency in dict(limits.all_of_them(db.session())):
+        form.currency.errors = [_("This currency has limits already. Change them on their own page.")]
+        return _page(form, edit_url=url_for("limits.edit", currency=currency)), 422
+    return _put(form, currency)
 
 
 @bp.route("/<currency>", methods=["GET", "POST"])
@@ -73,5 +77,5 @@ def remove(currency: str) -> ResponseReturnValue:
     return redirect(url_for("limits.index"), 303)
 
 
-def _page(form: LimitForm, edited: str = "") -> str:
-    return render_template("limits/limit.html", form=form, edited=edited)
+def _page(form: LimitForm, edited: str = "", edit_url: str | None = None) -> str:
+    return render_template("limits/limit.html", form=form, edited=edited, edit_url=edit_url)

@@ -12,6 +12,7 @@ from dashboard.web import wording
 from dashboard.web.access import Visitor, any_role, desk, public, safe_target, visitor
 from dashboard.web.formats import moment_seconds
 from dashboard.web.forms import SignInForm
+from dashboard.web.hardening import cookie_name
 
 KNOWN_COOKIE = "refund_desk_known"
 KNOWN_FOR_S = 365 * 24 * 60 * 60
@@ -45,7 +46,9 @@ def _sign_in(form: SignInForm, target: str) -> ResponseReturnValue:
             form.password.data or "",
             request.remote_addr or "",
             browser=request.user_agent.string,
-            known_as=known_browsers.name_of(request.cookies.get(KNOWN_COOKIE, ""), email, desk().config.secret_key),
+            known_as=known_browsers.name_of(
+                request.cookies.get(cookie_name(KNOWN_COOKIE), ""), email, desk().config.secret_key
+            ),
         )
     except signing_in.WrongSignIn:
         form.form_errors = [_("The e-mail address or the password is not right.")]
@@ -57,6 +60,12 @@ def _sign_in(form: SignInForm, target: str) -> ResponseReturnValue:
         session[HALF] = half.half_token
         return redirect(url_for("second_step.ask", next=safe_target(form.next.data)), 303)
     return enter(token, target)
+
+
+def _known_as(email: str) -> str:
+    """The name of this browser, if the account was signed in to in it before."""
+    cookie = request.cookies.get(cookie_name(KNOWN_COOKIE), "")
+    return known_browsers.name_of(cookie, email, desk().config.secret_key)
 
 
 def enter(token: str, target: str) -> ResponseReturnValue:
@@ -94,9 +103,10 @@ def _tell_of_resets(person: Person) -> None:
 
 def know_browser(response: Response, email: str) -> None:
     """Remember that this account was signed in to here: nobody else's guessing keeps its owner out then."""
-    known = request.cookies.get(KNOWN_COOKIE, "")
+    name = cookie_name(KNOWN_COOKIE)
+    known = request.cookies.get(name, "")
     cookie = known_browsers.remember(known, email, desk().config.secret_key)
-    response.set_cookie(KNOWN_COOKIE, cookie, KNOWN_FOR_S, secure=request.is_secure, httponly=True, samesite="Lax")
+    response.set_cookie(name, cookie, KNOWN_FOR_S, secure=request.is_secure, httponly=True, samesite="Lax")
 
 
 @bp.post("/logout")

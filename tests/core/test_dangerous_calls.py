@@ -35,7 +35,7 @@ MAY_USE_CHANCE = {"sandbox/bank.py", "sandbox/server.py"}
 FREE_OF_TEXT = {"0 if write else 1", "pragma"}
 IN_SCRIPTS = (
     r"\beval\(", r"new Function", r"document\.write", r"\.innerHTML\s*=", r"localStorage", r"indexedDB",
-    r"sessionStorage\.\w+\((?!\"reloaded-at\")", r"postMessage", r"WebSocket", r"document\.cookie",
+    r"sessionStorage\.\w+\((?!\"reloaded-at\"|KEY\b)", r"postMessage", r"WebSocket", r"document\.cookie",
     r"setTimeout\(\s*[\"'`]", r"__proto__", r"https?://", r"[\"']paste[\"']",
 )  # fmt: skip
 

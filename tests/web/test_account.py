@@ -176,3 +176,10 @@ def test_it_tells_what_was_done_to_the_account_and_by_whom(
     assert f"Role changed from Operator to Approver · {admin}" in main
     assert f"A link to set another password was given out · {admin}" in main
     assert main.index("Role changed") < main.index("A link to set"), "the newest first"
+
+
+def test_a_wrong_own_password_is_on_record(auth: Auth, refund_desk: RefundDesk) -> None:
+    """Whoever finds an open desk and tries shall not go unseen."""
+    browser = auth.login()
+    assert browser.post("/account/password", {"old": "not my password", "password": NEW}).status == 422
+    assert refund_desk.journal()[-1].action == "person:wrong_own_password"

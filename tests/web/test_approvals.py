@@ -100,6 +100,16 @@ def test_a_rejection_needs_a_reason(approver: Browser, refund_desk: RefundDesk, 
     assert "asked for twice" in page.text
 
 
+def test_rejecting_without_a_reason_what_went_out_meanwhile_says_so(
+    approver: Browser, refund_desk: RefundDesk, waiting: str
+) -> None:
+    """In two tabs: whoever thinks to have stopped it has to know that it goes out."""
+    approver.post(f"/refunds/{waiting}/approve", {"comment": ""})
+    answer = approver.post(f"/refunds/{waiting}/reject", {"comment": ""})
+    assert answer.status == 422
+    assert "does not wait for approval any more" in answer.text
+
+
 def test_nobody_approves_their_own(auth: Auth, refund_desk: RefundDesk, waiting: str) -> None:
     """Neither by the page nor by a request made up by hand."""
     admin = auth.login("admin")

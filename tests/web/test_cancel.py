@@ -66,6 +66,7 @@ def test_too_late_is_said(operator: Browser, refund_desk: RefundDesk, state: str
         refund_desk.send(reference)
     else:
         refund_desk.cancel(reference)
+    operator.get("/")
     before = dump(refund_desk.desk)
     answer = operator.post(f"/refunds/{reference}/cancel")
     assert answer.status == 409

@@ -105,3 +105,13 @@ def test_setting_them_asks_once_more_who_is_there(admin: Browser, refund_desk: R
     refund_desk.clock.advance(minutes=6)
     assert admin.post("/limits/rub/remove").status == 200
     assert "rub" in known(refund_desk)
+
+
+@on_sqlite
+def test_new_ones_do_not_take_the_place_of_those_that_are_there(admin: Browser, refund_desk: RefundDesk) -> None:
+    admin.post("/limits/new", {"currency": "rub", **FIELDS})
+    before = known(refund_desk)
+    answer = admin.post("/limits/new", {"currency": "RUB", **dict.fromkeys(FIELDS, ""), "at_once_up_to": "5"})
+    assert answer.status == 422
+    assert answer.page.one("main").all("a", href="/limits/rub")
+    assert known(refund_desk) == before
