@@ -161,8 +161,11 @@ class Plan:
         self._plan_approvals()
 
     def _plan_approvals(self) -> None:
-        """From a stream of their own: a run without limits is what it was before there were any."""
-        self.has_limits = self.approvers_err = self.seed % OF in LIMITED
+        """From a stream of their own: a run without limits is what it was before there were any.
+
+        Beyond what is promised the bank alone is looked at.
+        """
+        self.has_limits = self.approvers_err = self.seed % OF in LIMITED and not self.beyond
         self.approvals = random.Random(f"approvals {self.seed}")
         if self.has_limits and self.approvals.random() < 0.5:
             self.crash_at[self.approvals.choice(APPROVAL_CRASH_POINTS)] = 1
