@@ -22,9 +22,9 @@ _SETTING_UP = ("person:added", "person:invited", "person:role_changed", "person:
 
 class ApprovalRefused(Exception):
     """Nothing was decided. `code`: `not_waiting` (it needs no approval, or not any more), `decided` (by somebody else),
-    `same_person`, `no_right`, `comment_missing`, and of an approval alone `asker_gone`, `set_up_by_asker` (within the
-    last day), `not_whole`, `unknown_open`, `no_longer_fits`, `not_allowed` (by the limits as they are now),
-    `under_review`, `other_bank`, `just_restored`.
+    `same_person`, `no_right`, `under_review` (it may have been sent already), of a rejection alone `comment_missing`,
+    and of an approval alone `asker_gone`, `set_up_by_asker` (within the last day), `not_whole`, `unknown_open`,
+    `no_longer_fits`, `not_allowed` (by the limits as they are now), `other_bank`, `just_restored`.
     """
 
     def __init__(self, code: str) -> None:
@@ -64,7 +64,10 @@ def approve(desk: Desk, person: Person, reference: str, comment: str = "") -> No
 
 
 def reject(books: Books, person: Person, reference: str, comment: str) -> None:
-    """Stop a refund for good, with a reason; its amount is free again. Raises ApprovalRefused, LookupError."""
+    """Stop a refund for good, with a reason; its amount is free again. Raises ApprovalRefused, LookupError.
+
+    One that may have been approved and sent before a backup was put back takes the decision of two people.
+    """
     if not comment.strip():
         raise ApprovalRefused("comment_missing")
     with books.write() as tx:
@@ -73,6 +76,8 @@ def reject(books: Books, person: Person, reference: str, comment: str) -> None:
         if _is_done_by(tx, refund, person, REJECTED):
             return
         _check_person(tx, refund, person, tx.clock.now(), is_asker_needed=False)
+        if not refund_rules.may_undo(refund.state, refund.review):
+            raise ApprovalRefused("under_review")
         _decide(tx, refund, person, REJECTED, comment)
         ledger.recount(tx, payment_session, refunds)
 

@@ -496,7 +496,7 @@ _NOT_APPROVED: Mapping[str, LazyString] = {
         "or it is undone; what is left can then be asked for anew."
     ),
     "under_review": _l(
-        "Not approved: this refund needs a decision of two people first, because it may have been sent already. The "
+        "Nothing was decided: this refund needs a decision of two people, because it may have been sent already. The "
         "amount stays held. Open its review."
     ),
     "other_bank": _l(

@@ -271,6 +271,17 @@ def test_put_back_from_a_backup_it_is_not_approved(refund_desk: RefundDesk, wait
     assert refused(lambda: approvals.approve(refund_desk.desk, approver, waiting)) == "under_review"
 
 
+def test_put_back_from_a_backup_it_is_not_rejected_by_one_alone(
+    refund_desk: RefundDesk, waiting: str, approver: Person
+) -> None:
+    """The bank may have it already: to call it rejected would be untrue, and its amount is not free."""
+    restore.after_restore(refund_desk.desk, "admin@desk.test")
+    assert refused(lambda: approvals.reject(refund_desk.desk, approver, waiting, "no")) == "under_review"
+    refund = refund_desk.refund(waiting)
+    assert (refund.state, refund.review, refund.counts) == ("awaiting_approval", "restored", True)
+    assert refund_desk.session(refund.session_id).committed_minor == 60_00
+
+
 # Rejecting and undoing
 
 

@@ -116,6 +116,12 @@ _SECOND_PERSON = (
         f"{BY}::test_put_back_from_a_backup_it_is_not_approved",
     ),
     without(
+        "nothing is rejected that a backup brought back",
+        "what the bank has already is called rejected, and its amount is asked for again",
+        Edit(APPROVALS, "    if not refund_rules.may_undo(refund.state, refund.review):\n", "    if False:\n"),
+        f"{BY}::test_put_back_from_a_backup_it_is_not_rejected_by_one_alone",
+    ),
+    without(
         "what one has said another does not say again",
         "a refund that was rejected is approved afterwards",
         Edit(

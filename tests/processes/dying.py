@@ -31,7 +31,10 @@ AFTER = "after"
 COMMIT = "commit"
 STATUS = "session/status"
 REFUND = "session/refund"
-VERBS = ("sending", "reads", "refunds", "webhook_inbox", "worker", "resolutions", "anomalies", "restore")
+VERBS = (
+    *("sending", "reads", "refunds", "webhook_inbox", "worker"),
+    *("resolutions", "anomalies", "restore", "approvals", "limits"),
+)
 MET_WITHIN_S = 30.0
 
 

@@ -38,6 +38,15 @@ REVIEW_POINTS = [
     *both("web", STATUS, "resolutions._ask_bank", "resolutions.confirm"),
     *both("web", COMMIT, "resolutions._under_fresh_read", "resolutions.confirm"),
 ]
+# What somebody may send alone, and what a second person says to the rest.
+APPROVAL_POINTS = [
+    *both("web", COMMIT, "limits.put"),
+    *both("web", STATUS, "reads.read_session", "approvals.approve"),
+    *both("web", COMMIT, "reads.read_session", "approvals.approve"),
+    *both("web", COMMIT, "approvals.approve"),
+    *both("web", COMMIT, "approvals.reject"),
+    *both("web", COMMIT, "limits.remove"),
+]
 RESTORE_POINTS = both("db", COMMIT, "restore.after_restore")
 # Write transactions that no process comes to by itself.
 WITHOUT_A_POINT = {

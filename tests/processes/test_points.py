@@ -16,7 +16,7 @@ from tests.processes.calm import judge, settle
 from tests.processes.dying import MET_WITHIN_S, STATUS, Point, life_of
 from tests.processes.installation import Installation, running_bank
 from tests.processes.operators import Operator, Told, add_operator
-from tests.processes.points import NO_MONEY_IN, POINTS, RESTORE_POINTS, REVIEW_POINTS, WITHOUT_A_POINT
+from tests.processes.points import APPROVAL_POINTS, NO_MONEY_IN, POINTS, RESTORE_POINTS, REVIEW_POINTS, WITHOUT_A_POINT
 
 A_PART_MINOR = 10_00
 OPERATOR = "operator@points.test"
@@ -111,5 +111,5 @@ def write_transactions() -> Iterator[str]:
 
 def test_every_write_transaction_has_its_points() -> None:
     with_money = {place for place in write_transactions() if place.partition(".")[0] not in NO_MONEY_IN}
-    named = {point.place for point in (*POINTS, *REVIEW_POINTS, *RESTORE_POINTS)}
+    named = {point.place for point in (*POINTS, *REVIEW_POINTS, *APPROVAL_POINTS, *RESTORE_POINTS)}
     assert with_money - named == set(WITHOUT_A_POINT)

@@ -124,6 +124,9 @@ def report(tally: Tally, elapsed_s: float, seeds_now: int) -> None:
     print("\nCame under review, by reason:")
     for why, count in sorted(tally.reviews.items()):
         print(f"  {why:32}{count:8}")
+    print("\nRefunds that one person alone might not send:")
+    for what, count in sorted(tally.approvals.items()):
+        print(f"  {what:50}{count:8}")
     _report_cells(tally)
     if tally.duplicates:
         runs = len(tally.duplicated_in)

@@ -19,6 +19,7 @@ from dashboard.resolutions import Look
 from dashboard.sandbox.bank import SandboxBank
 from dashboard.sandbox.ledger import Payment as BankPayment
 from dashboard.sandbox.ledger import Refund as BankRefund
+from tests.simulation.second_person import LIMITS, SecondPerson, WordRow
 
 A_MILLISECOND = timedelta(milliseconds=1)
 
@@ -73,6 +74,7 @@ class Entry(NamedTuple):
     action: str
     subject: str
     data: str
+    at: str
 
 
 _DUE = """
@@ -82,6 +84,16 @@ _DUE = """
             AND (SELECT sending_paused_at FROM installation) IS NULL
         UNION ALL SELECT next_read_at FROM payment_sessions WHERE next_read_at IS NOT NULL
     ) WHERE moment > ?
+"""
+_WORDS = """
+    SELECT reference, refunds.state, decision, decided_by_id <> refunds.asked_by_id,
+        approvals.asked_by_id = refunds.asked_by_id AND approvals.session_id = refunds.session_id
+            AND approvals.amount_minor = refunds.amount_minor AND approvals.currency = refunds.currency,
+        EXISTS (
+            SELECT 1 FROM attempts WHERE attempts.refund_id = refunds.id
+            AND (decision IS NOT 'approved' OR started_at < decided_at)
+        )
+    FROM approvals JOIN refunds ON refunds.id = approvals.refund_id
 """
 _LEASE_ENDS = """
     SELECT min(lease_ends) FROM (
@@ -133,6 +145,24 @@ class Books:
             FROM anomalies LEFT JOIN refunds ON refunds.id = refund_id
         """
         return set(self._connection.execute(query))
+
+    def words(self) -> list[WordRow]:
+        """Every refund that needs a second person's word, and that word."""
+        return [
+            WordRow(reference, state, decision, *map(bool, facts))
+            for reference, state, decision, *facts in self._connection.execute(_WORDS)
+        ]
+
+    def waiting(self) -> list[tuple[str, str]]:
+        """References of refunds that wait for approval, and the ids of those who asked for them."""
+        query = "SELECT reference, asked_by_id FROM refunds WHERE state = 'awaiting_approval' ORDER BY id"
+        return self._connection.execute(query).fetchall()
+
+    def limits(self) -> dict[str, dict[str, int | None]]:
+        """By currency."""
+        names = (*LIMITS, "proof_above_minor")
+        rows = self._connection.execute(f"SELECT currency, {', '.join(names)} FROM refund_limits")  # noqa: S608
+        return {currency: dict(zip(names, amounts, strict=True)) for currency, *amounts in rows}
 
     def decided_alone(self) -> list[tuple[int]]:
         query = "SELECT id FROM resolutions WHERE state = 'confirmed' AND decided_by_id = proposed_by_id"
@@ -196,6 +226,7 @@ class Invariants:
     def __init__(self, bank: SandboxBank, engine: Engine, key: str, *, beyond: bool) -> None:
         self.books = Books(engine)
         self.replay = replay.Replay()
+        self.second_person = SecondPerson()
         self.outside_minor: Counter[str] = Counter()
         self.promised: set[str] = set()
         self.duplicates: set[str] = set()
@@ -218,6 +249,7 @@ class Invariants:
         self.replay, self._seq, self.is_due = replay.Replay(), 0, True
         self._judged_until = self.books.entries_after(0)[-1].seq
         self._proved_absent.clear()
+        self.second_person.forget()
         self.promised &= {row.reference for row in self.books.refunds()}
 
     # At the wire
@@ -226,6 +258,7 @@ class Invariants:
         """A refund call sets out: it was committed to before, and its bytes are those of every other try."""
         reference = _reference_in(call) or ""
         row = next((row for row in self.books.refunds() if row.reference == reference), None)
+        _must_not(self.second_person.check_call(reference, self.books.words()))
         _must(reference not in self._before_restore, f"{reference} is sent after a restore")
         rows = {row.reference for row in self.books.refunds()}
         on_their_way = {_reference_in(other) for other in self.to_arrive() if _session_in(other) == _session_in(call)}
@@ -254,6 +287,8 @@ class Invariants:
         for session in self.books.sessions():
             self._check_money(session, [row for row in refunds if row.session_id == session.id], anomalies)
         self._check_truth(refunds, at_bank, anomalies)
+        _must_not(self.second_person.check_tables(self.books.words(), self.books.limits()))
+        self._check_days(at_bank)
         lost = self.promised - {row.reference for row in refunds}
         _must(not lost, f"people were told of {lost}, which are gone")
 
@@ -286,6 +321,8 @@ class Invariants:
             self.replay.take(entry)  # type: ignore[arg-type]
             _check_entry(entry)
             self._note_absence(entry)
+            facts = (entry.action, entry.subject, journal.read_timestamp(entry.at), entry.actor, entry.data)
+            _must_not(self.second_person.take(*facts, self.replay))
         rows = {row.reference: row for row in refunds}
         _must(rows.keys() == self.replay.refunds.keys(), "the journal tells of other refunds than the tables")
         for reference, told in self.replay.refunds.items():
@@ -316,6 +353,7 @@ class Invariants:
         twice = {reference for reference, count in counted.items() if count > 1}
         _must(self._beyond or not twice, f"{twice} exist twice at the bank")
         self.duplicates |= twice
+        _must_not(self.second_person.check_bank((each.reference, each.refund) for each in at_bank))
         live: Counter[tuple[str, str]] = Counter()
         for each in at_bank:
             if each.refund.status != "declined":
@@ -339,6 +377,17 @@ class Invariants:
         _must(len(open_sends) <= 1, f"{session.id}: several refunds are being sent")
         for row in refunds:
             _must(bool(row.counts) == _has_to_count(row), f"{row.reference} {row.state} counts: {row.counts}")
+
+    def _check_days(self, at_bank: list[AtBank]) -> None:
+        """Where the desk can know it: not after it forgot, people misjudged, or the bank took its word back."""
+        if self.second_person.is_restored or self._beyond:
+            return
+        live_minor: Counter[str] = Counter()
+        for each in at_bank:
+            is_sure = not self._decided[each.refund.id] >= refund_rules.FINAL and each.reference not in self.misjudged
+            if each.reference and is_sure and each.refund.status != "declined":
+                live_minor[each.reference] += each.refund.amount_minor
+        _must_not(self.second_person.check_days(live_minor))
 
     def _may_be_wrong(self, row: RefundRow) -> bool:
         """People have to say, or have said wrongly, which of the bank's refunds it is: its amount may be held twice."""
@@ -430,6 +479,11 @@ def _moment(text: str) -> datetime:
 def _must(is_true: bool, otherwise: str) -> None:
     if not is_true:
         raise Violation(otherwise)
+
+
+def _must_not(wrong: Iterable[str]) -> None:
+    for line in wrong:
+        raise Violation(line)
 
 
 def _has_to_count(row: RefundRow) -> bool:

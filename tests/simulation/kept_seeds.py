@@ -12,6 +12,7 @@ KEPT_SEEDS: dict[int, str] = {
     1192: "two reads in a row that show a session without its payments",
     2277: "the same, with what the bank made in between",
     3073: "a proposal that a restored database has forgotten",
+    5422: "a refund that was approved and sent after the backup was made, and rejected after it was put back",
     9180: "a refund that the bank hides and a restored database has forgotten",
     27081: "a process set to another bank that reads what has ended, just before the bank takes it back",
     27106: "a refund that people took for another one, of another amount",

@@ -27,6 +27,14 @@ CRASH_POINTS = (
     ),
 )
 
+# Where it can die besides, in runs with limits. These are no lines of the table: its seeds keep their meaning.
+APPROVAL_CRASH_POINTS = (
+    *(f"approve: {what} {when}" for what in ("status call", "commit 1", "commit 2") for when in ("before", "after")),
+    *(f"{task}: commit 1 {when}" for task in ("turn down", "set limits") for when in ("before", "after")),
+)
+# Two seeds of seven have limits, in every cell of the table; those kept from before are not among them.
+LIMITED, OF = (4, 6), 7
+
 NEVER_REACHED = "never reached"
 REQUEST_LOST = "request lost"
 ANSWER_LOST = "answer lost"
@@ -117,6 +125,7 @@ class Plan:
     crashes: set[str] = field(default_factory=set)
     answers: set[str] = field(default_factory=set)
     webhooks: set[str] = field(default_factory=set)
+    happened_to_approvals: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         chance = random.Random(f"plan {self.seed}")
@@ -149,13 +158,24 @@ class Plan:
         self.is_restored = chance.random() < 0.1
         self.points_elsewhere = chance.random() < 0.05
         self._wavers = chance.random() < 0.3
+        self._plan_approvals()
+
+    def _plan_approvals(self) -> None:
+        """From a stream of their own: a run without limits is what it was before there were any.
+
+        Beyond what is promised the bank alone is looked at.
+        """
+        self.has_limits = self.approvers_err = self.seed % OF in LIMITED and not self.beyond
+        self.approvals = random.Random(f"approvals {self.seed}")
+        if self.has_limits and self.approvals.random() < 0.5:
+            self.crash_at[self.approvals.choice(APPROVAL_CRASH_POINTS)] = 1
 
     @property
     def cells(self) -> list[Cell]:
         """The cells that this run has filled: whatever was injected of each kind, in one and the same run."""
         return [
             (crash, answer, webhook)
-            for crash in self.crashes or {NONE}
+            for crash in self.crashes - set(APPROVAL_CRASH_POINTS) or {NONE}
             for answer in self.answers or {NONE}
             for webhook in self.webhooks or {NONE}
         ]
@@ -173,6 +193,8 @@ class Plan:
             self.most_crashes -= 1
             self.crashes.add(point)
             self.happened["crash"] += 1
+            if point in APPROVAL_CRASH_POINTS:
+                self.happened_to_approvals[f"crash: {point}"] += 1
             return True
         return False
 
@@ -228,6 +250,7 @@ class Plan:
         self._webhook_first, self._webhook_kinds = [], ()
         self.outside, self._wavers, self._aims_at = (), False, ""
         self.reviewers_go_by = BANK
+        self.approvers_err = False
 
 
 def _some(chance: random.Random, kinds: tuple[str, ...]) -> tuple[str, ...]:

@@ -37,6 +37,7 @@ class Tally:
     faults: Counter[str] = field(default_factory=Counter)
     cells: Counter[Cell] = field(default_factory=Counter)
     reviews: Counter[str] = field(default_factory=Counter)
+    approvals: Counter[str] = field(default_factory=Counter)
     violations: list[tuple[int, str]] = field(default_factory=list)
     duplicates: int = 0
     duplicated_in: list[int] = field(default_factory=list)
@@ -46,6 +47,8 @@ class Tally:
         self.faults += world.plan.happened
         self.cells.update(world.plan.cells)
         self.reviews += world.invariants.reviews
+        self.approvals += world.plan.happened_to_approvals + world.invariants.second_person.counts
+        self.approvals["runs with limits"] += world.plan.has_limits
         self.duplicates += len(world.invariants.duplicates)
         if world.invariants.duplicates:
             self.duplicated_in.append(world.plan.seed)
@@ -58,6 +61,7 @@ class Tally:
         self.faults += other.faults
         self.cells += other.cells
         self.reviews += other.reviews
+        self.approvals += other.approvals
         self.violations += other.violations
         self.duplicates += other.duplicates
         self.duplicated_in += other.duplicated_in
@@ -74,7 +78,7 @@ class Tally:
     def from_json(cls, text: str) -> "Tally":
         document = json.loads(text)
         cells = Counter({(crash, answer, webhook): count for crash, answer, webhook, count in document.pop("cells")})
-        counters = {name: Counter(document.pop(name)) for name in ("faults", "reviews")}
+        counters = {name: Counter(document.pop(name, {})) for name in ("faults", "reviews", "approvals")}
         violations = [(seed, text) for seed, text in document.pop("violations")]
         return cls(**document, **counters, cells=cells, violations=violations)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from dashboard import limit_rules
 from tests.simulation.__main__ import aimed
 from tests.simulation.kept_seeds import KEPT_SEEDS
 from tests.simulation.naive import NaiveClient
@@ -20,6 +21,8 @@ STRIDE = 1237
 # Seeds in which a bank that keeps to nothing pays twice.
 BEYOND_SEEDS = (526, 640, 1845, 2086)
 NAIVE_SEEDS = range(1848, 1854)
+# Seeds with limits.
+LIMITED_SEEDS = (4, 6, 11, 13, 18, 20, 25, 27, 32, 34)
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +55,21 @@ def test_what_is_still_empty_is_aimed_at_with_new_seeds() -> None:
         seeds = [seed for batch in aimed(cells, 5000, number) for seed in batch]
         assert [cell_of(seed) for seed in seeds] == cells
         assert min(seeds) >= 5000 + number * CELLS
+
+
+def test_in_some_runs_it_takes_a_second_person(simulate: Simulator) -> None:
+    tally = simulate.run(LIMITED_SEEDS)
+    assert tally.violations == []
+    assert tally.approvals["runs with limits"] == len(LIMITED_SEEDS)
+    for what in ("waited", "approved", "rejected", "against the rules: refused, same_person"):
+        assert tally.approvals[what] > 0, what
+
+
+def test_a_limit_that_is_not_kept_is_noticed(simulate: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limit_rules, "verdict", lambda *_: limit_rules.AT_ONCE)
+    violations = [violation for _, violation in simulate.run(LIMITED_SEEDS[:2]).violations]
+    assert "is of 46800, the most is 45000" in violations[0]
+    assert "of 7566 is queued" in violations[1]
 
 
 def test_a_client_that_retries_with_a_fresh_key_pays_twice(simulate: Simulator) -> None:

@@ -16,9 +16,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from dashboard import refunds, resolutions, sending, worker
+from dashboard import approvals, limits, refunds, resolutions, sending, worker
+from dashboard.approvals import ApprovalRefused
 from dashboard.bank131.client import BankClient, BankError
 from dashboard.desk import Desk, journal_key
+from dashboard.limit_rules import Limit
 from dashboard.refunds import CannotCancel, RequestRefused
 from dashboard.resolutions import ResolutionRefused
 from dashboard.sandbox.bank import SandboxBank
@@ -56,7 +58,7 @@ NEVER = 10**9
 
 
 class RefundLife(RuleBasedStateMachine):
-    """One session, two people, a worker and a bank, in steps of any order."""
+    """One session, two people, somebody who approves, a worker and a bank, in steps of any order."""
 
     simulate: Simulator
 
@@ -85,6 +87,7 @@ class RefundLife(RuleBasedStateMachine):
             self._stack.enter_context(at_each_commit(when, self._tick))
         self._points_left, self._calls_seen = NEVER, 0
         self.person, self.other = self.desk.person(), self.desk.person(email="second@desk.test")
+        self.approver = self.desk.person("approver")
         self.forms: list[tuple[str, refunds.RefundOrder, str]] = []
         self.webhooks: list[bytes] = []
 
@@ -100,9 +103,10 @@ class RefundLife(RuleBasedStateMachine):
         if self._points_left == 0:
             raise Crash
 
-    @initialize(echo=st.sampled_from(["object", "string", "nothing"]))
-    def somebody_has_paid(self, echo: str) -> None:
+    @initialize(echo=st.sampled_from(["object", "string", "nothing"]), at_once=st.sampled_from([None, 30_00]))
+    def somebody_has_paid(self, echo: str, at_once: int | None) -> None:
         self.desk.wire.echo = echo
+        limits.put(self.desk.desk, "rub", Limit(at_once), actor="admin@desk.test")
         self.session_id = self.desk.paid_session(CAPTURED_MINOR)
 
     # What people do
@@ -139,6 +143,28 @@ class RefundLife(RuleBasedStateMachine):
             self.desk.cancel(self.forms[-1][2], self.person)
         except CannotCancel:
             return
+
+    @precondition(lambda self: self.judge.books.waiting())
+    @rule(approves=st.booleans(), crash_after=st.one_of(st.just(NEVER), st.integers(1, 6)))
+    def a_second_person_decides(self, approves: bool, crash_after: int) -> None:
+        self._points_left = crash_after
+        try:
+            for reference, _ in self.judge.books.waiting():
+                self._let_go(reference) if approves else self._stop(reference)
+        except (BankError, Crash):
+            return
+        finally:
+            self._points_left = NEVER
+
+    def _let_go(self, reference: str) -> None:
+        try:
+            approvals.approve(self.desk.desk, self.approver, reference)
+        except ApprovalRefused as refusal:
+            if refusal.code == "no_longer_fits":
+                self._stop(reference)
+
+    def _stop(self, reference: str) -> None:
+        approvals.reject(self.desk.desk, self.approver, reference, "not this one")
 
     @rule()
     def decide_what_is_under_review(self) -> None:
@@ -231,6 +257,7 @@ class RefundLife(RuleBasedStateMachine):
                 self.desk.run_for(hours=2)
                 self.the_bank_decides("accepted")
                 self.decide_what_is_under_review()
+                self.a_second_person_decides(approves=True, crash_after=NEVER)
             self.desk.run_for(hours=2)
             self.desk.read(self.session_id)
             self.judge.check_settled()

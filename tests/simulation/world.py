@@ -15,8 +15,9 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
-from dashboard import reads, restore, sending, worker
+from dashboard import limits, reads, restore, sending, worker
 from dashboard.anomalies import NotAcknowledged
+from dashboard.approvals import ApprovalRefused
 from dashboard.bank131.client import BankClient, BankError
 from dashboard.bank131.transport import HttpAnswer
 from dashboard.config import Config
@@ -32,6 +33,7 @@ from dashboard.sandbox.control import ControlError
 from tests.bench.simulated import CountedIds, SimulatedClock
 from tests.bench.wire import REFUND, Crash
 from tests.simulation import plan as faults
+from tests.simulation.approving import ADMIN, APPROVED_AT, REJECTED_AT, Approvers, some_limit
 from tests.simulation.invariants import Invariants, Violation
 from tests.simulation.network import KNOWS_NOTHING, Network
 from tests.simulation.people import Operator, Reviewers
@@ -49,7 +51,7 @@ PROJECT = "simulated"
 # What a task may end with; anything else is a defect.
 EXPECTED = (
     *(Crash, BankError, OperationalError, RequestRefused, CannotCancel),
-    *(ResolutionRefused, NotAcknowledged, sending.CannotResume),
+    *(ResolutionRefused, NotAcknowledged, sending.CannotResume, ApprovalRefused),
 )
 ANOTHER_PROJECT = "another"
 
@@ -175,21 +177,35 @@ class World:
     # Setting the scene
 
     def people(self) -> list[Person]:
-        """Three operators, in the database."""
+        """Three operators, in the database; where there are limits, one of them may approve too."""
+        return self._new_people("person", "operator", "operator", "admin" if self.plan.has_limits else "operator")
+
+    def _new_people(self, name: str, *roles: str) -> list[Person]:
         desk = self._desk_without_trouble()
         with desk.write() as tx:
             people = [
                 Person(
                     id=desk.new_id(),
-                    email=f"person{number}@desk.test",
+                    email=f"{name}{number}@desk.test",
                     password_hash="-",
-                    role="operator",
+                    role=role,
                     created_at=self.clock.now(),
                 )
-                for number in range(3)
+                for number, role in enumerate(roles)
             ]
             tx.add_all(people)
         return people
+
+    def _set_limits(self, askers: list[Person]) -> None:
+        """There are limits from the start, and people who approve what is above them."""
+        currency, limit = some_limit(self.plan.approvals)
+        limits.put(self._desk_without_trouble(), currency, limit, actor=ADMIN)
+        approvers = Approvers(self, self._new_people("approver", "approver", "approver"), askers)
+        approvers.begin()
+        start = self.clock.now()
+        for hour in APPROVED_AT:
+            self.schedule.at(start + timedelta(hours=hour), approvers.look_through)
+        self.schedule.at(start + timedelta(hours=REJECTED_AT), approvers.reject_what_is_left)
 
     def _desk_without_trouble(self) -> Desk:
         client = BankClient(
@@ -396,6 +412,8 @@ class World:
                 operator = Operator(self, person, session_id)
                 self.schedule.after(self.chance.uniform(0, 120), operator.open_form)
         self._plan_what_befalls_the_installation()
+        if self.plan.has_limits:
+            self._set_limits(people)
         start, reviewers = self.clock.now(), Reviewers(self, people)
         for hour in REVIEWED_AT:
             self.schedule.at(start + timedelta(hours=hour), reviewers.look_through)
