@@ -74,7 +74,7 @@ def test_without_a_database_there_is_still_a_page(
     def fail(*_: object, **__: object) -> None:
         raise OperationalError("SELECT 1", {}, Exception("a secret detail"))
 
-    monkeypatch.setattr("dashboard.sign_ins.whose", fail)
+    monkeypatch.setattr("dashboard.sign_ins.find", fail)
     answer = operator.get("/refunds/")
     assert (answer.status, answer.page.one("h1").text) == (503, "This desk cannot reach its database right now")
     assert "secret" not in answer.text
