@@ -35,7 +35,7 @@ MAY_USE_CHANCE = {"sandbox/bank.py", "sandbox/server.py"}
 FREE_OF_TEXT = {"0 if write else 1", "pragma"}
 IN_SCRIPTS = (
     r"\beval\(", r"new Function", r"document\.write", r"\.innerHTML\s*=", r"localStorage", r"indexedDB",
-    r"sessionStorage\.\w+\((?!\"reloaded-at\")", r"postMessage", r"WebSocket", r"document\.cookie",
+    r"sessionStorage\.\w+\((?!\"reloaded-at\"|KEY\b)", r"postMessage", r"WebSocket", r"document\.cookie",
     r"setTimeout\(\s*[\"'`]", r"__proto__", r"https?://", r"[\"']paste[\"']",
 )  # fmt: skip
 
@@ -95,6 +95,17 @@ def test_templates_escape_everything(path: Path) -> None:
 def test_scripts_run_no_text_keep_nothing_and_ask_nobody_else(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert [pattern for pattern in IN_SCRIPTS if re.search(pattern, text)] == []
+
+
+def test_what_was_typed_is_kept_by_one_script_without_passwords_and_tokens() -> None:
+    [keeper] = [path for path in SCRIPTS if "sessionStorage.setItem(KEY" in path.read_text(encoding="utf-8")]
+    text = keeper.read_text(encoding="utf-8")
+    assert keeper.name == "kept.js"
+    assert 'const NEVER = new Set(["csrf_token", "form_token"]);' in text
+    assert 'NEVER.has(name) || form.elements[name]?.type === "password"' in text
+    forms = [form for path in TEMPLATES for form in re.findall(r"<form[^>]*data-keep[^>]*>", path.read_text("utf-8"))]
+    assert forms
+    assert not [form for form in forms if re.search("proof|password|factors|link", form)]
 
 
 def test_it_looked_at_something() -> None:
