@@ -124,6 +124,15 @@ def test_the_limits_are_those_that_hold() -> None:
     assert timedelta(days=1) == factor_resets.HOLDS
 
 
+# Who sees what
+
+
+def test_that_no_field_differs_by_role_is_documented() -> None:
+    told = " ".join(part("Ways in").split())
+    assert "By role no field differs: whoever may look sees all of refunds, sessions and journal" in told
+    assert "is changed by nobody once it is asked for" in told
+
+
 # What is taken, protected and written down
 
 
