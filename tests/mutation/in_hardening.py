@@ -370,7 +370,7 @@ _RECORD = (
     without(
         "who tries what they may not is in the log",
         "nobody notices",
-        Edit("dashboard/web/access.py", "                refusals.tell(", "                str("),
+        Edit("dashboard/web/access.py", "                refusals.tell(", "                ("),
         f"{HOLES}::test_who_tries_what_they_may_not_is_in_the_log",
     ),
     without(
