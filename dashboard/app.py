@@ -40,6 +40,7 @@ from dashboard.web import (
     people,
     refund_form,
     refunds,
+    refusals,
     review,
     second_step,
     sessions,
@@ -82,7 +83,7 @@ def create_app(
     transport: Transport | None = None,
 ) -> Flask:
     """The web app. Raises OSError, KeyFormatError, ValueError for keys that cannot be used."""
-    app = Flask(__name__)
+    app = errors.DiscreetApp(__name__)
     app.config.update(
         SECRET_KEY=config.secret_key,
         SQLALCHEMY_DATABASE_URI=config.database_url,
@@ -104,6 +105,7 @@ def create_app(
         db.install_hooks(db.db.engine)
         desk = create_desk(config, db.db.engine, clock=clock, new_id=new_id, transport=transport)
     app.extensions["desk"] = desk
+    refusals.init_app(app, desk.clock)
     _add_parts(app, desk)
     add_pages(app)
     app.after_request(_close_with_answer)

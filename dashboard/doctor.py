@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from sqlalchemy import Engine
+from sqlalchemy import URL, Engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -15,7 +16,7 @@ from dashboard.app import create_desk
 from dashboard.bank131.client import BankError, NeverReached, Refused
 from dashboard.bank131.signature import KeyFormatError, load_private_key, load_public_key
 from dashboard.clock import SystemClock
-from dashboard.config import Config
+from dashboard.config import Config, is_loopback
 
 UNKNOWN_SESSION = "ps_0"
 
@@ -30,6 +31,7 @@ class Finding:
 
 def findings(config: Config) -> Iterator[Finding]:
     """What is to be said about an installation, good and bad."""
+    yield from _in_the_clear(config)
     keys = list(_keys(config))
     yield from keys
     engine = db.open_engine(config.database_url)
@@ -44,6 +46,27 @@ def findings(config: Config) -> Iterator[Finding]:
         yield bank if problem is None else Finding(f"{bank.line} {problem}.", is_fatal=True)
     finally:
         engine.dispose()
+
+
+def _in_the_clear(config: Config) -> Iterator[Finding]:
+    """What others could read or change on its way. Whoever keeps it on a network of their own may leave it so."""
+    public = urlsplit(config.public_url)
+    if public.scheme == "http" and not is_loopback(public.hostname):
+        why = "passwords and cookies can be read on their way: put a proxy with TLS in front, and write https://"
+        yield Finding(f"DASHBOARD_PUBLIC_URL: {config.public_url} is not https, so {why}.", is_fatal=False)
+    if public.scheme == "https" and not config.proxy_hops:
+        why = "so cookies are not bound to HTTPS, and everybody behind the proxy shares one limit against guessing"
+        yield Finding(f"DASHBOARD_PROXY_HOPS is 0 though people come over HTTPS by a proxy, {why}.", is_fatal=False)
+    database = make_url(config.database_url)
+    if _is_elsewhere(database) and database.query.get("sslmode") != "verify-full":
+        why = "somebody in between could read and change it: add ?sslmode=verify-full&sslrootcert=system, or a FILE"
+        yield Finding(f"DASHBOARD_DATABASE_URL: {database.host} need not prove who it is, so {why}.", is_fatal=False)
+
+
+def _is_elsewhere(database: URL) -> bool:
+    """Whether it is reached over a network; a host that is a folder holds a socket."""
+    host = database.host or ""
+    return host != "" and not host.startswith("/") and not is_loopback(host)
 
 
 def _keys(config: Config) -> Iterator[Finding]:

@@ -52,7 +52,7 @@ def change_password(books: Books, person: Person, token: str, old: str, new: str
     guessing.reserve(books, limit)
     if not passwords.fits(old, person.password_hash):
         with books.write() as tx:
-            tx.record(person.email, "person:wrong_own_password", f"person:{person.id}")
+            tx.record(person.email, "person:password_not_changed", f"person:{person.id}", why="wrong_password")
         raise WrongPassword
     password_hash = passwords.hash_of(new)
     with books.write() as tx:

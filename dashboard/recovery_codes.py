@@ -14,7 +14,7 @@ from dashboard.models import RecoveryCode
 HOW_MANY = 10
 # No 0 and O, no 1 and I: they are read off paper.
 _LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
-_GROUPS, _GROUP_LENGTH = 4, 4
+_GROUPS, _GROUP_LENGTH = 6, 4
 
 
 def issue(tx: WriteSession, person_id: str) -> list[str]:
@@ -50,6 +50,6 @@ def _new_code() -> str:
 
 
 def _digest(person_id: str, code: str) -> str:
-    """A code is 80 bits of chance, so that a quick digest is enough. Case, spaces and dashes do not matter."""
+    """A code is 120 bits of chance, so that a quick digest is enough. Case, spaces and dashes do not matter."""
     typed = "".join(letter for letter in code.upper() if letter.isalnum())
     return hashlib.sha256(f"{person_id}:{typed}".encode()).hexdigest()

@@ -1,6 +1,5 @@
 """Who may see and do what. Everything needs a sign-in unless it is marked public; changes name their permission."""
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -12,11 +11,9 @@ from flask.typing import ResponseReturnValue
 from flask_login import LoginManager, current_user
 
 from dashboard import roles, sign_ins
-from dashboard.bank131.objects import one_line
 from dashboard.desk import Desk
 from dashboard.models import Person, SignIn
-
-log = logging.getLogger(__name__)
+from dashboard.web import refusals
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -126,7 +123,7 @@ def needs(permission: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
         @wraps(view)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
             if not visitor().may(permission):
-                log.warning("%s may not %s %s", visitor().email, request.method, one_line(request.path))
+                refusals.tell("%s may not %s %s", visitor().email, request.method, refusals.path())
                 abort(403)
             return view(*args, **kwargs)
 

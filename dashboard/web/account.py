@@ -7,7 +7,7 @@ from flask_login import login_user
 
 from dashboard import guessing, own_account, passwords, sign_ins
 from dashboard.db import db
-from dashboard.web import wording
+from dashboard.web import step_up, wording
 from dashboard.web.access import Visitor, any_role, desk, person, visitor
 from dashboard.web.forms import ChangePasswordForm
 
@@ -55,6 +55,8 @@ def _go_on(token: str) -> None:
 @bp.post("/sign-ins/end")
 @any_role
 def end_others() -> ResponseReturnValue:
+    if answer := step_up.ask_unless_fresh(_("You are signing yourself out everywhere else.")):
+        return answer
     db.session.rollback()
     ended = own_account.end_others(desk(), person(), visitor().token)
     flash(_("You are signed out everywhere else.") if ended else _("You were signed in nowhere else."), "ok")
@@ -65,6 +67,8 @@ def end_others() -> ResponseReturnValue:
 @any_role
 def end(name: str) -> ResponseReturnValue:
     """End one; this one ends with signing out."""
+    if answer := step_up.ask_unless_fresh(_("You are ending one of your sign-ins.")):
+        return answer
     db.session.rollback()
     ended = sign_ins.end_one(desk(), person(), name)
     flash(_("That sign-in has ended.") if ended else _("That sign-in had ended already."), "ok" if ended else "info")

@@ -1,6 +1,7 @@
 """Error pages: what happened, what it means for the money, what to do next."""
 
 import logging
+from typing import Any
 
 from flask import Flask, render_template, request
 from flask.typing import ResponseReturnValue
@@ -9,11 +10,19 @@ from flask_wtf.csrf import CSRFError
 from sqlalchemy import exc
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from dashboard.bank131.objects import one_line
+from dashboard.web import refusals
 
 log = logging.getLogger(__name__)
 
 _OWN_WORDS = frozenset({400, 404})
+
+
+class DiscreetApp(Flask):
+    """A defect is told in the log without what its address hides."""
+
+    def log_exception(self, *told: Any) -> None:
+        """The last of what Flask tells is the exception, in each of its versions."""
+        self.logger.error("%s %s failed", request.method, refusals.path(), exc_info=told[-1])
 
 
 def init_app(app: Flask) -> None:
@@ -29,7 +38,7 @@ def _show(error: HTTPException) -> ResponseReturnValue:
     if code < 400:
         return error.get_response()
     if isinstance(error, CSRFError):
-        log.warning("a form without a good token from %s for %s", request.remote_addr, one_line(request.path))
+        refusals.tell("a form without a good token from %s for %s", request.remote_addr, refusals.path())
     title, message, next_step = _words(code, error)
     headers = {"Allow": ", ".join(error.valid_methods or ())} if isinstance(error, MethodNotAllowed) else {}
     if request.path.startswith("/webhooks/"):

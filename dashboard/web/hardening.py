@@ -1,6 +1,5 @@
 """What holds for every request and every answer: under which name, in what form, with which headers."""
 
-import logging
 from urllib.parse import urlsplit, urlunsplit
 
 from flask import Flask, Response, abort, request
@@ -9,13 +8,11 @@ from flask_babel import gettext as _
 
 from dashboard.bank131.objects import one_line
 from dashboard.config import Config, is_loopback
-from dashboard.web import health, metrics, webhooks
-
-log = logging.getLogger(__name__)
+from dashboard.web import health, metrics, refusals, webhooks
 
 MAX_FORM_BYTES = 64 * 1024
 COOKIE = "refund_desk"
-# A browser takes a cookie of such a name only over HTTPS, from this very host and for all of its paths.
+# A browser takes a cookie of such a name over HTTPS alone, from this very host and for all of its paths.
 HOST_PREFIX = "__Host-"
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -45,7 +42,7 @@ _FOR_MACHINES = frozenset({health.bp.name, metrics.bp.name, webhooks.bp.name})
 
 
 def cookie_name(name: str) -> str:
-    """How a cookie of this name is called in the answer to this request."""
+    """How a cookie is called in this request: over HTTPS it is bound to its host."""
     return f"{HOST_PREFIX}{name}" if request.is_secure else name
 
 
@@ -68,7 +65,9 @@ def init_app(app: Flask, config: Config) -> None:
             return
         host = _name_of(request.host)
         if host != public_host and not is_loopback(host):
-            log.warning("asked for under the host %s, which DASHBOARD_PUBLIC_URL does not name", one_line(request.host))
+            refusals.tell(
+                "asked for under the host %s, which DASHBOARD_PUBLIC_URL does not name", one_line(request.host)
+            )
             abort(400, _("This desk has another address."))
 
     app.session_interface = CookieSessions()

@@ -8,13 +8,12 @@ from flask_login import current_user, login_user, logout_user
 from dashboard import guessing, known_browsers, own_account, sign_ins, signing_in
 from dashboard.db import db
 from dashboard.models import Person
-from dashboard.web import wording
+from dashboard.web import hardening, wording
 from dashboard.web.access import Visitor, any_role, desk, public, safe_target, visitor
 from dashboard.web.formats import moment_seconds
 from dashboard.web.forms import SignInForm
-from dashboard.web.hardening import cookie_name
 
-KNOWN_COOKIE = "refund_desk_known"
+KNOWN = "refund_desk_known"
 KNOWN_FOR_S = 365 * 24 * 60 * 60
 
 bp = Blueprint("people", __name__)
@@ -46,9 +45,7 @@ def _sign_in(form: SignInForm, target: str) -> ResponseReturnValue:
             form.password.data or "",
             request.remote_addr or "",
             browser=request.user_agent.string,
-            known_as=known_browsers.name_of(
-                request.cookies.get(cookie_name(KNOWN_COOKIE), ""), email, desk().config.secret_key
-            ),
+            known_as=known_browsers.name_of(_known(), email, desk().config.secret_key),
         )
     except signing_in.WrongSignIn:
         form.form_errors = [_("The e-mail address or the password is not right.")]
@@ -60,12 +57,6 @@ def _sign_in(form: SignInForm, target: str) -> ResponseReturnValue:
         session[HALF] = half.half_token
         return redirect(url_for("second_step.ask", next=safe_target(form.next.data)), 303)
     return enter(token, target)
-
-
-def _known_as(email: str) -> str:
-    """The name of this browser, if the account was signed in to in it before."""
-    cookie = request.cookies.get(cookie_name(KNOWN_COOKIE), "")
-    return known_browsers.name_of(cookie, email, desk().config.secret_key)
 
 
 def enter(token: str, target: str) -> ResponseReturnValue:
@@ -103,10 +94,13 @@ def _tell_of_resets(person: Person) -> None:
 
 def know_browser(response: Response, email: str) -> None:
     """Remember that this account was signed in to here: nobody else's guessing keeps its owner out then."""
-    name = cookie_name(KNOWN_COOKIE)
-    known = request.cookies.get(name, "")
-    cookie = known_browsers.remember(known, email, desk().config.secret_key)
+    cookie = known_browsers.remember(_known(), email, desk().config.secret_key)
+    name = hardening.cookie_name(KNOWN)
     response.set_cookie(name, cookie, KNOWN_FOR_S, secure=request.is_secure, httponly=True, samesite="Lax")
+
+
+def _known() -> str:
+    return request.cookies.get(hardening.cookie_name(KNOWN), "")
 
 
 @bp.post("/logout")

@@ -9,6 +9,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from dashboard import webhook_inbox
 from dashboard.bank131 import signature
+from dashboard.web import refusals
 from dashboard.web.access import desk, public
 
 log = logging.getLogger(__name__)
@@ -30,7 +31,7 @@ def receive() -> ResponseReturnValue:
     if len(body) > MAX_BODY_BYTES:
         abort(413)
     if not signature.verify(current_app.extensions["bank_keys"], body, request.headers.get("X-PARTNER-SIGN")):
-        log.warning("webhook with a bad signature from %s, number %d", request.remote_addr, next(_bad_signatures))
+        refusals.tell("webhook with a bad signature from %s, number %d", request.remote_addr, next(_bad_signatures))
         return "bad signature\n", 401, {"Content-Type": "text/plain; charset=utf-8"}
     try:
         delivery_id = webhook_inbox.store(desk(), body)

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Engine
 
 from dashboard import cli, db, doctor, factors, people, signing_in
-from dashboard.config import Config
+from dashboard.config import Config, read_config
 from dashboard.models import WorkerBeat
 from tests.bench.command_line import run, set_to
 from tests.bench.databases import on_postgresql, on_sqlite
@@ -375,6 +375,40 @@ def test_what_cannot_be_changed_has_one_line(refund_desk: RefundDesk, monkeypatc
 def test_a_check_names_the_database(config: Config, engine: Engine) -> None:
     lines = [finding.line for finding in doctor.findings(config)]
     assert f"The database is there and migrated: {engine.url.database}" in lines
+
+
+# A database that is never asked: it stands in the address alone.
+ELSEWHERE = "postgresql://refund_desk_app:s3cret@db.example.com/refund_desk"
+VERIFIED = "?sslmode=verify-full&sslrootcert=system"
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({}, ""),
+        ({"DASHBOARD_PUBLIC_URL": "http://refunds.example.com"}, "DASHBOARD_PUBLIC_URL: http://refunds.example.com"),
+        ({"DASHBOARD_PUBLIC_URL": "http://10.0.0.7:8131"}, "DASHBOARD_PUBLIC_URL: http://10.0.0.7:8131 is not https"),
+        ({"DASHBOARD_PUBLIC_URL": "http://localhost:8131"}, ""),
+        ({"DASHBOARD_PUBLIC_URL": "https://refunds.example.com"}, "DASHBOARD_PROXY_HOPS is 0 though"),
+        ({"DASHBOARD_PUBLIC_URL": "https://refunds.example.com", "DASHBOARD_PROXY_HOPS": "1"}, ""),
+        ({"DASHBOARD_DATABASE_URL": ELSEWHERE}, "DASHBOARD_DATABASE_URL: db.example.com need not prove who it is"),
+        ({"DASHBOARD_DATABASE_URL": f"{ELSEWHERE}?sslmode=require"}, "DASHBOARD_DATABASE_URL: db.example.com"),
+        ({"DASHBOARD_DATABASE_URL": f"{ELSEWHERE}{VERIFIED}"}, ""),
+        ({"DASHBOARD_DATABASE_URL": "postgresql://app@localhost/refund_desk"}, ""),
+        ({"DASHBOARD_DATABASE_URL": "postgresql:///refund_desk?host=/run/postgresql"}, ""),
+    ],
+)
+def test_a_check_tells_what_goes_over_a_network_in_the_clear(
+    environ: dict[str, str], config: Config, changed: dict[str, str], told: str
+) -> None:
+    """It works all the same, so the check passes."""
+    changed_config = read_config({**environ, "DASHBOARD_DATABASE_URL": config.database_url, **changed})
+    found = list(doctor._in_the_clear(changed_config))
+    assert [finding.is_fatal for finding in found] == ([False] if told else [])
+    assert all(finding.line.startswith(told) and "s3cret" not in finding.line for finding in found)
+    if "DASHBOARD_DATABASE_URL" not in changed:
+        assert found == list(doctor.findings(changed_config))[: len(found)]
 
 
 # What they say while they run

@@ -97,5 +97,16 @@ def test_scripts_run_no_text_keep_nothing_and_ask_nobody_else(path: Path) -> Non
     assert [pattern for pattern in IN_SCRIPTS if re.search(pattern, text)] == []
 
 
+def test_what_was_typed_is_kept_by_one_script_without_passwords_and_tokens() -> None:
+    [keeper] = [path for path in SCRIPTS if "sessionStorage.setItem(KEY" in path.read_text(encoding="utf-8")]
+    text = keeper.read_text(encoding="utf-8")
+    assert keeper.name == "kept.js"
+    assert 'const NEVER = new Set(["csrf_token", "form_token"]);' in text
+    assert 'NEVER.has(name) || form.elements[name]?.type === "password"' in text
+    forms = [form for path in TEMPLATES for form in re.findall(r"<form[^>]*data-keep[^>]*>", path.read_text("utf-8"))]
+    assert forms
+    assert not [form for form in forms if re.search("proof|password|factors|link", form)]
+
+
 def test_it_looked_at_something() -> None:
     assert (len(MODULES) > 80, len(TEMPLATES) > 25, len(SCRIPTS) > 8) == (True, True, True)

@@ -109,6 +109,32 @@ MUTANTS = (
         ),
         f"{TEST_FACTORS}::test_removing_needs_a_fresh_proof",
     ),
+    without(
+        "ending sign-ins asks who is there",
+        "whoever finds an open desk shuts its owner out of all others",
+        Edit(
+            "dashboard/web/account.py",
+            'if answer := step_up.ask_unless_fresh(_("You are signing yourself out everywhere else.")):',
+            "if answer := None:",
+        ),
+        "web/test_account.py::test_ending_them_asks_once_more_who_is_there",
+    ),
+    without(
+        "recovery codes are long enough for a quick digest",
+        "whoever has the table tries codes until one fits",
+        Edit("dashboard/recovery_codes.py", "_GROUPS, _GROUP_LENGTH = 6, 4", "_GROUPS, _GROUP_LENGTH = 4, 4"),
+        "core/test_recovery_codes.py::test_a_code_has_enough_chance_for_a_quick_digest",
+    ),
+    without(
+        "a wrong old password is on record",
+        "nobody notices that somebody guesses with a stolen cookie",
+        Edit(
+            "dashboard/own_account.py",
+            "person.password_hash):\n        with books.write() as tx:",
+            "person.password_hash):\n        raise WrongPassword\n        with books.write() as tx:",
+        ),
+        "web/test_account.py::test_the_old_one_cannot_be_guessed_with_a_stolen_cookie",
+    ),
     without_both(
         "another admin confirms a reset",
         "one admin's account opens every other account",

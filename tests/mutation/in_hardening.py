@@ -5,6 +5,7 @@ from tests.mutation.mutant import Edit, without, without_both
 HARDENING = "dashboard/web/hardening.py"
 SERVER = "dashboard/server.py"
 SLOW = "dashboard/slow_clients.py"
+REFUSALS = "dashboard/web/refusals.py"
 HIDDEN = "dashboard/bank131/hidden_characters.py"
 
 ALLOWLIST = "dashboard/bank131/allowlist.py"
@@ -12,6 +13,8 @@ OBJECTS = "dashboard/bank131/objects.py"
 
 HEADERS = "web/test_security_headers.py"
 HOLES = "web/test_holes_of_the_web.py"
+LINKS = "web/test_links.py"
+TEST_REFUSALS = "web/test_refusals.py"
 REAL_SERVER = "processes/test_web_server.py"
 CARDS = "web/test_card_data.py"
 SECRETS = "web/test_secrets.py"
@@ -68,7 +71,7 @@ _ANSWERS = (
     without(
         "over HTTPS the cookie is bound to its host",
         "another host of the same domain puts its own cookie there",
-        Edit(HARDENING, 'return f"{HOST_PREFIX}{COOKIE}" if request.is_secure else COOKIE', "return COOKIE"),
+        Edit(HARDENING, 'return f"{HOST_PREFIX}{name}" if request.is_secure else name', "return name"),
         f"{HEADERS}::test_behind_a_proxy_that_says_https_it_is_and_bound_to_its_host",
     ),
     without(
@@ -367,13 +370,17 @@ _RECORD = (
     without(
         "who tries what they may not is in the log",
         "nobody notices",
-        Edit("dashboard/web/access.py", "                log.warning(", "                log.debug("),
+        Edit("dashboard/web/access.py", "                refusals.tell(", "                ("),
         f"{HOLES}::test_who_tries_what_they_may_not_is_in_the_log",
     ),
     without(
         "a forged form is in the log",
         "nobody notices",
-        Edit("dashboard/web/errors.py", '        log.warning("a form without', '        log.debug("a form without'),
+        Edit(
+            "dashboard/web/errors.py",
+            "    if isinstance(error, CSRFError):\n        refusals",
+            "    if False:\n        refusals",
+        ),
         f"{HOLES}::test_who_tries_what_they_may_not_is_in_the_log",
     ),
     without(
@@ -385,12 +392,37 @@ _RECORD = (
     without(
         "a stranger makes no line of the log",
         "the log tells of what never happened",
+        Edit(REFUSALS, "else one_line(request.path)", "else request.path"),
+        f"{HOLES}::test_what_a_stranger_says_makes_no_line_of_the_log",
+    ),
+    without(
+        "no line of the log tells the token of a link",
+        "whoever reads the log sets somebody's password",
+        Edit(REFUSALS, 'return f"{_LINK}…" if request.path.startswith(_LINK) else', "return"),
+        f"{LINKS}::test_no_line_of_the_log_tells_it",
+    ),
+    without(
+        "nor does a defect on its page",
+        "whoever reads the log sets somebody's password",
         Edit(
             "dashboard/web/errors.py",
-            "request.remote_addr, one_line(request.path))",
-            "request.remote_addr, request.path)",
+            "request.method, refusals.path(), exc_info",
+            "request.method, request.path, exc_info",
         ),
-        f"{HOLES}::test_what_a_stranger_says_makes_no_line_of_the_log",
+        f"{LINKS}::test_no_line_of_the_log_tells_it",
+    ),
+    without(
+        "what is refused is in the log",
+        "nobody notices who tries values and limits",
+        Edit(REFUSALS, "    app.after_request(_tell_of_status)\n", ""),
+        f"{TEST_REFUSALS}::test_values_and_rules_that_refuse_are_told",
+        f"{TEST_REFUSALS}::test_limits_that_are_reached_are_told",
+    ),
+    without(
+        "nobody floods the log",
+        "a stranger fills the disk, or hides what they do among a million lines",
+        Edit(REFUSALS, "        if not is_over:", "        if True:"),
+        f"{TEST_REFUSALS}::test_nobody_floods_the_log",
     ),
     without(
         "every answer says in which letters it is",

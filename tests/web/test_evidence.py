@@ -245,6 +245,17 @@ def test_it_is_not_taken_by_a_link(operator: Browser, refund_desk: RefundDesk, r
     assert "export:made" not in {entry.action for entry in refund_desk.journal()}
 
 
+@on_sqlite
+def test_nobody_else_names_the_file(operator: Browser, refund_desk: RefundDesk, reference: str) -> None:
+    address, day = f"/refunds/{reference}/evidence.zip", f"{refund_desk.clock.now():%Y-%m-%d}"
+    wished = {"filename": "evil.html", "name": "evil.html"}
+    answer = operator.post(address, wished, query_string=wished)
+    assert answer.response.headers["Content-Disposition"] == f'attachment; filename="{day}-refund-{reference}.zip"'
+    for forged in ('x";evil.html', "x%0d%0aSet-Cookie: a=b", "..%2f..%2fx"):
+        answer = operator.post(f"/refunds/{forged}/evidence.zip")
+        assert (answer.status, "Content-Disposition" in answer.response.headers) == (404, False)
+
+
 # The proof
 
 

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, update
 
-from dashboard import people, totp
+from dashboard import links, people, totp
 from dashboard.app import create_app
 from dashboard.db import db
 from dashboard.models import AuthenticatorApp, Guess, Passkey, RecoveryCode
@@ -326,6 +326,15 @@ def test_it_ends_with_what_ends_every_sign_in(
 
 
 @on_sqlite
+def test_a_link_for_a_password_leads_past_no_factor(client: Browser, added: Added, refund_desk: RefundDesk) -> None:
+    token = links.start_reset(refund_desk.desk, OPERATOR, actor="admin@desk.test").token
+    assert client.post(f"/link/{token}", {"password": "quite another one"}).location == "/login"
+    answer = client.sign_in(OPERATOR, "quite another one")
+    assert (answer.status, (answer.location or "").partition("?")[0]) == (303, SECOND_STEP)
+    assert not is_signed_in(client)
+    assert finish(client, added.app.next_code()).status == 303
+
+
 def test_a_foreign_target_leads_to_the_overview(client: Browser, added: Added) -> None:
     begin(client, OPERATOR)
     answer = client.post(SECOND_STEP, {"proof_code": added.app.next_code(), "next": "//evil.test/"})

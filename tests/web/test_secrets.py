@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from flask import Flask
 from sqlalchemy.exc import OperationalError
 
-from dashboard import db, doctor, people
+from dashboard import db, doctor, people, server
 from dashboard.config import Config, read_config
 from dashboard.sandbox.keys import SandboxKeys
 from dashboard.web import access
@@ -339,6 +339,14 @@ def test_a_sign_in_is_a_long_random_token_and_never_the_same(client: Browser, au
             tokens.append(str(cookie["_user_id"]))
     assert len(set(tokens)) == 3
     assert all(len(set(token)) > 16 and len(token) >= 43 for token in tokens), "256 bits in Base64"
+
+
+@on_sqlite
+def test_the_web_server_writes_down_no_addresses(config: Config) -> None:
+    """The token of a link stands in one."""
+    settings = server._Gunicorn(config, "127.0.0.1:1").cfg
+    assert (settings.accesslog, settings.loglevel) == (None, "warning")
+    assert (settings.syslog, settings.logconfig, settings.logconfig_dict) == (False, None, {})
 
 
 @on_sqlite

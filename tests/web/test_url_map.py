@@ -1,5 +1,6 @@
 """A sweep over every route and method: sign-in, role and CSRF, also for routes that are still to come."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -253,3 +254,17 @@ def test_every_address_is_in_the_manual(app: Flask) -> None:
     manual = (Path(__file__).parents[2] / "README.md").read_text()
     rules = {rule.rule for rule in app.url_map.iter_rules() if rule.endpoint not in {"static", "bootstrap.static"}}
     assert [rule for rule in sorted(rules) if f"`{rule}`" not in manual] == []
+
+
+@on_sqlite
+def test_the_manual_names_every_way_in(app: Flask) -> None:
+    """What is open without a sign-in, with what is asked for there instead."""
+    manual = (Path(__file__).parents[2] / "README.md").read_text()
+    told = manual.partition("\n**Ways in.**")[2].partition("\n**")[0]
+    named = {name for row in re.findall(r"^\|([^|]+)\|", told, re.MULTILINE) for name in re.findall("`(/[^`]*)`", row)}
+    open_ones = {
+        rule.rule
+        for rule in app.url_map.iter_rules()
+        if access.open_to(app, rule.endpoint) == "everybody" and rule.endpoint not in {"static", "bootstrap.static"}
+    }
+    assert named == open_ones
