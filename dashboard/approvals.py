@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from dashboard import ledger, limit_rules, limits, own_bank, reads, refund_rules, restore, roles
+from dashboard import ledger, limit_rules, limits, own_bank, reads, refund_rules, restore, rights, roles
 from dashboard.desk import Books, Desk
 from dashboard.journal import WriteSession, timestamp
 from dashboard.models import Approval, JournalEntry, PaymentSession, Person, Refund
@@ -100,9 +100,9 @@ def _check_person(
         raise ApprovalRefused("not_waiting")
     if refund.asked_by_id == person.id:
         raise ApprovalRefused("same_person")
-    if not _may(session, person.id, roles.APPROVE):
+    if not rights.still_hold(session, person.id, roles.APPROVE):
         raise ApprovalRefused("no_right")
-    if is_asker_needed and not _may(session, refund.asked_by_id, roles.REQUEST_REFUND):
+    if is_asker_needed and not rights.still_hold(session, refund.asked_by_id, roles.REQUEST_REFUND):
         raise ApprovalRefused("asker_gone")
     if is_asker_needed and _was_set_up_by(session, person, refund.asked_by_id, now):
         raise ApprovalRefused("set_up_by_asker")
@@ -118,11 +118,6 @@ def _was_set_up_by(session: Session, person: Person, asker_id: str | None, now: 
         JournalEntry.at > timestamp(now - limit_rules.DAY),
     )
     return session.scalars(query.limit(1)).first() is not None
-
-
-def _may(session: Session, person_id: str | None, permission: str) -> bool:
-    person = session.get(Person, person_id, populate_existing=True) if person_id else None
-    return person is not None and person.disabled_at is None and roles.may(person.role, permission)
 
 
 def _check_bank(session: Session, desk: Desk) -> None:

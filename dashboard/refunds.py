@@ -11,7 +11,19 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from dashboard import form_token, ledger, limit_rules, limits, own_bank, reads, refund_rules, restore, roles, search
+from dashboard import (
+    form_token,
+    ledger,
+    limit_rules,
+    limits,
+    own_bank,
+    reads,
+    refund_rules,
+    restore,
+    rights,
+    roles,
+    search,
+)
 from dashboard.bank131.client import refund_body
 from dashboard.bank131.objects import Amount
 from dashboard.desk import Desk
@@ -192,8 +204,7 @@ def request(desk: Desk, person: Person, session_id: str, token_text: str, order:
 
 def _check_asker(tx: WriteSession, seen: Person) -> None:
     """The bank's answer can take its time; held, so that two refunds of one person are weighed one after another."""
-    person = limits.lock_day_of(tx, seen.id)
-    if person.disabled_at is not None or not roles.may(person.role, roles.REQUEST_REFUND):
+    if not rights.may(limits.lock_day_of(tx, seen.id), roles.REQUEST_REFUND):
         raise RequestRefused("no_right")
 
 

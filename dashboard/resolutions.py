@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from sqlalchemy import func, select, update
 
-from dashboard import anomalies, ledger, reads, refund_rules, restore, roles, search, snapshots
+from dashboard import anomalies, ledger, reads, refund_rules, restore, rights, roles, search, snapshots
 from dashboard.bank131.client import BankError, Reading
 from dashboard.desk import Books, Desk
 from dashboard.journal import WriteSession, canonical
@@ -313,9 +313,9 @@ def _confirm(merge: Merge, person: Person, resolution_id: str, comment: str) -> 
     if problem is not None:
         return problem
     refund = next(one for one in merge.refunds if one.id == proposal.refund_id)
-    if not _may_still_decide(tx, person.id):
+    if not rights.still_hold(tx, person.id, roles.RESOLVE):
         return ResolutionRefused("no_right")
-    if not _may_still_decide(tx, proposal.proposed_by_id):
+    if not rights.still_hold(tx, proposal.proposed_by_id, roles.RESOLVE):
         ledger.end_proposal(tx, refund, proposal, OUTDATED, ledger.WORKER, why="proposer_gone")
         return ResolutionRefused("proposer_gone")
     seen = _look_at(merge, refund)
@@ -329,12 +329,6 @@ def _confirm(merge: Merge, person: Person, resolution_id: str, comment: str) -> 
     _decide(tx, refund, proposal, CONFIRMED, person, comment, **evidence)
     _carry_out(merge, refund, proposal, person)
     return None
-
-
-def _may_still_decide(tx: WriteSession, person_id: str) -> bool:
-    """An account that was taken away, maybe because it was stolen, is no second person."""
-    person = tx.get_one(Person, person_id, populate_existing=True)
-    return person.disabled_at is None and roles.may(person.role, roles.RESOLVE)
 
 
 def _has_changed(proposal: Resolution, seen: Look) -> bool:

@@ -39,6 +39,7 @@ ORDER = (
     "restore",
     "snapshots",
     "reads",
+    "rights",
     "limits",
     "refunds",
     "approvals",

@@ -66,13 +66,13 @@ _SECOND_PERSON = (
     without(
         "an approver's right is looked up under the lock",
         "an account that was taken away goes on approving",
-        Edit(APPROVALS, "    if not _may(session, person.id, roles.APPROVE):\n", "    if False:\n"),
+        Edit(APPROVALS, "    if not rights.still_hold(session, person.id, roles.APPROVE):\n", "    if False:\n"),
         f"{BY}::test_whoever_may_not_approve_any_more_does_not",
     ),
     without(
         "what a disabled account asked for is not approved",
         "a stolen account's refunds go out after it was disabled",
-        Edit(APPROVALS, "    if is_asker_needed and not _may(", "    if False and not _may("),
+        Edit(APPROVALS, "    if is_asker_needed and not rights.still_hold(", "    if False and not rights.still_hold("),
         f"{BY}::test_what_a_disabled_account_asked_for_is_not_approved_but_can_be_rejected",
     ),
     without(
@@ -86,8 +86,8 @@ _SECOND_PERSON = (
         "an account that was taken away goes on refunding",
         Edit(
             "dashboard/refunds.py",
-            "    if person.disabled_at is not None or not roles.may(",
-            "    if not person or not roles.may(",
+            "    if not rights.may(limits.lock_day_of(tx, seen.id), roles.REQUEST_REFUND):\n",
+            "    if not limits.lock_day_of(tx, seen.id):\n",
         ),
         f"{BY}::test_whoever_may_not_ask_any_more_does_not",
     ),

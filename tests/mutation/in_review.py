@@ -69,13 +69,13 @@ _TWO_PEOPLE = (
     without(
         "a confirmer's right is looked up under the lock",
         "an account that was taken away goes on deciding",
-        Edit(RESOLUTIONS, "if not _may_still_decide(tx, person.id):", "if False:"),
+        Edit(RESOLUTIONS, "if not rights.still_hold(tx, person.id, roles.RESOLVE):", "if False:"),
         f"{NEVER_MADE}::test_whoever_may_not_decide_any_more_confirms_nothing",
     ),
     without(
         "whoever proposed may still decide",
         "a stolen account that was taken away is one of the two",
-        Edit(RESOLUTIONS, "if not _may_still_decide(tx, proposal.proposed_by_id):", "if False:"),
+        Edit(RESOLUTIONS, "if not rights.still_hold(tx, proposal.proposed_by_id, roles.RESOLVE):", "if False:"),
         f"{NEVER_MADE}::test_one_who_may_not_decide_any_more_is_none_of_the_two",
     ),
     without(
