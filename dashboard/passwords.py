@@ -48,16 +48,17 @@ def check(password: str, email: str) -> None:
     plain = password.casefold()
     if plain in _COMMON:
         raise BadPassword("common", "the password is one of the most common ones")
-    if len(_beside_context(plain, email)) < FEWEST_BESIDE_CONTEXT:
+    beside = _beside_context(plain, email)
+    if beside != plain and len(re.sub(r"[\W_]+", "", beside)) < FEWEST_BESIDE_CONTEXT:
         raise BadPassword("guessable", "the password is hardly more than the e-mail address or words of this desk")
 
 
 def _beside_context(plain: str, email: str) -> str:
-    """The letters and digits that are left without words that everybody knows."""
+    """What is left without words that everybody knows; all of it where there are none."""
     own = [part for part in re.split(r"[\W_]+", email.casefold()) if len(part) >= _SHORTEST_CONTEXT_WORD]
     for word in sorted({email.casefold(), *own, *CONTEXT_WORDS}, key=lambda word: (-len(word), word)):
         plain = plain.replace(word, " ")
-    return re.sub(r"[\W_]+", "", plain)
+    return plain
 
 
 def hash_of(password: str) -> str:

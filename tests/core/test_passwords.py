@@ -19,6 +19,8 @@ EMAIL = "anna.petrova@finance.example.com"
         "82619403",
         "пароль с пробелами и 64 знаками или даже больше, если кому-нибудь так надо",
         "the refund took 3 days",
+        "!?%&/()=-_:;",
+        "🔑 keys 🔑",
         " leading and trailing ",
         "x" * 5 + "y" * 995,
     ],
