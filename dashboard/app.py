@@ -44,6 +44,7 @@ from dashboard.web import (
     review,
     second_step,
     sessions,
+    single_sign_on,
     webhooks,
 )
 
@@ -128,12 +129,13 @@ def _add_parts(app: Flask, desk: Desk) -> None:
     live.init_app(app, desk)
     bank_seats.init_app(app, desk.config)
     review.init_app(app)
+    single_sign_on.init_app(app, desk)
     approvals.init_app(app)
 
 
 def add_pages(app: Flask) -> None:
     """Every address of the app."""
-    of_people = (people, second_step, account, factors, accounts, links, factor_resets)
+    of_people = (people, single_sign_on, second_step, account, factors, accounts, links, factor_resets)
     of_refunds = (sessions, refunds, refund_form, approvals, limits, review, evidence)
     for_machines = (webhooks, health, metrics)
     for part in (*of_people, overview, *of_refunds, live, journal, *for_machines):

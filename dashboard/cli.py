@@ -37,6 +37,7 @@ from dashboard import (
     roles,
     sending,
     server,
+    single_sign_on,
 )
 from dashboard.app import bank_keys, create_desk
 from dashboard.bank131.signature import KeyFormatError
@@ -403,18 +404,27 @@ def user_reset_factors(email: str) -> None:
     _change_account(partial(factor_resets.by_command, email=email), done)
 
 
+@user_group.command("unbind")
+@click.argument("email")
+def user_unbind(email: str) -> None:
+    """Let whoever has this address at the OpenID provider be bound to the account anew, at their next sign-in."""
+    done = f"{email} is signed out, and bound to nobody at the provider until the next sign-in there."
+    _change_account(partial(single_sign_on.unbind, email=email), done)
+
+
 @user_group.command("list")
 def user_list() -> None:
     """All accounts, one a line: address, role, and whether it may sign in."""
     with _books() as books, books.read() as session:
+        bound = single_sign_on.bound(session, books.config.oidc_issuer)
         for person in people.everybody(session):
-            click.echo(f"{person.email}  {person.role}  {_state_of(person)}")
+            click.echo(f"{person.email}  {person.role}  {_state_of(person, is_bound=person.id in bound)}")
 
 
-def _state_of(person: Person) -> str:
+def _state_of(person: Person, *, is_bound: bool) -> str:
     if person.disabled_at is not None:
         return "disabled"
-    return "enabled" if person.password_hash else "invited"
+    return "enabled" if person.password_hash or is_bound else "invited"
 
 
 @main.group("journal")

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from dashboard import roles
+
 SHORTEST_SECRET = 32
 # What an attempt to send may take beside its call to the bank.
 GRACE_S = 5.0
@@ -62,7 +64,18 @@ class BooksConfig(KeyConfig):
     keep_sign_ins_days: int
     metrics_token: str = field(repr=False)
     idle_minutes: float
+    oidc_issuer: str
+    oidc_client_id: str
+    oidc_client_secret: str = field(repr=False)
+    oidc_role_claim: str
+    oidc_roles: Mapping[str, str]
+    oidc_only: bool
     timeout_s: float
+
+    @property
+    def has_oidc(self) -> bool:
+        """Whether people sign in through an OpenID provider."""
+        return bool(self.oidc_issuer)
 
     @property
     def undo(self) -> timedelta:
@@ -195,14 +208,52 @@ def _web_url(value: str) -> str:
     return value.strip().rstrip("/")
 
 
+def is_private(url: str) -> bool:
+    """Whether nobody on the way reads along: HTTPS, or this machine alone."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))
+
+
 def _bank_url(value: str) -> str:
     url = _web_url(value)
     parts = urlsplit(url)
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
+    if not is_private(url):
         raise ValueError("must begin with https:// (plain HTTP is for this machine alone)")
     if parts.path or parts.query:
         raise ValueError("must be the server alone, without a path, such as https://demo.bank131.ru")
     return url
+
+
+def _issuer(value: str) -> str:
+    """Compared sign by sign with what the provider calls itself, so a slash at its end stays."""
+    url = value.strip()
+    if not url:
+        return ""
+    _web_url(url)
+    if not is_private(url):
+        raise ValueError("must begin with https:// (plain HTTP is for this machine alone)")
+    if urlsplit(url).query or urlsplit(url).fragment:
+        raise ValueError("must have neither ? nor # in it")
+    return url
+
+
+def _roles_of_groups(value: str) -> Mapping[str, str]:
+    """A group's name may hold `=`, as those of directories do, but no comma."""
+    mapping: dict[str, str] = {}
+    for pair in filter(str.strip, value.split(",")):
+        group, _, role = (part.strip() for part in pair.rpartition("="))
+        if not group or role not in roles.ROLES:
+            raise ValueError(f"must look like finance-ops=operator,it=admin; the roles are {', '.join(roles.ROLES)}")
+        if group in mapping:
+            raise ValueError(f"names {group} twice")
+        mapping[group] = role
+    return mapping
+
+
+def _yes_or_no(value: str) -> bool:
+    if value.strip() not in {"", "yes", "no"}:
+        raise ValueError("must be yes or no")
+    return value.strip() == "yes"
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -316,6 +367,48 @@ SETTINGS: tuple[Setting, ...] = (
         "How long somebody stays signed in without doing anything; 12 hours at most whatever they do.",
         _number_of("minutes", 0.05, 720),
     ),
+    Setting(
+        "DASHBOARD_OIDC_ISSUER",
+        "oidc_issuer",
+        "",
+        "The OpenID provider through which people sign in, exactly as it calls itself. Empty: passwords alone.",
+        _issuer,
+    ),
+    Setting(
+        "DASHBOARD_OIDC_CLIENT_ID",
+        "oidc_client_id",
+        "",
+        "How the provider calls this desk.",
+        str.strip,
+    ),
+    Setting(
+        "DASHBOARD_OIDC_CLIENT_SECRET",
+        "oidc_client_secret",
+        "",
+        "What this desk proves to the provider that it is itself with.",
+        str.strip,
+    ),
+    Setting(
+        "DASHBOARD_OIDC_ROLE_CLAIM",
+        "oidc_role_claim",
+        "groups",
+        "What the provider calls the groups of a person; dots lead into what is nested.",
+        _text,
+    ),
+    Setting(
+        "DASHBOARD_OIDC_ROLES",
+        "oidc_roles",
+        "",
+        "Which group at the provider has which role here: `finance-ops=operator,it=admin`. The highest counts.",
+        _roles_of_groups,
+    ),
+    Setting(
+        "DASHBOARD_OIDC_ONLY",
+        "oidc_only",
+        "no",
+        "`yes`: nobody signs in with a password any more.",
+        _yes_or_no,
+    ),
     Setting("BANK131_URL", "bank_url", None, "The bank's server, without a path.", _bank_url),
     Setting("BANK131_PROJECT", "project", None, "The project's name, given by the bank.", _text),
     Setting(
@@ -395,4 +488,25 @@ def _values(environ: Mapping[str, str], kind: type[KeyConfig]) -> dict[str, Any]
 def _checked(config: AnyConfig) -> AnyConfig:
     if config.live_streams >= config.web_threads:
         raise BadSettings(["DASHBOARD_LIVE_STREAMS must be smaller than DASHBOARD_WEB_THREADS."])
+    problem = _half_a_provider(config)
+    if problem is not None:
+        raise BadSettings([problem])
     return config
+
+
+def _half_a_provider(config: BooksConfig) -> str | None:
+    """Single sign-on is set up as a whole, or not at all."""
+    needed = {
+        "DASHBOARD_OIDC_ISSUER": config.oidc_issuer,
+        "DASHBOARD_OIDC_CLIENT_ID": config.oidc_client_id,
+        "DASHBOARD_OIDC_CLIENT_SECRET": config.oidc_client_secret,
+        "DASHBOARD_OIDC_ROLES": config.oidc_roles,
+    }
+    missing = [name for name, value in needed.items() if not value]
+    if missing and (len(missing) < len(needed) or config.oidc_only):
+        return f"{', '.join(missing)} must be set as well, or single sign-on be left alone altogether."
+    if config.has_oidc and not is_private(config.public_url):
+        return (
+            "DASHBOARD_PUBLIC_URL must begin with https:// for single sign-on (plain HTTP is for this machine alone)."
+        )
+    return None

@@ -11,7 +11,7 @@ from sqlalchemy import URL, Engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from dashboard import db, health, migrations, own_bank, pauses, reads
+from dashboard import db, health, migrations, openid, own_bank, pauses, reads
 from dashboard.app import create_desk
 from dashboard.bank131.client import BankError, NeverReached, Refused
 from dashboard.bank131.signature import KeyFormatError, load_private_key, load_public_key
@@ -38,6 +38,8 @@ def findings(config: Config) -> Iterator[Finding]:
     try:
         database = list(_database(engine))
         yield from database
+        if config.has_oidc:
+            yield _provider(config)
         if any(key.is_fatal for key in keys):
             return
         is_usable = not any(each.is_fatal for each in database)
@@ -144,6 +146,16 @@ def not_migrated(engine: Engine) -> str:
 def cause_of(problem: SQLAlchemyError) -> str:
     """What the database itself said, in one line."""
     return str(getattr(problem, "orig", None) or problem).strip().splitlines()[0]
+
+
+def _provider(config: Config) -> Finding:
+    """Passwords may still do without it."""
+    try:
+        openid.Provider(config, SystemClock()).begin()
+    except openid.OutOfReach as problem:
+        line = f"The OpenID provider {config.oidc_issuer} cannot be used: {problem}."
+        return Finding(line, is_fatal=config.oidc_only)
+    return Finding(f"The OpenID provider {config.oidc_issuer} answers.", is_fatal=False)
 
 
 def _own_bank(config: Config, engine: Engine) -> str | None:

@@ -15,10 +15,14 @@ from dashboard.models import JournalEntry, Person
 
 SIGNED_IN = "login:succeeded"
 # What somebody else, or whoever had a link, may have done to get into an account.
-TAKING_OVER = ("person:reset_started", "person:password_set_by_link", "person:password_set", "factor:reset")
+TAKING_OVER = (
+    *("person:reset_started", "person:password_set_by_link", "person:password_set", "factor:reset"),
+    "person:identity_bound",
+)
 TOLD = (
     *TAKING_OVER,
     *("person:added", "person:invited", "person:password_changed", "person:role_changed"),
+    "person:identity_unbound",
     *("person:disabled", "person:enabled", "person:signed_out", "person:others_signed_out"),
     *("factor:app_added", "factor:app_removed", "factor:passkey_added", "factor:passkey_removed"),
     *("factor:codes_made", "factor:code_used"),

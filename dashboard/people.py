@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import select, update
+from sqlalchemy import exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from dashboard import passwords, roles, sign_ins
 from dashboard.bank131.hidden_characters import is_hidden
+from dashboard.config import BooksConfig
 from dashboard.desk import Books
 from dashboard.journal import WriteSession
-from dashboard.models import Link, Person
+from dashboard.models import FederatedIdentity, Link, Person
 
 
 class BadAccount(ValueError):
@@ -81,7 +82,7 @@ def disable(books: Books, email: str, *, actor: str) -> bool:
         person = locked(tx, email)
         if person.disabled_at is not None:
             return False
-        _keep_an_admin(tx, person)
+        _keep_an_admin(tx, person, books.config)
         person.disabled_at = tx.clock.now()
         sign_ins.end_all(tx, person, books.config.idle)
         end_links(tx, person)
@@ -108,7 +109,7 @@ def change_role(books: Books, email: str, role: str, *, actor: str) -> bool:
         was = person.role
         if was == role:
             return False
-        _keep_an_admin(tx, person)
+        _keep_an_admin(tx, person, books.config)
         person.role = role
         sign_ins.end_all(tx, person, books.config.idle)
         tx.record(actor, "person:role_changed", f"person:{person.id}", email=person.email, was=was, now=role)
@@ -135,8 +136,11 @@ def locked(tx: WriteSession, email: str) -> Person:
     raise BadAccount(f"{wanted!r} has no account")
 
 
-def _keep_an_admin(tx: WriteSession, person: Person) -> None:
-    can_sign_in = (Person.disabled_at.is_(None), Person.password_hash != "")
+def _keep_an_admin(tx: WriteSession, person: Person, config: BooksConfig) -> None:
+    at_provider = exists().where(
+        FederatedIdentity.person_id == Person.id, FederatedIdentity.issuer == (config.oidc_issuer or None)
+    )
+    can_sign_in = (Person.disabled_at.is_(None), or_(Person.password_hash != "", at_provider))
     admins = tx.scalars(select(Person.id).where(Person.role == "admin", *can_sign_in)).all()
     if list(admins) == [person.id]:
         raise LastAdmin(f"{person.email} is the last admin who can sign in: make another one first")

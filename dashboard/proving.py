@@ -63,7 +63,9 @@ def prove_again(books: Books, token: str, person_id: str, proof: Proof, address:
     """
     with books.read() as session:
         known = session.get_one(Person, person_id)
-    is_password = bool(proof.password) and passwords.fits(proof.password, known.password_hash)
+    is_password = (
+        bool(proof.password) and not books.config.oidc_only and passwords.fits(proof.password, known.password_hash)
+    )
     refusal: NotProved
     with books.write() as tx:
         person = factors.lock(tx, person_id)

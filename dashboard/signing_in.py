@@ -11,7 +11,7 @@ class WrongSignIn(Exception):
 
 
 class FactorNeeded(Exception):
-    """The password is right, and the account has a second factor: `half_token` is for `proving.finish_sign_in`."""
+    """The first step is right, and the account has a second factor: `half_token` is for `proving.finish_sign_in`."""
 
     def __init__(self, half_token: str) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ def sign_in(books: Books, email: str, password: str, address: str, *, browser: s
         _check_unchanged(tx, person)
         guessing.forgive(tx, by_account)
         guessing.give_back(tx, *others)
-        half_token = _half(tx, person, address) if factors.has_any(tx, person.id) else None
+        half_token = start_half(tx, person, address) if factors.has_any(tx, person.id) else None
         if half_token is None:
             token = sign_ins.start(tx, person, address, browser)
             tx.record(person.email, "login:succeeded", f"person:{person.id}", address=address)
@@ -57,7 +57,8 @@ def _check_unchanged(tx: WriteSession, seen: Person) -> None:
         raise WrongSignIn
 
 
-def _half(tx: WriteSession, person: Person, address: str) -> str:
+def start_half(tx: WriteSession, person: Person, address: str) -> str:
+    """Half a sign-in of somebody who has a second factor: answers with its token."""
     tx.record("nobody", "login:factor_asked", f"person:{person.id}", email=person.email, address=address)
     return sign_ins.start_half(tx, person)
 

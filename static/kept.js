@@ -7,7 +7,7 @@ const KEY = "kept";
 const NEVER = new Set(["csrf_token", "form_token"]);
 
 const person = document.querySelector("[data-person-id]")?.dataset.personId;
-const signIn = document.querySelector("form[data-sign-in]");
+const signIns = [...document.querySelectorAll("form[data-sign-in]")];
 let signingOut = false;
 
 function kept() {
@@ -46,11 +46,12 @@ function fillIn(control, value) {
 function arrive() {
   const noted = kept();
   if (!noted) return;
-  if (signIn) {
+  if (signIns.length) {
     sessionStorage.setItem(KEY, JSON.stringify({ ...noted, signedOut: true }));
-    const next = signIn.elements.next;
     const page = noted.forms[0].page;
-    if (!next.value || next.value.split("?")[0] === page.split("?")[0]) next.value = page;
+    for (const { elements: { next } } of signIns) {
+      if (!next.value || next.value.split("?")[0] === page.split("?")[0]) next.value = page;
+    }
   } else if (person) {
     sessionStorage.removeItem(KEY);
     if (noted.signedOut && noted.person === person) giveBack(noted);

@@ -2,6 +2,7 @@
 
 from dashboard.models.approvals import Approval, RefundLimit
 from dashboard.models.factors import AuthenticatorApp, FactorReset, HalfSignIn, Passkey, RecoveryCode
+from dashboard.models.federated import FederatedIdentity, KeptForm
 from dashboard.models.installation import Installation, WorkerBeat
 from dashboard.models.journal import JournalEntry, JournalHead
 from dashboard.models.links import Link
@@ -18,11 +19,13 @@ __all__ = [
     "Attempt",
     "AuthenticatorApp",
     "FactorReset",
+    "FederatedIdentity",
     "Guess",
     "HalfSignIn",
     "Installation",
     "JournalEntry",
     "JournalHead",
+    "KeptForm",
     "Link",
     "Passkey",
     "Payment",

@@ -7,7 +7,7 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from dashboard import factor_resets, factors, links, people, roles, sign_ins
+from dashboard import factor_resets, factors, links, people, roles, sign_ins, single_sign_on
 from dashboard.db import db
 from dashboard.models import Person
 from dashboard.web import step_up
@@ -24,6 +24,7 @@ def index() -> ResponseReturnValue:
         "people/index.html",
         people=people.everybody(db.session()),
         last_signed_in=sign_ins.last_started(db.session()),
+        bound=single_sign_on.bound(db.session(), desk().config.oidc_issuer),
         factor_kinds=factors.kinds(db.session()),
         resets_asked={reset.person_id for reset in factor_resets.open_ones(db.session(), desk().clock.now())},
     )
@@ -160,6 +161,7 @@ def page(account: Person, form: RoleForm, reset_form: ReasonedForm | None = None
         "people/person.html",
         account=account,
         form=form,
+        is_bound=single_sign_on.is_bound(db.session(), desk().config.oidc_issuer, account.id),
         sign_ins=sign_ins.open_ones(db.session(), account.id, desk().clock.now(), desk().config.idle),
         is_self=account.id == person().id,
         second=_second_factors(account, reset_form or ReasonedForm(formdata=None)),

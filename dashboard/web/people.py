@@ -30,10 +30,18 @@ def login() -> ResponseReturnValue:
     if request.method == "GET":
         if current_user.is_authenticated:
             return redirect(target)
-        return render_template("login.html", form=form, was_signed_in="_user_id" in session)
+        return page(form, was_signed_in="_user_id" in session)
+    if desk().config.oidc_only:
+        form.form_errors = [_("Passwords do not open this desk. Use single sign-on.")]
+        return page(form), 403
     if not form.validate_on_submit():
-        return render_template("login.html", form=form), 422
+        return page(form), 422
     return _sign_in(form, target)
+
+
+def page(form: SignInForm, *, was_signed_in: bool = False) -> str:
+    """The page that people sign in on; the form may hold what was typed, and what is wrong."""
+    return render_template("login.html", form=form, was_signed_in=was_signed_in, config=desk().config)
 
 
 def _sign_in(form: SignInForm, target: str) -> ResponseReturnValue:
@@ -49,10 +57,10 @@ def _sign_in(form: SignInForm, target: str) -> ResponseReturnValue:
         )
     except signing_in.WrongSignIn:
         form.form_errors = [_("The e-mail address or the password is not right.")]
-        return render_template("login.html", form=form), 422
+        return page(form), 422
     except guessing.TooManyAttempts as problem:
         form.form_errors = [wording.too_many_attempts(problem.retry_after_s)]
-        return render_template("login.html", form=form), 429, {"Retry-After": str(problem.retry_after_s)}
+        return page(form), 429, {"Retry-After": str(problem.retry_after_s)}
     except signing_in.FactorNeeded as half:
         session[HALF] = half.half_token
         return redirect(url_for("second_step.ask", next=safe_target(form.next.data)), 303)

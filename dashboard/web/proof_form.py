@@ -7,7 +7,8 @@ from flask import request
 from flask_babel import LazyString, ngettext
 from flask_babel import lazy_gettext as _l
 
-from dashboard import factors, guessing, passkeys
+from dashboard import factors, guessing, passkeys, single_sign_on
+from dashboard.models import Person
 from dashboard.proving import NotProved, Proof
 from dashboard.web.access import desk
 from dashboard.web.forms import ProofForm
@@ -35,11 +36,16 @@ _WORDS: Mapping[str, LazyString] = {
 
 @dataclass
 class Asking:
-    """What the page shows: `question` is for the browser, where there is a passkey to ask for."""
+    """What the page shows: `question` is for the browser, where there is a passkey to ask for.
+
+    Without a factor it asks for the password (`by_password`), or leads to the OpenID provider (`by_provider`).
+    """
 
     form: ProofForm
     factors: factors.Factors
     question: passkeys.Question | None
+    by_provider: bool
+    by_password: bool
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,29 @@ def asking(form: ProofForm, person_id: str, bound_to: str) -> Asking:
         theirs = factors.of(session, person_id)
     form.proof_code.label.text = _l("Code from your app") if theirs.app else _l("A recovery code")
     question = passkeys.ask_to_prove(here.config, bound_to, theirs.passkeys, here.clock.now(), here.new_id())
-    return Asking(form, theirs, question)
+    by_provider = is_by_provider(person_id)
+    by_password = not (theirs.is_any or here.config.oidc_only or (by_provider and not _has_password(person_id)))
+    return Asking(form, theirs, question, by_provider, by_password)
+
+
+def is_by_provider(person_id: str) -> bool:
+    """Whether this person proves at the OpenID provider who they are, for want of a factor here."""
+    here = desk()
+    with here.read() as session:
+        is_bound = here.config.has_oidc and single_sign_on.is_bound(session, here.config.oidc_issuer, person_id)
+        return is_bound and not factors.has_any(session, person_id)
+
+
+def _has_password(person_id: str) -> bool:
+    with desk().read() as session:
+        return session.get_one(Person, person_id).password_hash != ""
+
+
+def carried() -> list[tuple[str, str]]:
+    """What was sent beside the proof, to go on with afterwards."""
+    return [
+        (name, value) for name, value in request.form.items() if name != "csrf_token" and not name.startswith(PREFIX)
+    ]
 
 
 def attempt(form: ProofForm, prove: Callable[[Proof], str]) -> str | Refused:

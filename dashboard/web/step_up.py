@@ -48,17 +48,12 @@ def _prove(token: str, proof: Proof) -> str:
 
 
 def _page(form: ProofForm, what: str) -> str:
-    carried = [
-        (name, value)
-        for name, value in request.form.items()
-        if name != "csrf_token" and not name.startswith(proof_form.PREFIX)
-    ]
     return render_template(
         "factors/step_up.html",
         asking=proof_form.asking(form, person().id, visitor().token),
         what=what,
         address=request.full_path.rstrip("?"),
-        carried=carried,
+        carried=proof_form.carried(),
         back=_way_back(),
     )
 

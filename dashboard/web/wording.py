@@ -600,6 +600,8 @@ _TOLD: Mapping[str, LazyString] = {
     "person:password_changed": _l("Password changed"),
     "person:disabled": _l("Account disabled"),
     "person:enabled": _l("Account enabled"),
+    "person:identity_bound": _l("Bound to somebody at the sign-in service"),
+    "person:identity_unbound": _l("No longer bound to anybody at the sign-in service"),
     "person:signed_out": _l("Signed out everywhere"),
     "person:others_signed_out": _l("Signed out everywhere else"),
     "factor:app_added": _l("Authenticator app added"),

@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from sqlalchemy import Engine
 
 from dashboard import cli, db, doctor, factors, people, signing_in
 from dashboard.config import Config, read_config
-from dashboard.models import WorkerBeat
+from dashboard.models import FederatedIdentity, Person, WorkerBeat
 from tests.bench.command_line import run, set_to
 from tests.bench.databases import on_postgresql, on_sqlite
 from tests.bench.refund_desk import PASSWORD, RefundDesk
@@ -357,6 +358,21 @@ def test_lost_second_factors_are_reset(refund_desk: RefundDesk, monkeypatch: pyt
     assert again.output.splitlines()[1:] == ["It was so already: nothing was changed."]
     assert signing_in.sign_in(desk, EMAIL, PASSWORD, "127.0.0.1")
     assert run("user", "reset-factors", "nobody@desk.test").output.endswith("'nobody@desk.test' has no account.\n")
+
+
+@on_sqlite
+def test_an_account_is_unbound_from_the_provider(refund_desk: RefundDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever signs in through the provider alone is not shown as somebody who never has."""
+    issuer, desk = "https://sso.example.com", refund_desk.desk
+    set_to(monkeypatch, replace(desk.config, oidc_issuer=issuer))
+    person = refund_desk.person("operator", EMAIL)
+    with desk.write() as tx:
+        tx.get_one(Person, person.id).password_hash = ""
+        tx.add(FederatedIdentity(issuer=issuer, subject="1", person_id=person.id, bound_at=desk.clock.now()))
+    assert f"{EMAIL}  operator  enabled" in run("user", "list").output
+    assert "bound to nobody" in run("user", "unbind", EMAIL).output
+    assert run("user", "unbind", EMAIL).output.endswith("It was so already: nothing was changed.\n")
+    assert f"{EMAIL}  operator  invited" in run("user", "list").output
 
 
 @on_sqlite

@@ -75,6 +75,15 @@ def test_what_is_missing_is_told_all_at_once() -> None:
         ("DASHBOARD_POLL_SECONDS", "0", "must be a number of seconds"),
         ("DASHBOARD_WEB_PROCESSES", "1.5", "must be a whole number from 1 to 64"),
         ("DASHBOARD_WORKER_THREADS", "0", "must be a whole number"),
+        ("DASHBOARD_OIDC_ISSUER", "http://sso.example.com", "must begin with https://"),
+        ("DASHBOARD_OIDC_ISSUER", "sso.example.com", "must look like https://"),
+        ("DASHBOARD_OIDC_ISSUER", "https://sso.example.com/?tenant=1", "must have neither ? nor # in it"),
+        ("DASHBOARD_OIDC_ROLE_CLAIM", " ", "is empty"),
+        ("DASHBOARD_OIDC_ROLES", "it=janitor", "must look like finance-ops=operator,it=admin"),
+        ("DASHBOARD_OIDC_ROLES", "it", "must look like finance-ops=operator,it=admin"),
+        ("DASHBOARD_OIDC_ROLES", "=admin", "must look like finance-ops=operator,it=admin"),
+        ("DASHBOARD_OIDC_ROLES", "it=admin,it=viewer", "names it twice"),
+        ("DASHBOARD_OIDC_ONLY", "maybe", "must be yes or no"),
         ("BANK131_URL", "http://demo.bank131.ru", "must begin with https://"),
         ("BANK131_URL", "https://demo.bank131.ru/api", "must be the server alone, without a path"),
         ("BANK131_PROJECT", "  ", "is empty"),
@@ -140,3 +149,46 @@ def test_key_files_are_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 )
 def test_what_is_this_machine(host: str | None, loopback: bool) -> None:
     assert is_loopback(host) is loopback
+
+
+OIDC = {
+    "DASHBOARD_PUBLIC_URL": "https://refunds.example.com",
+    "DASHBOARD_OIDC_ISSUER": "https://sso.example.com/realms/finance/",
+    "DASHBOARD_OIDC_CLIENT_ID": "refund-desk",
+    "DASHBOARD_OIDC_CLIENT_SECRET": "hunter2hunter2",
+    "DASHBOARD_OIDC_ROLES": " cn=ops=operator , it=admin,",
+}
+
+
+def test_single_sign_on_is_off_unless_it_is_set() -> None:
+    config = read()
+    assert (config.has_oidc, config.oidc_only, config.oidc_role_claim, config.oidc_roles) == (
+        False,
+        False,
+        "groups",
+        {},
+    )
+
+
+def test_single_sign_on_as_a_whole() -> None:
+    config = read(**OIDC, DASHBOARD_OIDC_ONLY="yes")
+    assert (config.has_oidc, config.oidc_only) == (True, True)
+    assert config.oidc_issuer == "https://sso.example.com/realms/finance/", "sign by sign"
+    assert config.oidc_roles == {"cn=ops": "operator", "it": "admin"}
+    assert "hunter2" not in repr(config)
+
+
+@pytest.mark.parametrize("name", [name for name in OIDC if name != "DASHBOARD_PUBLIC_URL"])
+def test_half_of_single_sign_on_stops_the_start(name: str) -> None:
+    [line] = problems({**NEEDED, **OIDC, name: ""})
+    assert line == f"{name} must be set as well, or single sign-on be left alone altogether."
+
+
+def test_nothing_but_single_sign_on_needs_a_provider() -> None:
+    [line] = problems({**NEEDED, "DASHBOARD_OIDC_ONLY": "yes"})
+    assert line.startswith("DASHBOARD_OIDC_ISSUER, DASHBOARD_OIDC_CLIENT_ID, ")
+
+
+def test_single_sign_on_needs_https_here_too() -> None:
+    [line] = problems({**NEEDED, **OIDC, "DASHBOARD_PUBLIC_URL": "http://refunds.example.com"})
+    assert line.startswith("DASHBOARD_PUBLIC_URL must begin with https://")

@@ -16,8 +16,8 @@ ORDER = (
     "money",
     "bank131",
     "sandbox",
-    "config",
     "roles",
+    "config",
     "refund_rules",
     "limit_rules",
     "db",
@@ -60,6 +60,8 @@ ORDER = (
     "proving",
     "factor_resets",
     "signing_in",
+    "openid",
+    "single_sign_on",
     "retention",
     "history",
     "audit",
@@ -77,7 +79,7 @@ ORDER = (
     "doctor",
     "cli",
 )
-OURS_ALONE = ORDER[ORDER.index("config") : ORDER.index("passwords")]
+OURS_ALONE = ORDER[ORDER.index("roles") : ORDER.index("passwords")]
 SANDBOX_MAY_USE = {"clock", "money", "bank131.signature"}
 BANK131_MAY_USE = {"money"}
 

@@ -14,6 +14,7 @@ from tests.mutation import (
     in_review,
     in_rules,
     in_sending,
+    in_single_sign_on,
     in_webhooks,
 )
 from tests.mutation.mutant import Mutant
@@ -33,4 +34,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *in_auditing.MUTANTS,
     *in_hardening.MUTANTS,
     *in_factors.MUTANTS,
+    *in_single_sign_on.MUTANTS,
 )

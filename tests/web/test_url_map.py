@@ -27,6 +27,8 @@ PUBLIC = {
     "static",
     "bootstrap.static",
     "people.login",
+    "single_sign_on.begin",
+    "single_sign_on.finish",
     "second_step.ask",
     "links.show",
     "links.use",
@@ -36,7 +38,7 @@ PUBLIC = {
     "metrics.show",
 }
 # About nobody but whoever asks, whatever their role.
-ONES_OWN = {"people.logout"} | {
+ONES_OWN = {"people.logout", "single_sign_on.again"} | {
     f"account.{name}" for name in ("index", "change_password", "end", "end_others", "left", "stay")
 }
 # What is proposed is taken back by the one who proposed it alone.
