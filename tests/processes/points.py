@@ -72,5 +72,6 @@ NO_MONEY_IN = frozenset(
         "retention",
         "sign_ins",
         "signing_in",
+        "single_sign_on",
     }
 )
