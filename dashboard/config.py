@@ -64,6 +64,7 @@ class BooksConfig(KeyConfig):
     keep_sign_ins_days: int
     metrics_token: str = field(repr=False)
     idle_minutes: float
+    require_factors: bool
     oidc_issuer: str
     oidc_client_id: str
     oidc_client_secret: str = field(repr=False)
@@ -366,6 +367,13 @@ SETTINGS: tuple[Setting, ...] = (
         "15",
         "How long somebody stays signed in without doing anything; 12 hours at most whatever they do.",
         _number_of("minutes", 0.05, 720),
+    ),
+    Setting(
+        "DASHBOARD_REQUIRE_FACTORS",
+        "require_factors",
+        "no",
+        "Whether whoever has no second factor can do nothing but add one: yes or no.",
+        _yes_or_no,
     ),
     Setting(
         "DASHBOARD_OIDC_ISSUER",

@@ -8,9 +8,11 @@ from zoneinfo import ZoneInfo
 
 from flask import Flask, abort, current_app, redirect, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 from flask_login import LoginManager, current_user
 
-from dashboard import roles, sign_ins
+from dashboard import factors, roles, sign_ins
+from dashboard.db import db
 from dashboard.desk import Desk
 from dashboard.models import Person, SignIn
 from dashboard.web import refusals
@@ -20,6 +22,8 @@ R = TypeVar("R")
 
 # Asked by scripts, which can make nothing of a sign-in page.
 _FOR_SCRIPTS = frozenset({"live.stream", "refunds.rows", "refund_form.left", "account.left", "account.stay"})
+_FOR_ADDING = frozenset({"factors", "account"})
+_LEAVE = "people.logout"
 # Asked without anybody doing anything; other addresses are when a script says so, in a header or in the address.
 _UNATTENDED = _FOR_SCRIPTS - {"account.stay"}
 _UNATTENDED_HEADER = "X-Unattended"
@@ -156,10 +160,20 @@ def _require_sign_in() -> ResponseReturnValue | None:
     if current_user.is_authenticated:
         if _is_attended():
             sign_ins.note_seen(desk(), visitor().sign_in)
-        return None
+        return _require_factor()
     if request.endpoint in _FOR_SCRIPTS:
         abort(401)
     return redirect(url_for("people.login", next=way_back()))
+
+
+def _require_factor() -> ResponseReturnValue | None:
+    """Where second factors are demanded, whoever has none finds the pages to add one and to leave, and no others."""
+    is_on_the_way = request.blueprint in _FOR_ADDING or request.endpoint == _LEAVE
+    if not desk().config.require_factors or is_on_the_way or factors.has_any(db.session(), person().id):
+        return None
+    if request.endpoint in _FOR_SCRIPTS or request.method != "GET":
+        abort(403, _("Add a second factor first: this desk demands one."))
+    return redirect(url_for("factors.index"))
 
 
 def _is_attended() -> bool:

@@ -32,7 +32,13 @@ _WHY_NOT_ADDED: Mapping[str, LazyString] = {
 def index() -> ResponseReturnValue:
     mine = factors.of(db.session(), person().id)
     party = passkeys.relying_party(desk().config)
-    return render_template("factors/index.html", mine=mine, most_codes=recovery_codes.HOW_MANY, party=party)
+    return render_template(
+        "factors/index.html",
+        mine=mine,
+        most_codes=recovery_codes.HOW_MANY,
+        party=party,
+        is_required=desk().config.require_factors,
+    )
 
 
 # An authenticator app

@@ -254,3 +254,31 @@ class TestWhereBrowsersMakeNone:
         assert not page.all("form", action="/factors/passkeys")
         assert "http://127.0.0.1:8131" in page.notices[0]
         assert operator.post("/factors/passkeys", {"challenge": "x", "answer": "{}"}).status == 422
+
+
+# Demanded
+
+
+@pytest.fixture
+def demanded(environ: dict[str, str]) -> None:
+    """Ask for it before the app."""
+    environ["DASHBOARD_REQUIRE_FACTORS"] = "yes"
+
+
+@pytest.mark.usefixtures("demanded")
+def test_where_it_is_demanded_nothing_else_can_be_done_without_one(operator: Browser, refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    for path in ("/", "/refunds/", f"/sessions/{session_id}/refund"):
+        assert operator.get(path).location == "/factors/"
+    assert operator.post(f"/sessions/{session_id}/refund", {"kind": "full", "confirm": "yes"}).status == 403
+    assert operator.get("/live").status == 403
+    assert operator.page("/factors/").notices[0].startswith("This desk demands a second factor")
+    add_app(operator, refund_desk.clock)
+    assert operator.get("/refunds/").status == 200
+    assert operator.get(f"/sessions/{session_id}/refund").status == 200
+
+
+@on_sqlite
+@pytest.mark.usefixtures("demanded")
+def test_one_can_always_leave(operator: Browser) -> None:
+    assert operator.post("/logout").location == "/login"
