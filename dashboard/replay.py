@@ -25,6 +25,7 @@ from dashboard.models import (
     PaymentSession,
     Person,
     Refund,
+    RefundLimit,
     Resolution,
 )
 from dashboard.models.approvals import APPROVED, REJECTED
@@ -109,6 +110,7 @@ class Replay:
     anomalies: dict[tuple[str, str, str], bool] = field(default_factory=dict)
     resolutions: dict[str, ResolutionFacts] = field(default_factory=dict)
     approvals: dict[str, ApprovalFacts] = field(default_factory=dict)
+    limits: dict[str, str] = field(default_factory=dict)
     is_paused: bool = False
     merged: set[str] = field(default_factory=set)
 
@@ -248,6 +250,14 @@ def _told_by_anomaly(facts: RefundFacts, detail: str) -> None:
         facts.bank_amount_minor = int(amount)
 
 
+def _limited(replay: Replay, currency: str, _action: str, data: Data) -> None:
+    replay.limits[currency] = canonical(data["now"])
+
+
+def _not_limited(replay: Replay, currency: str, _action: str, _data: Data) -> None:
+    del replay.limits[currency]
+
+
 def _paused(replay: Replay, _subject: str, action: str, _data: Data) -> None:
     replay.is_paused = action == "sending:paused"
 
@@ -265,6 +275,8 @@ _TELLERS = {
     "anomaly:acknowledged": _acknowledged,
     "attempt:ended": _attempt_ended,
     "session:captured": _captured,
+    "limit:set": _limited,
+    "limit:removed": _not_limited,
     "sending:paused": _paused,
     "sending:resumed": _paused,
     **dict.fromkeys(_STATES, _state),
@@ -316,6 +328,7 @@ def differences(session: Session, replay: Replay) -> Iterator[str]:
     yield from _compared("anomaly", _anomaly_rows(session), replay.anomalies)
     yield from _compared("resolution", _resolution_rows(session), replay.resolutions)
     yield from _compared("approval", _approval_rows(session), replay.approvals)
+    yield from _compared("limits of", _limit_rows(session), replay.limits)
     paused = session.scalars(select(Installation.sending_paused_at)).one() is not None
     if paused != replay.is_paused:
         yield f"sending is {'' if paused else 'not '}paused in the tables, but not so in the journal"
@@ -449,3 +462,9 @@ def _approval_rows(session: Session) -> Iterator[tuple[str, ApprovalFacts]]:
     found = session.execute(query.execution_options(yield_per=1000))
     for reference, session_id, amount_minor, currency, *said in found:
         yield reference, ApprovalFacts(_of(session_id, amount_minor, currency), *said)
+
+
+def _limit_rows(session: Session) -> Iterator[tuple[str, str]]:
+    amounts = [column for column in RefundLimit.__table__.columns if column is not RefundLimit.__table__.c.currency]
+    for row in session.execute(select(RefundLimit.__table__)).mappings():
+        yield row["currency"], canonical({column.name: row[column.name] for column in amounts})

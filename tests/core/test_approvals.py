@@ -389,6 +389,27 @@ def test_an_approval_made_up_in_the_tables_is_found(refund_desk: RefundDesk, wai
 # Limits
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE refund_limits SET at_once_up_to_minor = NULL",
+        "DELETE FROM refund_limits",
+        "INSERT INTO refund_limits (currency, at_once_up_to_minor) VALUES ('usd', 100)",
+    ],
+)
+def test_limits_changed_behind_the_desk_are_found(refund_desk: RefundDesk, statement: str) -> None:
+    set_limit(refund_desk, Limit(50_00))
+    with refund_desk.desk.write() as tx:
+        tx.execute(text(statement))
+    told = replay.Replay()
+    with refund_desk.desk.read() as session:
+        journal.verify(session, journal_key(refund_desk.desk.config), watch=told.take)
+        found = list(replay.differences(session, told))
+    assert len(found) == 1
+    assert found[0].startswith("limits of ")
+    refund_desk.is_tampered = True
+
+
 def test_limits_are_on_record(refund_desk: RefundDesk) -> None:
     set_limit(refund_desk, Limit(10_00, 50_00))
     set_limit(refund_desk, Limit(10_00, 50_00))

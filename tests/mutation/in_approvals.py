@@ -186,4 +186,13 @@ _DATABASE = (
     ),
 )
 
-MUTANTS = (*_LIMITS, *_SECOND_PERSON, *_DATABASE)
+_MORE = (
+    without(
+        "limits are read back",
+        "a limit is lifted in the tables, and verify finds nothing",
+        Edit("dashboard/replay.py", '    yield from _compared("limits of", _limit_rows(session), replay.limits)\n', ""),
+        f"{BY}::test_limits_changed_behind_the_desk_are_found",
+    ),
+)
+
+MUTANTS = (*_LIMITS, *_SECOND_PERSON, *_DATABASE, *_MORE)
