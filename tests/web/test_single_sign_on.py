@@ -340,7 +340,7 @@ def test_a_lie_is_not_believed(
         {"claims": {"email": None, "email_verified": None, "groups": None}},
         {"header": {"typ": "JWT"}},
     ],
-    ids=str,
+    ids=["one audience", "two audiences", "times", "claims beside", "a type"],
 )
 def test_what_is_good_is_believed(client: Browser, provider: Provider, truth: dict[str, Any]) -> None:
     provider.lie(**truth)
