@@ -1,10 +1,11 @@
 """Passwords: which ones are taken, and how they are kept."""
 
 import re
+from functools import cache
+from importlib import import_module
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
-from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 SHORTEST = 8
 LONGEST = 1000
@@ -17,7 +18,6 @@ CONTEXT_WORDS = (
 FEWEST_BESIDE_CONTEXT = 6
 _SHORTEST_CONTEXT_WORD = 3
 
-_COMMON = frozenset(word for word in FREQUENCY_LISTS["passwords"] if len(word) >= SHORTEST)
 _hasher = PasswordHasher()
 # Checked where there is no password, so that it takes the same time.
 _NOBODY = _hasher.hash("nobody has this password")
@@ -46,11 +46,18 @@ def check(password: str, email: str) -> None:
     """
     check_length(password, email)
     plain = password.casefold()
-    if plain in _COMMON:
+    if plain in _common():
         raise BadPassword("common", "the password is one of the most common ones")
     beside = _beside_context(plain, email)
     if beside != plain and len(re.sub(r"[\W_]+", "", beside)) < FEWEST_BESIDE_CONTEXT:
         raise BadPassword("guessable", "the password is hardly more than the e-mail address or words of this desk")
+
+
+@cache
+def _common() -> frozenset[str]:
+    """Read when somebody chooses a password: the lists take 13 MB, and most processes never need them."""
+    lists = import_module("zxcvbn.frequency_lists").FREQUENCY_LISTS
+    return frozenset(word for word in lists["passwords"] if len(word) >= SHORTEST)
 
 
 def _beside_context(plain: str, email: str) -> str:
