@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from dashboard import limit_rules
+from dashboard.db import insert_unless_there
 from dashboard.desk import Books
 from dashboard.journal import WriteSession
 from dashboard.limit_rules import ANY_CURRENCY, DAY, NO_LIMIT, Limit
@@ -56,14 +57,15 @@ def put(books: Books, currency: str, limit: Limit, *, actor: str) -> bool:
     """Set the limits of a currency, or of all others (`*`); answers with whether that is a change. Raises BadLimit."""
     limit_rules.check(currency, limit)
     with books.write() as tx:
-        row = tx.get(RefundLimit, currency, with_for_update=True)
-        was = _limit(row) if row else NO_LIMIT
-        if was == limit and row is not None:
+        is_new = tx.get(RefundLimit, currency) is None
+        # Of two at once that set the first ones the later finds those of the other.
+        insert_unless_there(tx, RefundLimit, {"currency": currency})
+        row = tx.get_one(RefundLimit, currency, with_for_update=True, populate_existing=True)
+        was = _limit(row)
+        if was == limit and not is_new:
             return False
-        row = row or RefundLimit(currency=currency)
         for name, amount_minor in asdict(limit).items():
             setattr(row, name, amount_minor)
-        tx.add(row)
         tx.flush()
         tx.record(actor, "limit:set", f"limit:{currency}", was=asdict(was), now=asdict(limit))
     return True

@@ -105,11 +105,8 @@ def approve(reference: str) -> ResponseReturnValue:
     def say_yes(who: Person, comment: str) -> None:
         approvals.approve(desk(), who, reference, comment)
 
-    form = DecisionForm()
-    if form.validate_on_submit() and (answer := step_up.ask_unless_fresh(_about_to_approve(reference))):
-        return answer
     done = _("Approved. It is sent to the bank when the time to undo it is over.")
-    return _decide(reference, form, say_yes, done)
+    return _decide(reference, DecisionForm(), say_yes, done, about=_about_to_approve(reference))
 
 
 def _about_to_approve(reference: str) -> str:
@@ -128,12 +125,19 @@ def reject(reference: str) -> ResponseReturnValue:
     return _decide(reference, ReasonedForm(), say_no, done)
 
 
-def _decide(reference: str, form: _Form, decide: Callable[[Person, str], None], done: str) -> ResponseReturnValue:
-    """Do it; where it is refused or the bank cannot be asked, the page as it is now with what was typed."""
+def _decide(
+    reference: str, form: _Form, decide: Callable[[Person, str], None], done: str, about: str = ""
+) -> ResponseReturnValue:
+    """Do it; where it is refused or the bank cannot be asked, the page as it is now with what was typed.
+
+    `about`: what is said where somebody has to show first who they are; empty: nobody has to.
+    """
     who, state = person(), _refund(reference).state
     if not form.validate_on_submit():
         blame = "" if state == refund_rules.AWAITING_APPROVAL else wording.not_approved("not_waiting")
         return _again(reference, form, blame), HTTPStatus.UNPROCESSABLE_ENTITY
+    if about and (question := step_up.ask_unless_fresh(about)):
+        return question
     db.session.rollback()
     try:
         with bank_seat():

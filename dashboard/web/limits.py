@@ -61,7 +61,10 @@ def _put(form: LimitForm, currency: str, edited: str = "") -> ResponseReturnValu
     except BadLimit as problem:
         form.blame(wording.bad_limit(problem.code))
         return _page(form, edited), 422
-    flash(_("Set. It holds for every refund that is asked for from now on."), "ok")
+    flash(
+        _("Set. It holds for every refund that is asked for from now on; above the second amount nothing is approved."),
+        "ok",
+    )
     return redirect(url_for("limits.index"), 303)
 
 

@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import Barrier
 
 import pytest
 from sqlalchemy import text, update
@@ -421,6 +423,19 @@ def test_limits_are_on_record(refund_desk: RefundDesk) -> None:
     changed = json.loads(entries[1].data)
     assert (changed["was"]["alone_a_day_minor"], changed["now"]["alone_a_day_minor"]) == (None, 0)
     assert {entry.actor for entry in entries} == {"admin@desk.test"}
+
+
+def test_two_who_set_the_first_limits_at_once_both_do(refund_desk: RefundDesk) -> None:
+    together = Barrier(2)
+
+    def put(amount_minor: int) -> bool:
+        together.wait(30)
+        return limits.put(refund_desk.desk, "usd", Limit(amount_minor), actor="admin@desk.test")
+
+    for _ in range(5):
+        with ThreadPoolExecutor(2) as pool:
+            assert list(pool.map(put, (1, 2))) == [True, True]
+        limits.remove(refund_desk.desk, "usd", actor="admin@desk.test")
 
 
 def test_limits_that_mean_nothing_are_not_set(refund_desk: RefundDesk) -> None:
