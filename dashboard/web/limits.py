@@ -29,7 +29,9 @@ def new() -> ResponseReturnValue:
     if not form.is_submitted():
         return _page(form)
     currency = form.currency.data or ""
-    if currency in dict(limits.all_of_them(db.session())):
+    known = dict(limits.all_of_them(db.session())).get(currency)
+    # The same once more is no mistake: whoever got no answer presses again.
+    if known is not None and form.limit(currency) != known:
         form.currency.errors = [_("This currency has limits already. Change them on their own page.")]
         return _page(form, edit_url=url_for("limits.edit", currency=currency)), 422
     return _put(form, currency)

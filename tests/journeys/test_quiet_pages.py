@@ -41,7 +41,8 @@ def test_looking_after_accounts_on_a_wide_and_a_narrow_page(demo: Installation, 
         page.goto("/people/")
         page.get_by_role("link", name="looked-after@demo.test").click()
         for act in ("Disable the account", "Enable the account", "Sign out everywhere", "Change the role"):
-            page.get_by_role("button", name=act).click()
+            with page.expect_navigation():
+                page.get_by_role("button", name=act).click()
             expect(page.locator(".notice")).to_have_count(1)
 
 

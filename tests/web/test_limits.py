@@ -115,3 +115,11 @@ def test_new_ones_do_not_take_the_place_of_those_that_are_there(admin: Browser, 
     assert answer.status == 422
     assert answer.page.one("main").all("a", href="/limits/rub")
     assert known(refund_desk) == before
+
+
+@on_sqlite
+def test_whoever_got_no_answer_and_sends_new_ones_again_is_told_that_they_are_set(
+    admin: Browser, refund_desk: RefundDesk
+) -> None:
+    assert [admin.post("/limits/new", {"currency": "rub", **FIELDS}).status for _ in range(2)] == [303, 303]
+    assert list(known(refund_desk)) == ["rub"]
