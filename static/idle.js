@@ -20,7 +20,9 @@ function guard(root) {
   let endsAt = 0;
   let seenAt = 0;
   let askedAt = 0;
+  let stayedAt = 0;
   let busy = false;
+  let stayNext = false;
 
   function learn({ left_s: leftS, seen_s: seenS, can_stay: canStay }) {
     endsAt = Date.now() + leftS * 1000;
@@ -41,11 +43,17 @@ function guard(root) {
     } finally {
       busy = false;
     }
+    if (stayNext) return stay();
     show();
   }
 
   const look = () => ask(root.dataset.holdUrl, { headers: UNATTENDED });
-  const stay = () => ask(form.action, { method: "POST", body: new FormData(form) });
+
+  function stay() {
+    stayedAt = Date.now();
+    stayNext = busy;
+    return ask(form.action, { method: "POST", body: new FormData(form) });
+  }
 
   function leave() {
     location.replace(root.dataset.leaveUrl);
@@ -71,7 +79,8 @@ function guard(root) {
   }
 
   function somebodyIsThere(event) {
-    if (event.isTrusted && Date.now() - seenAt >= stepMs && Date.now() - askedAt >= Math.min(stepMs, ASK_AGAIN_MS)) stay();
+    const [seenFor, triedFor] = [Date.now() - seenAt, Date.now() - stayedAt];
+    if (event.isTrusted && seenFor >= stepMs && triedFor >= Math.min(stepMs, ASK_AGAIN_MS)) stay();
   }
 
   learn(atFirst);

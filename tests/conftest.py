@@ -1,7 +1,8 @@
 """What every test can ask for: time, identifiers, keys, a database of either kind, a bank at the wire, a desk.
 
-`database_url` is a fresh, migrated database, once SQLite and once PostgreSQL: whatever needs it runs on both, or on
-one with `@on_sqlite` or `@on_postgresql` of `tests.bench.databases`.
+`database_url` is a fresh, migrated database, SQLite or PostgreSQL. When whole files run, each test that needs it gets
+one of the two; on both runs what has `@on_both` of `tests.bench.databases`, what is named by itself (`FILE::TEST`), and
+everything with `--all-databases`. `@on_sqlite` and `@on_postgresql` are for what concerns one alone.
 `refund_desk` has it all together and checks the books when the test is over.
 """
 
@@ -22,7 +23,7 @@ from dashboard.db import open_engine
 from dashboard.desk import Desk
 from dashboard.sandbox.bank import SandboxBank
 from dashboard.sandbox.keys import SandboxKeys, prepare_data_dir
-from tests.bench.databases import Databases, PostgresqlDatabases, SqliteDatabases, in_memory
+from tests.bench.databases import Databases, PostgresqlDatabases, SqliteDatabases, in_memory, in_turn
 from tests.bench.postgresql import PostgresqlServer, running_postgresql
 from tests.bench.refund_desk import RefundDesk
 from tests.bench.simulated import CountedIds, SimulatedClock
@@ -30,6 +31,15 @@ from tests.bench.wire import Wire
 
 BANK_URL = "http://127.0.0.1:1"
 JOURNAL_KEY = "a journal key for tests: 0123456789 abcdefghij"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all-databases", action="store_true", help="run every test on SQLite and on PostgreSQL")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("all_databases") and not any("::" in argument for argument in config.args):
+        items[:] = in_turn(items)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
+from zlib import crc32
 
 import pytest
 
@@ -17,6 +18,26 @@ from tests.bench.postgresql import PostgresqlServer
 
 on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 on_postgresql = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+on_both = pytest.mark.on_both
+
+
+def in_turn(items: list[pytest.Item]) -> list[pytest.Item]:
+    """What runs where each test may do with one database: both kinds get half, and those `on_both` stay as they are.
+
+    Which one it is follows from the test's own name, so that it is the same one every time.
+    """
+    return [item for item in items if not _is_left_to_the_other(item)]
+
+
+def _is_left_to_the_other(item: pytest.Item) -> bool:
+    spec = getattr(item, "callspec", None)
+    if spec is None or "database" not in spec.params or item.get_closest_marker("on_both"):
+        return False
+    if any("database" in mark.args[0] for mark in item.iter_markers("parametrize")):
+        return False
+    names = sorted((name, number) for name, number in spec.indices.items() if name != "database")
+    name = f"{item.nodeid.partition('[')[0]}{names}"
+    return spec.indices["database"] != crc32(name.encode()) % 2
 
 
 _END_OTHERS = """

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from dashboard import anomalies, ledger
 from dashboard.anomalies import NotAcknowledged, name_of
 from dashboard.models import Anomaly, Person
-from tests.bench.databases import on_sqlite
+from tests.bench.databases import on_both, on_sqlite
 from tests.bench.refund_desk import RefundDesk
 from tests.bench.reviews import THAT_ONE, at_once, decide, first, second, with_stranger
 
@@ -83,6 +83,7 @@ def test_a_decision_leaves_what_somebody_had_said(refund_desk: RefundDesk) -> No
     assert refund_desk.actions(refund.reference).count("anomaly:acknowledged") == 1
 
 
+@on_both
 def test_of_two_at_once_one_has_seen_it(refund_desk: RefundDesk) -> None:
     refund, _ = with_stranger(refund_desk)
     anomaly = anomaly_of(refund_desk, refund.id)

@@ -17,8 +17,11 @@ from dashboard.desk import journal_key
 from dashboard.limit_rules import ANY_CURRENCY, BadLimit, Limit
 from dashboard.models import Approval, PaymentSession, Person, Refund
 from dashboard.refunds import CannotCancel, RequestRefused
+from tests.bench.databases import on_both
 from tests.bench.refund_desk import RefundDesk, order
 from tests.bench.wire import STATUS, lose_request, meanwhile
+
+pytestmark = on_both
 
 
 def set_limit(refund_desk: RefundDesk, limit: Limit, currency: str = "rub") -> None:

@@ -19,9 +19,11 @@ from dashboard.desk import Desk
 from dashboard.journal import WriteSession
 from dashboard.models import Anomaly, Attempt, PaymentSession, Refund, Resolution, WebhookDelivery, WorkerBeat
 from tests.bench.blocked import wait_until_blocked
-from tests.bench.databases import on_postgresql, on_sqlite
+from tests.bench.databases import on_both, on_postgresql, on_sqlite
 from tests.bench.refund_desk import RefundDesk, order
 from tests.bench.reviews import THAT_ONE, first, odd_fact_of, propose, second, with_stranger
+
+pytestmark = on_both
 
 NOW = datetime(2026, 3, 1, 9, 0, 0, 123456, tzinfo=UTC)
 

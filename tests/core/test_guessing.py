@@ -10,7 +10,7 @@ from dashboard import guessing, known_browsers, passwords, people, signing_in
 from dashboard.desk import Desk
 from dashboard.guessing import Limit, TooManyAttempts
 from dashboard.models import Guess, SignIn
-from tests.bench.databases import on_sqlite
+from tests.bench.databases import on_both, on_sqlite
 from tests.bench.refund_desk import PASSWORD, RefundDesk
 
 ANNA = "anna@desk.test"
@@ -31,6 +31,7 @@ def counts(desk: Desk) -> dict[str, int]:
         return {guess.bucket: guess.count for guess in session.scalars(select(Guess))}
 
 
+@on_both
 def test_many_at_once_do_not_pass_the_limit(desk: Desk) -> None:
     together = threading.Barrier(8)
 
@@ -42,6 +43,7 @@ def test_many_at_once_do_not_pass_the_limit(desk: Desk) -> None:
         assert sum(pool.map(guess, range(8))) == 3
 
 
+@on_both
 @pytest.mark.parametrize("password", ["wrong password", PASSWORD])
 def test_many_passwords_at_once_are_looked_at_no_more_often_than_the_limit_says(
     refund_desk: RefundDesk, monkeypatch: pytest.MonkeyPatch, password: str

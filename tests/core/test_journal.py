@@ -16,8 +16,10 @@ from dashboard.desk import Desk, journal_key
 from dashboard.journal import GENESIS, Verdict
 from dashboard.models import JournalHead, Refund
 from tests.bench.commits import BEFORE, at_each_commit
-from tests.bench.databases import on_postgresql, on_sqlite
+from tests.bench.databases import on_both, on_postgresql, on_sqlite
 from tests.bench.refund_desk import RefundDesk
+
+pytestmark = on_both
 
 
 @pytest.fixture

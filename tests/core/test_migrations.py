@@ -21,6 +21,9 @@ from dashboard import migrations
 from dashboard.db import Base, open_engine, writing_engine
 from dashboard.journal import verify
 from dashboard.models import Anomaly, Installation, JournalHead, Refund
+from tests.bench.databases import on_both
+
+pytestmark = on_both
 
 KEY = "a journal key"
 

@@ -16,8 +16,11 @@ from dashboard.bank131.client import BankError, NeverReached
 from dashboard.form_token import FormToken, seal
 from dashboard.models import PaymentSession, Refund
 from dashboard.refunds import RequestRefused
+from tests.bench.databases import on_both
 from tests.bench.refund_desk import RefundDesk, order
 from tests.bench.wire import REFUND, STATUS, edited, error, lose_request, meanwhile, refuse_connection
+
+pytestmark = on_both
 
 
 def refused(refund_desk: RefundDesk, session_id: str, token: str, what: refunds.RefundOrder) -> RequestRefused:

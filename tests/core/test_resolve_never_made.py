@@ -14,7 +14,7 @@ from dashboard.bank131.client import BankError
 from dashboard.models import Person, Refund, Resolution
 from dashboard.models.resolutions import WITHDRAWN
 from tests.bench.blocked import wait_until_blocked
-from tests.bench.databases import on_postgresql, on_sqlite
+from tests.bench.databases import on_both, on_postgresql, on_sqlite
 from tests.bench.refund_desk import RefundDesk
 from tests.bench.reviews import (
     NEVER_MADE,
@@ -144,6 +144,7 @@ def test_whoever_may_not_decide_any_more_confirms_nothing(
     assert resolution(refund_desk, resolution_id).state == "proposed"
 
 
+@on_both
 def test_the_database_itself_takes_no_confirmation_by_one_person(refund_desk: RefundDesk) -> None:
     refund = not_found(refund_desk)
     resolution_id = propose(refund_desk, refund, NEVER_MADE)
@@ -364,6 +365,7 @@ def test_a_second_proposal_waits_until_the_first_is_decided(refund_desk: RefundD
     assert resolutions_of(refund_desk, refund) == ["proposed"]
 
 
+@on_both
 def test_of_two_proposals_at_once_one_stands(refund_desk: RefundDesk) -> None:
     refund = not_found(refund_desk)
     people = first(refund_desk), second(refund_desk)
@@ -372,6 +374,7 @@ def test_of_two_proposals_at_once_one_stands(refund_desk: RefundDesk) -> None:
     assert resolutions_of(refund_desk, refund) == ["proposed"]
 
 
+@on_both
 def test_one_person_from_two_tabs_at_once_is_one_person(refund_desk: RefundDesk) -> None:
     refund = not_found(refund_desk)
     who = first(refund_desk)
@@ -381,6 +384,7 @@ def test_one_person_from_two_tabs_at_once_is_one_person(refund_desk: RefundDesk)
     assert refund_desk.refund(refund.reference).state == "unknown"
 
 
+@on_both
 def test_of_two_who_confirm_at_once_one_does(refund_desk: RefundDesk) -> None:
     refund = not_found(refund_desk)
     resolution_id = propose(refund_desk, refund, NEVER_MADE)

@@ -12,7 +12,7 @@ from dashboard import pauses, restore, sending, worker
 from dashboard.config import GRACE_S
 from dashboard.models import Refund
 from tests.bench.commits import AFTER, BEFORE, at_each_commit
-from tests.bench.databases import on_sqlite
+from tests.bench.databases import on_both, on_sqlite
 from tests.bench.refund_desk import RefundDesk
 from tests.bench.wire import (
     REFUND,
@@ -207,6 +207,7 @@ def test_a_session_has_one_refund_under_way_at_most(refund_desk: RefundDesk) -> 
     assert [refund_desk.refund(each).state for each in (first, second)] == ["accepted", "accepted"]
 
 
+@on_both
 def test_sending_one_refund_twice_at_once_sends_it_once(refund_desk: RefundDesk) -> None:
     reference = refund_desk.ask(refund_desk.paid_session())
     refund_desk.clock.advance(10)
@@ -242,6 +243,7 @@ def test_what_came_under_review_after_it_was_claimed_is_not_sent(refund_desk: Re
     assert refund_desk.attempts(reference) == []
 
 
+@on_both
 def test_the_database_itself_takes_one_open_send_of_a_session(refund_desk: RefundDesk) -> None:
     """Behind the rule: whatever goes wrong in it, no second refund of the session sets out."""
     session_id = refund_desk.paid_session(100_00)

@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from dashboard import anomalies, ledger, reads
 from dashboard.models import Anomaly, Payment, PaymentSession, Refund
 from dashboard.sandbox.ledger import Refund as BankRefund
+from tests.bench.databases import on_both
 from tests.bench.refund_desk import RefundDesk
 from tests.bench.wire import (
     REFUND,
@@ -297,6 +298,7 @@ def test_a_second_refund_under_our_reference_counts_and_is_for_people(refund_des
     assert refund_desk.anomalies(session.id) == {(first.reference, "duplicate"), (second.reference, "duplicate")}
 
 
+@on_both
 @pytest.mark.parametrize("column", ["bank_id", "reference"])
 def test_the_database_itself_takes_one_row_of_a_refund(refund_desk: RefundDesk, column: str) -> None:
     refund = accepted(refund_desk)

@@ -13,9 +13,11 @@ from sqlalchemy.exc import OperationalError
 from dashboard import webhook_inbox, worker
 from dashboard.models import PaymentSession, WebhookDelivery
 from tests.bench.blocked import wait_until_blocked
-from tests.bench.databases import on_postgresql
+from tests.bench.databases import on_both, on_postgresql
 from tests.bench.refund_desk import RefundDesk
 from tests.bench.wire import STATUS, Json, lose_request
+
+pytestmark = on_both
 
 
 def sent_and_decided(refund_desk: RefundDesk, status: str = "accepted") -> tuple[str, bytes]:

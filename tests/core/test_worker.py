@@ -15,9 +15,11 @@ from dashboard.desk import Desk
 from dashboard.models import PaymentSession, Refund, WebhookDelivery, WorkerBeat
 from dashboard.worker import Work
 from tests.bench.blocked import wait_until_blocked
-from tests.bench.databases import on_postgresql
+from tests.bench.databases import on_both, on_postgresql
 from tests.bench.refund_desk import RefundDesk
 from tests.bench.wire import REFUND, STATUS, Crash, Fault, crash_after, crash_before, lose_request, meanwhile
+
+pytestmark = on_both
 
 
 def wait_for(condition: Callable[[], object], within_s: float = 30) -> None:

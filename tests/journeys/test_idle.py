@@ -20,8 +20,7 @@ def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
         yield installation
 
 
-@pytest.fixture
-def page(hasty: Installation, windows: Windows) -> Page:
+def begin(hasty: Installation, windows: Windows) -> Page:
     """Somebody has begun to fill in a refund form."""
     windows.guard.forgive("401")
     page = windows.anonymous(hasty)
@@ -38,7 +37,13 @@ def expect_typed(page: Page) -> None:
     expect(page.locator("[name=comment]")).to_have_value("half a sent")
 
 
-def test_one_is_warned_and_can_stay(page: Page) -> None:
+def expect_given_back(page: Page) -> None:
+    expect(page.locator("[data-given-back]")).to_be_visible()
+    expect_typed(page)
+
+
+def test_one_is_warned_and_can_stay(hasty: Installation, windows: Windows) -> None:
+    page = begin(hasty, windows)
     bar = page.locator(".idle-bar")
     expect(bar).to_be_hidden()
     expect(bar).to_be_visible()
@@ -49,52 +54,46 @@ def test_one_is_warned_and_can_stay(page: Page) -> None:
 
     expect(bar).to_be_hidden()
     expect_typed(page)
+    expect(bar).to_be_visible()
+    page.locator("[name=comment]").press("End")
+    expect(bar).to_be_hidden()
+    expect(page.locator("[name=comment]")).to_have_value("half a sent")
     steps.check_form(page)
     expect(steps.confirm_button(page)).to_be_visible()
 
 
-def test_whoever_types_is_there(page: Page) -> None:
-    expect(page.locator(".idle-bar")).to_be_visible()
-    page.locator("[name=comment]").press_sequentially("ence")
-    expect(page.locator(".idle-bar")).to_be_hidden()
+def test_what_was_typed_comes_back_after_signing_in_again_to_whoever_typed_it(
+    hasty: Installation, windows: Windows
+) -> None:
+    on_form, on_confirmation, left_to_another = (begin(hasty, windows) for _ in range(3))
+    address = on_form.url
+    steps.check_form(on_confirmation)
+    expect(steps.confirm_button(on_confirmation)).to_be_visible()
+    for page in (on_form, on_confirmation, left_to_another):
+        expect(page).to_have_title("Sign in · Refund desk")
+
+    steps.fill_sign_in(on_form, OPERATOR)
+
+    expect_given_back(on_form)
+    assert on_form.url == address
+    steps.check_form(on_form)
+    expect(steps.confirm_button(on_form)).to_be_visible()
+    on_form.reload()
+    on_form.goto(address)
+    expect(on_form.locator("[name=amount]")).to_have_value("")
+
+    steps.fill_sign_in(on_confirmation, OPERATOR)
+
+    expect_given_back(on_confirmation)
+
+    steps.fill_sign_in(left_to_another, APPROVER, PASSWORD)
+
+    expect(left_to_another.locator("[name=comment]")).to_have_value("")
+    expect(left_to_another.locator("[data-given-back]")).to_be_hidden()
 
 
-def test_what_was_typed_comes_back_after_signing_in_again(page: Page) -> None:
-    address = page.url
-    expect(page).to_have_title("Sign in · Refund desk")
-
-    steps.fill_sign_in(page, OPERATOR)
-
-    expect(page.locator("[data-given-back]")).to_be_visible()
-    assert page.url == address
-    expect_typed(page)
-    steps.check_form(page)
-    expect(steps.confirm_button(page)).to_be_visible()
-    page.reload()
-    page.goto(address)
-    expect(page.locator("[name=amount]")).to_have_value("")
-
-
-def test_it_comes_back_from_the_confirmation_too(page: Page) -> None:
-    steps.check_form(page)
-    expect(steps.confirm_button(page)).to_be_visible()
-    expect(page).to_have_title("Sign in · Refund desk")
-
-    steps.fill_sign_in(page, OPERATOR)
-
-    expect_typed(page)
-
-
-def test_nobody_else_gets_it(page: Page) -> None:
-    expect(page).to_have_title("Sign in · Refund desk")
-
-    steps.fill_sign_in(page, APPROVER, PASSWORD)
-
-    expect(page.locator("[name=comment]")).to_have_value("")
-    expect(page.locator("[data-given-back]")).to_be_hidden()
-
-
-def test_signing_out_leaves_nothing_behind(page: Page) -> None:
+def test_signing_out_leaves_nothing_behind(hasty: Installation, windows: Windows) -> None:
+    page = begin(hasty, windows)
     address = page.url
     page.get_by_role("button", name="Sign out").click()
     expect(page).to_have_title("Sign in · Refund desk")

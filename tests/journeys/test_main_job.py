@@ -30,6 +30,7 @@ def installation(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
         yield installation
 
 
+@pytest.mark.parametrize("installation", ["demo", "PostgreSQL and two web processes"], indirect=True)
 def test_find_a_payment_refund_a_part_undo_one_and_refund_the_rest(
     installation: Installation, windows: Windows
 ) -> None:

@@ -72,7 +72,7 @@ class Copy:
         result.unlink(missing_ok=True)
         which = "not postgresql" if database == SQLITE else "postgresql"
         nodes = [f"tests/{test}" for test in dict.fromkeys(tests)]
-        options = ["-x", "-q", "-p", "no:cacheprovider", "--tb=no", "-k", which]
+        options = ["-x", "-q", "-p", "no:cacheprovider", "--tb=no", "--all-databases", "-k", which]
         environ = {**os.environ, "PYTHONPATH": str(self.root), "PYTHONDONTWRITEBYTECODE": "" if may_compile else "1"}
         command = [sys.executable, "-m", "tests.mutation.watched", str(result), *options, *nodes]
         process = subprocess.Popen(

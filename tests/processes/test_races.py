@@ -10,6 +10,7 @@ from dashboard.config import read_config
 from dashboard.desk import Desk
 from dashboard.limit_rules import Limit
 from dashboard.models import PaymentSession
+from tests.bench.databases import on_both
 from tests.journeys.waiting import eventually
 from tests.processes.calm import judge, left_over
 from tests.processes.installation import Installation, running_bank
@@ -17,7 +18,9 @@ from tests.processes.judgement import at_bank, tables_of
 from tests.processes.operators import Told, add_operator
 from tests.processes.racing import OPERATOR, RACERS, Ask, Racers, Undo, Work, racing
 
-ROUNDS = 8
+pytestmark = on_both
+
+ROUNDS = 4
 SETTLES_WITHIN_S = 60.0
 CAPTURED_MINOR = 100_00
 A_PART_MINOR = 40_00

@@ -2,12 +2,15 @@
 
 import functools
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskCliRunner
 from jinja2 import BytecodeCache, FileSystemBytecodeCache
+from sqlalchemy import Engine
+from werkzeug.routing import Rule
 
 from dashboard import app as web_app
 from dashboard import passwords, sign_ins
@@ -40,6 +43,36 @@ def _quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
 def _keys_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reading a private key checks its primes, which takes longer than most tests."""
     monkeypatch.setattr(web_app, "load_private_key", READ_KEY)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _addresses_compiled_once() -> Iterator[None]:
+    """Werkzeug writes and compiles a function for each address of each app: half of what making one takes."""
+    compile_one, compiled = Rule._compile_builder, {}
+
+    def compile_once(rule: Rule, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+        key = (rule.rule, repr(rule.defaults), append_unknown)
+        if key not in compiled:
+            compiled[key] = compile_one(rule, append_unknown)
+        return compiled[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rule, "_compile_builder", compile_once)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _engines_used_again(monkeypatch: pytest.MonkeyPatch, engines: dict[str, Engine]) -> None:
+    """An engine remembers how it put statements into SQL: apps on the same database share one."""
+    make = db._make_engine
+
+    def make_once(bind_key: str | None, options: dict[str, Any], app: Flask) -> Engine:
+        url = str(options["url"])
+        if url not in engines:
+            engines[url] = make(bind_key, options, app)
+        return engines[url]
+
+    monkeypatch.setattr(db, "_make_engine", make_once)
 
 
 @pytest.fixture

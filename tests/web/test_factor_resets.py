@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from dashboard import factor_resets, people
 from dashboard.models import FactorReset, Person
-from tests.bench.databases import on_sqlite
+from tests.bench.databases import on_both, on_sqlite
 from tests.bench.refund_desk import PASSWORD, RefundDesk
 from tests.web.browser import Answer, Browser
 from tests.web.conftest import Auth
@@ -103,6 +103,7 @@ def test_nobody_confirms_for_themselves(admin: Browser, second: Browser, auth: A
     assert has_app(second, me)
 
 
+@on_both
 @pytest.mark.parametrize("decided_by", ["asker", "person", "nobody"])
 def test_the_database_itself_refuses_what_is_not_two_people(
     admin: Browser, annas: Browser, anna: Person, auth: Auth, refund_desk: RefundDesk, decided_by: str
@@ -157,6 +158,7 @@ def test_what_somebody_asked_who_is_no_admin_any_more_cannot_be_confirmed(
     assert told(refund_desk)[-1] == (SECOND, "factor:reset_outdated")
 
 
+@on_both
 def test_of_two_who_confirm_at_once_one_does(
     admin: Browser, second: Browser, annas: Browser, anna: Person, auth: Auth, refund_desk: RefundDesk
 ) -> None:

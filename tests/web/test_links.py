@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from dashboard import links, passwords, people
 from dashboard.models import Link, Person
-from tests.bench.databases import on_sqlite
+from tests.bench.databases import on_both, on_sqlite
 from tests.bench.refund_desk import PASSWORD, RefundDesk
 from tests.web.browser import Answer, Browser
 from tests.web.conftest import Auth
@@ -230,6 +230,7 @@ def test_a_link_for_one_person_does_not_end_another_persons(
     assert client.get(path).status == 200
 
 
+@on_both
 def test_of_two_at_once_one_is_taken(
     admin: Browser, anna: Person, refund_desk: RefundDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,7 @@ from dashboard.app import create_app
 from dashboard.db import db
 from dashboard.models import AuthenticatorApp, Guess, Passkey, RecoveryCode
 from tests.bench.authenticator import Authenticator
-from tests.bench.databases import on_sqlite
+from tests.bench.databases import on_both, on_sqlite
 from tests.bench.refund_desk import PASSWORD, RefundDesk
 from tests.web.browser import Browser
 from tests.web.conftest import Auth
@@ -124,6 +124,7 @@ def test_spaces_in_a_code_do_not_matter(client: Browser, added: Added) -> None:
     assert finish(client, f" {code[:3]} {code[3:]} ").status == 303
 
 
+@on_both
 def test_of_two_who_send_the_same_code_at_once_one_is_signed_in(app: Flask, added: Added) -> None:
     """Real requests, each with half a sign-in of its own, let go together, again and again."""
     racers = 4
