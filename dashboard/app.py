@@ -12,8 +12,8 @@ from flask_wtf.csrf import CSRFProtect
 from sqlalchemy import Engine
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from dashboard import db
-from dashboard.bank131.client import BankClient, RequestsTransport, Transport
+from dashboard import bank_window, db
+from dashboard.bank131.client import Bank, BankClient, RequestsTransport, Transport
 from dashboard.bank131.signature import load_private_key, load_public_key
 from dashboard.clock import Clock, SystemClock
 from dashboard.config import Config
@@ -49,16 +49,9 @@ from dashboard.web import (
 )
 
 
-def create_desk(
-    config: Config,
-    engine: Engine,
-    *,
-    clock: Clock | None = None,
-    new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
-    transport: Transport | None = None,
-) -> Desk:
-    """A desk on a database and on the bank that the settings name. Raises OSError, KeyFormatError, ValueError."""
-    bank = BankClient(
+def bank_client(config: Config, transport: Transport | None = None) -> BankClient:
+    """The bank that the settings name, and the key to sign with. Raises OSError, KeyFormatError, ValueError."""
+    return BankClient(
         url=config.bank_url,
         project=config.project,
         private_key=load_private_key(config.private_key_file.read_bytes()),
@@ -67,6 +60,17 @@ def create_desk(
         submerchant=config.submerchant,
         transport=transport or RequestsTransport(),
     )
+
+
+def create_desk(
+    config: Config,
+    engine: Engine,
+    bank: Bank,
+    *,
+    clock: Clock | None = None,
+    new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
+) -> Desk:
+    """A desk on a database and a bank."""
     return Desk(config=config, clock=clock or SystemClock(), new_id=new_id, bank=bank, engine=engine)
 
 
@@ -81,9 +85,12 @@ def create_app(
     *,
     clock: Clock | None = None,
     new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
-    transport: Transport | None = None,
+    bank: Bank | None = None,
 ) -> Flask:
-    """The web app. Raises OSError, KeyFormatError, ValueError for keys that cannot be used."""
+    """The web app; without a `bank` it looks at the bank through a worker.
+
+    Raises OSError, KeyFormatError, ValueError for keys or an address that cannot be used.
+    """
     app = errors.DiscreetApp(__name__)
     app.config.update(
         SECRET_KEY=config.secret_key,
@@ -104,7 +111,7 @@ def create_app(
     db.db.init_app(app)
     with app.app_context():
         db.install_hooks(db.db.engine)
-        desk = create_desk(config, db.db.engine, clock=clock, new_id=new_id, transport=transport)
+        desk = create_desk(config, db.db.engine, bank or bank_window.of(config), clock=clock, new_id=new_id)
     app.extensions["desk"] = desk
     refusals.init_app(app, desk.clock)
     _add_parts(app, desk)

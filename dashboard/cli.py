@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 
 from dashboard import (
     __version__,
+    bank_window,
     database_roles,
     db,
     demo,
@@ -39,7 +40,7 @@ from dashboard import (
     server,
     single_sign_on,
 )
-from dashboard.app import bank_keys, create_desk
+from dashboard.app import bank_client, bank_keys, create_desk
 from dashboard.bank131.signature import KeyFormatError
 from dashboard.clock import SystemClock
 from dashboard.config import BadSettings, BooksConfig, Config, read_books_config, read_config, read_key_config
@@ -136,14 +137,14 @@ def _seconds(duration: timedelta) -> int:
     return int(duration.total_seconds())
 
 
-def _ready_config() -> Config:
-    """Settings with which a server or a worker can start: a migrated database and usable keys."""
+def _ready_config(*, may_sign: bool) -> Config:
+    """Settings with which a worker, or a web server alone, can start: a migrated database and usable keys."""
     config = _config()
     with _books(config) as books:
         try:
-            desk = create_desk(config, books.engine)
+            bank = bank_client(config) if may_sign else bank_window.of(config)
             bank_keys(config)
-            own_bank.claim(desk)
+            own_bank.claim(create_desk(config, books.engine, bank))
         except own_bank.OtherBank as problem:
             _fail(f"{problem}.")
         except (OSError, KeyFormatError, ValueError) as problem:
@@ -189,7 +190,7 @@ def demo_command(port: int, bank_port: int, data: Path, fresh: bool, password: s
 @click.option("--bind", default=BIND, show_default=True, help="HOST:PORT to listen on.")
 def serve(bind: str) -> None:
     """Web and worker, from the environment's settings."""
-    _ready_config()
+    _ready_config(may_sign=True)
     _check_bind(bind)
     sys.exit(server.run_together([["web", "--bind", bind], ["worker"]], os.environ))
 
@@ -198,7 +199,7 @@ def serve(bind: str) -> None:
 @click.option("--bind", default=BIND, show_default=True, help="HOST:PORT to listen on.")
 def web(bind: str) -> None:
     """The web server alone."""
-    config = _ready_config()
+    config = _ready_config(may_sign=False)
     _check_bind(bind)
     server.serve_web(config, bind)
 
@@ -213,7 +214,11 @@ def _check_bind(bind: str) -> None:
 @main.command()
 def worker() -> None:
     """The worker alone. Any number may run."""
-    server.run_worker(_ready_config())
+    config = _ready_config(may_sign=True)
+    try:
+        server.run_worker(config)
+    except bank_window.UnusableFolder as problem:
+        _fail(f"Pages could not look at the bank through this worker: {problem}. Mend DASHBOARD_RUN_FOLDER.")
 
 
 @main.command()
@@ -537,9 +542,9 @@ def bank_move(*, same_bank: bool, leave_open: bool) -> None:
     with _books(config, changes=True) as books:
         _check_stopped(books)
         try:
-            bank = create_desk(config, books.engine).bank
-        except (OSError, KeyFormatError, ValueError) as problem:
-            _fail(f"The bank's keys or address cannot be used: {problem}. `dashboard check` tells more.")
+            bank = bank_window.of(config)
+        except ValueError as problem:
+            _fail(f"The bank's address cannot be used: {problem}. `dashboard check` tells more.")
         try:
             if same_bank:
                 own_bank.rename(books, ACTOR, bank.url, bank.project)

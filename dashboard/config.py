@@ -106,6 +106,7 @@ class Config(BooksConfig):
     private_key_file: Path
     public_key_file: Path
     public_key_next_file: Path | None
+    run_folder: Path | None
     api_version: int
     submerchant: str | None
 
@@ -417,13 +418,20 @@ SETTINGS: tuple[Setting, ...] = (
         "`yes`: nobody signs in with a password any more.",
         _yes_or_no,
     ),
+    Setting(
+        "DASHBOARD_RUN_FOLDER",
+        "run_folder",
+        "",
+        "The folder where web servers find the workers of their machine. Empty: one of this user's for this database.",
+        _optional_path,
+    ),
     Setting("BANK131_URL", "bank_url", None, "The bank's server, without a path.", _bank_url),
     Setting("BANK131_PROJECT", "project", None, "The project's name, given by the bank.", _text),
     Setting(
         "BANK131_PRIVATE_KEY_FILE",
         "private_key_file",
         None,
-        "Your RSA private key (PEM): signs what is sent to the bank.",
+        "Your RSA private key (PEM): signs what is sent to the bank. Workers alone read it.",
         _path,
     ),
     Setting(

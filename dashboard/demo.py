@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from dashboard import db, limits, migrations, own_bank, passwords, people, server
+from dashboard import bank_window, db, limits, migrations, own_bank, passwords, people, server
 from dashboard.app import create_desk
 from dashboard.config import SETTINGS, Config, read_config
 from dashboard.desk import Desk, journal_key
@@ -124,7 +124,7 @@ def _prepare_database(config: Config, password: str) -> None:
     engine = db.open_engine(config.database_url)
     try:
         migrations.upgrade(engine, journal_key(config))
-        desk = create_desk(config, engine)
+        desk = create_desk(config, engine, bank_window.of(config))
         own_bank.rename(desk, "demo", desk.bank.url, desk.bank.project, is_sure=True)
         _set_limits(desk)
         for email, role in PEOPLE.items():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from dashboard.bank131.client import BankClient
+from dashboard.bank131.client import Bank
 from dashboard.clock import Clock
 from dashboard.config import BooksConfig, Config, KeyConfig
 from dashboard.db import LOCK_WAIT_MS, writing_engine
@@ -44,7 +44,7 @@ class Desk(Books):
     """One refund desk at work: its books and its bank."""
 
     config: Config
-    bank: BankClient
+    bank: Bank
 
 
 def journal_key(config: KeyConfig) -> str:

@@ -11,8 +11,8 @@ from sqlalchemy import URL, Engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from dashboard import db, health, migrations, openid, own_bank, pauses, reads
-from dashboard.app import create_desk
+from dashboard import bank_window, db, health, migrations, openid, own_bank, pauses, reads
+from dashboard.app import bank_client
 from dashboard.bank131.client import BankError, NeverReached, Refused
 from dashboard.bank131.signature import KeyFormatError, load_private_key, load_public_key
 from dashboard.clock import SystemClock
@@ -160,7 +160,7 @@ def _provider(config: Config) -> Finding:
 
 def _own_bank(config: Config, engine: Engine) -> str | None:
     try:
-        bank = create_desk(config, engine).bank
+        bank = bank_window.of(config)
     except ValueError:
         return None  # told of by `_bank`
     with Session(engine) as session:
@@ -170,8 +170,7 @@ def _own_bank(config: Config, engine: Engine) -> str | None:
 def _bank(config: Config, engine: Engine) -> Finding:
     """Ask for a session that no bank has: its refusal shows that it is there and knows our signature."""
     try:
-        desk = create_desk(config, engine)
-        desk.bank.status(UNKNOWN_SESSION)
+        bank_client(config).status(UNKNOWN_SESSION)
     except Refused as answer:
         if answer.code in reads.AUTH_CODES:
             said = f"{answer.code} {answer.description or ''}".strip()

@@ -17,8 +17,8 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.util import parse_address
 
-from dashboard import db, worker
-from dashboard.app import create_app, create_desk
+from dashboard import bank_window, db, worker
+from dashboard.app import bank_client, create_app, create_desk
 from dashboard.config import Config
 from dashboard.slow_clients import ImpatientWorker
 
@@ -100,9 +100,11 @@ def serve_web(config: Config, bind: str) -> None:
 def run_worker(config: Config) -> None:
     """Work until SIGTERM or SIGINT; what is under way is finished first."""
     stop = _stop_on_signals()
+    bank = bank_client(config)
     engine = db.open_engine(config.database_url)
     try:
-        worker.run(create_desk(config, engine), stop)
+        with bank_window.open_to_pages(bank, bank_window.folder_of(config)):
+            worker.run(create_desk(config, engine, bank), stop)
     finally:
         engine.dispose()
 

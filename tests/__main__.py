@@ -24,7 +24,8 @@ def main() -> int:
         print("$", *check, flush=True)
         if code := subprocess.run([*python, *check], cwd=ROOT, check=False).returncode:
             return code
-    arguments = sys.argv[1:] or ["-n", str(os.cpu_count() or 2), "--dist", "worksteal"]
+    # Journeys wait more than they work, and those of one file share their installations.
+    arguments = sys.argv[1:] or ["-n", str((os.cpu_count() or 2) * 3 // 2), "--dist", "loadfile"]
     return subprocess.run([*python, "pytest", *arguments], cwd=ROOT, check=False).returncode
 
 

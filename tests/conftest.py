@@ -143,6 +143,12 @@ def environ(keys: SandboxKeys) -> dict[str, str]:
 
 
 @pytest.fixture
+def unhurried(environ: dict[str, str]) -> None:
+    """Hours go by with a read a minute, not every few seconds. Ask for it before the desk."""
+    environ["DASHBOARD_POLL_SECONDS"] = "60"
+
+
+@pytest.fixture
 def config(environ: dict[str, str], database_url: str) -> Config:
     return read_config({**environ, "DASHBOARD_DATABASE_URL": database_url})
 
@@ -166,16 +172,9 @@ def wire(bank: SandboxBank, clock: SimulatedClock) -> Wire:
 
 
 @pytest.fixture
-def desk(
-    config: Config,
-    clock: SimulatedClock,
-    new_id: CountedIds,
-    merchant_key: RSAPrivateKey,
-    wire: Wire,
-    engine: Engine,
-) -> Desk:
-    """The verbs' desk alone, over the fresh database and the bank at the wire."""
-    client = BankClient(
+def bank_client(config: Config, merchant_key: RSAPrivateKey, wire: Wire) -> BankClient:
+    """The desk's side of the wire."""
+    return BankClient(
         url=config.bank_url,
         project=config.project,
         private_key=merchant_key,
@@ -183,7 +182,12 @@ def desk(
         timeout_s=config.timeout_s,
         transport=wire,
     )
-    return Desk(config=config, clock=clock, new_id=new_id, bank=client, engine=engine)
+
+
+@pytest.fixture
+def desk(config: Config, clock: SimulatedClock, new_id: CountedIds, bank_client: BankClient, engine: Engine) -> Desk:
+    """The verbs' desk alone, over the fresh database and the bank at the wire."""
+    return Desk(config=config, clock=clock, new_id=new_id, bank=bank_client, engine=engine)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Address, ip_address
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -26,6 +27,7 @@ from dashboard.bank131.signature import sign
 from dashboard.bank131.transport import HttpAnswer, NeverConnected, NoAnswer, RequestsTransport, Transport
 
 __all__ = [
+    "Bank",
     "BankClient",
     "BankError",
     "HttpAnswer",
@@ -38,7 +40,9 @@ __all__ = [
     "Refused",
     "RequestsTransport",
     "Transport",
+    "reading",
     "refund_body",
+    "server_url",
 ]
 
 API_VERSIONS = (1, 2)
@@ -111,6 +115,17 @@ def refund_body(session_id: str, amount: Amount | None, reference: str) -> bytes
     return _json({**fields, "metadata": {"reference": reference}})
 
 
+class Bank(Protocol):
+    """What a desk asks of its bank."""
+
+    url: str
+    project: str
+
+    def status(self, session_id: str, timeout_s: float | None = None) -> Reading: ...
+
+    def refund(self, body: bytes, idempotency_key: str) -> Reading: ...
+
+
 class BankClient:
     """The bank's API for one project.
 
@@ -138,7 +153,7 @@ class BankClient:
             raise ValueError("the project has to be 1 to 100 printable ASCII characters, without spaces")
         if submerchant is not None and not is_identifier(submerchant):
             raise ValueError("the submerchant has to be 1 to 100 printable ASCII characters, without spaces")
-        self.url = _server_url(url)
+        self.url = server_url(url)
         self.project = project
         self._private_key = private_key
         self._version = version
@@ -151,8 +166,11 @@ class BankClient:
 
         `timeout_s` can shorten the client's own deadline for this call.
         """
-        answer = self._call("session/status", _json({"session_id": session_id}), timeout_s=timeout_s)
-        return _reading(answer, session_id)
+        return reading(self.ask_status(session_id, timeout_s), session_id)
+
+    def ask_status(self, session_id: str, timeout_s: float | None = None) -> HttpAnswer:
+        """The answer to `status` as it came, whatever it says. Raises NeverReached, OutcomeUnknown."""
+        return self._call("session/status", _json({"session_id": session_id}), timeout_s=timeout_s)
 
     def refund(self, body: bytes, idempotency_key: str) -> Reading:
         """Ask for a refund with the bytes of `refund_body`, sent as they are. Raises BankError.
@@ -164,7 +182,7 @@ class BankClient:
         if not is_identifier(idempotency_key):
             raise ValueError("the idempotency key has to be 1 to 100 printable ASCII characters")
         answer = self._call("session/refund", body, {"X-PARTNER-IDEMPOTENCY-KEY": idempotency_key})
-        return _reading(answer, session_id)
+        return reading(answer, session_id)
 
     def _call(
         self,
@@ -195,7 +213,7 @@ class BankClient:
         return headers
 
 
-def _reading(answer: HttpAnswer, session_id: str) -> Reading:
+def reading(answer: HttpAnswer, session_id: str) -> Reading:
     """What an answer says about the session that was asked for. Raises Refused or OutcomeUnknown."""
     try:
         fields = read_json(answer.body)
@@ -250,7 +268,7 @@ def _json(fields: Mapping[str, object]) -> bytes:
     return json.dumps(fields, ensure_ascii=True, separators=(",", ":")).encode("ascii")
 
 
-def _server_url(text: str) -> str:
+def server_url(text: str) -> str:
     """The address of a server as `scheme://host[:port]`. Raises ValueError with one line."""
     if not text.isascii() or not text.isprintable() or " " in text or "\\" in text:
         raise ValueError("the bank's URL holds characters that no URL may hold")

@@ -32,7 +32,7 @@ from flask import Flask
 from werkzeug.test import Client, EnvironBuilder, run_wsgi_app
 
 from dashboard import keyset, migrations, people
-from dashboard.app import create_app
+from dashboard.app import bank_client, create_app
 from dashboard.bank131.transport import HttpAnswer
 from dashboard.config import Config, read_config
 from dashboard.desk import journal_key
@@ -177,7 +177,8 @@ def _config(folder: Path, url: str) -> Config:
 
 def _open_site(config: Config, refunds: int) -> Site:
     samples = many_refunds.samples_of(refunds)
-    app = create_app(config, clock=StandingClock(), transport=partial(_bank_answers_at_once, samples))
+    bank = bank_client(config, transport=partial(_bank_answers_at_once, samples))
+    app = create_app(config, clock=StandingClock(), bank=bank)
     desk = app.extensions["desk"]
     with desk.read() as session:
         is_known = people.find(session, EMAIL) is not None

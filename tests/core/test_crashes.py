@@ -8,11 +8,9 @@ import pytest
 
 from dashboard.models import PaymentSession, Refund
 from tests.bench.commits import AFTER, BEFORE, at_each_commit
-from tests.bench.databases import on_both, on_sqlite
+from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import RefundDesk, order
 from tests.bench.wire import REFUND, Crash, Fault, error, lose_answer, lose_request, refuse_connection
-
-pytestmark = on_both
 
 
 class Bomb:

@@ -72,6 +72,7 @@ ORDER = (
     "health",
     "metrics",
     "web",
+    "bank_window",
     "app",
     "slow_clients",
     "server",

@@ -332,6 +332,7 @@ def test_reads_that_are_answered_but_never_good_leave_it_to_people_in_the_end(
 
 
 @on_sqlite
+@pytest.mark.usefixtures("unhurried")
 @pytest.mark.parametrize("answer", [lose_request, refuse_connection, answered(502, b"<html>"), error("internal", 503)])
 def test_an_outage_alone_brings_nobody_in(refund_desk: RefundDesk, answer: Fault) -> None:
     refund = unknown(refund_desk, lose_answer)

@@ -400,6 +400,7 @@ def test_what_is_being_sent_when_sending_is_paused_is_carried_to_its_end(refund_
     assert refund_desk.send(reference).state == "in_progress"
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_a_session_that_is_shown_in_part_only_holds_a_refund_up_and_in_the_end_goes_to_people(
     refund_desk: RefundDesk,
 ) -> None:
@@ -419,6 +420,7 @@ def test_a_session_that_is_shown_in_part_only_holds_a_refund_up_and_in_the_end_g
 
 
 @on_sqlite
+@pytest.mark.usefixtures("unhurried")
 @pytest.mark.parametrize(
     ("answer", "review"),
     [

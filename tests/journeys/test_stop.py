@@ -25,7 +25,8 @@ from tests.journeys.commands import (
 from tests.journeys.waiting import eventually
 from tests.journeys.windows import Windows
 
-STOPS_WITHIN_S = 5.0
+# What those who keep services alive wait for before they kill.
+STOPS_WITHIN_S = 10.0
 
 
 @contextmanager

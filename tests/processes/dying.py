@@ -20,6 +20,7 @@ from sqlalchemy import event
 
 from dashboard import cli
 from dashboard.bank131.transport import HttpAnswer, RequestsTransport
+from dashboard.bank_window import Window
 from dashboard.journal import WriteSession
 from tests.journeys.commands import environ_with
 from tests.journeys.waiting import answers, eventually
@@ -89,6 +90,20 @@ class Death:
                 self.pass_by(AFTER, method)
 
         RequestsTransport.__call__ = watched  # type: ignore[method-assign]
+        self._watch_window()
+
+    def _watch_window(self) -> None:
+        """A web server's calls to the bank: a worker makes them in its place."""
+        ask = Window.ask
+
+        def watched(window: Window, *question: Any) -> HttpAnswer:
+            self.pass_by(BEFORE, STATUS)
+            try:
+                return ask(window, *question)
+            finally:
+                self.pass_by(AFTER, STATUS)
+
+        Window.ask = watched  # type: ignore[method-assign]
 
 
 def _is_new(mark: Path) -> bool:

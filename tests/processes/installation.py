@@ -15,7 +15,8 @@ from pathlib import Path
 
 import psutil
 
-from dashboard import migrations
+from dashboard import bank_window, migrations
+from dashboard.app import bank_client
 from dashboard.clock import SystemClock
 from dashboard.config import read_config
 from dashboard.db import open_engine
@@ -224,8 +225,16 @@ class Installation:
 
 
 @contextmanager
-def running_bank(folder: Path, database: str, *, webs: int = 1, **more_settings: str) -> Iterator[Installation]:
-    """A sandbox bank and a new database of this kind; so many web servers may be added, and any number of workers."""
+def running_bank(folder: Path, database: str, **more_settings: str) -> Iterator[Installation]:
+    """A sandbox bank and a new database of this kind. A web server may be added, and sees the bank without a worker."""
+    with _running_bank(folder, database, webs=1, **more_settings) as installation:
+        config = read_config(installation.settings)
+        with bank_window.open_to_pages(bank_client(config), bank_window.folder_of(config)):
+            yield installation
+
+
+@contextmanager
+def _running_bank(folder: Path, database: str, webs: int, **more_settings: str) -> Iterator[Installation]:
     with ExitStack() as stack:
         postgresql = stack.enter_context(_postgresql()) if database == "postgresql" else None
         urls = [f"http://127.0.0.1:{free_port()}" for _ in range(webs)]
@@ -244,8 +253,8 @@ def running_bank(folder: Path, database: str, *, webs: int = 1, **more_settings:
 def running_installation(
     folder: Path, database: str, *, webs: int = 1, workers: int = 1, **more_settings: str
 ) -> Iterator[Installation]:
-    """The same with so many web servers and workers, all at work."""
-    with running_bank(folder, database, webs=webs, **more_settings) as installation:
+    """A sandbox bank, a new database, and so many web servers and workers, all at work."""
+    with _running_bank(folder, database, webs=webs, **more_settings) as installation:
         for url in installation.urls:
             installation.add_web(url)
         for _ in range(workers):

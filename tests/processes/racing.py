@@ -85,7 +85,7 @@ def racing(settings: Mapping[str, str]) -> Iterator[Racers]:
 
 def _race(settings: Mapping[str, str], line: Connection, barrier: Barrier) -> None:
     config = read_config(settings)
-    desk = app.create_desk(config, open_engine(config.database_url))
+    desk = app.create_desk(config, open_engine(config.database_url), app.bank_client(config))
     while True:
         turn = line.recv()
         barrier.wait(TURN_WITHIN_S)

@@ -32,7 +32,8 @@ class Errands:
         self.installation = installation
         self.told = Told()
         patient = {**installation.settings, "BANK131_TIMEOUT_SECONDS": "20"}
-        self._desk = app.create_desk(read_config(patient), installation.books.engine)
+        config = read_config(patient)
+        self._desk = app.create_desk(config, installation.books.engine, app.bank_client(config))
         add_operator(installation.books, OPERATOR)
         self._operator = Operator(OPERATOR, installation.urls, self.told, random.Random(131))
 

@@ -34,7 +34,8 @@ class Track:
         self.installation = installation
         self.racers = racers
         self.told = Told()
-        self.desk: Desk = app.create_desk(read_config(installation.settings), installation.books.engine)
+        config = read_config(installation.settings)
+        self.desk: Desk = app.create_desk(config, installation.books.engine, app.bank_client(config))
         add_operator(installation.books, OPERATOR)
         with self.desk.read() as session:
             self.person = people.find(session, OPERATOR)

@@ -12,9 +12,9 @@ from jinja2 import BytecodeCache, FileSystemBytecodeCache
 from sqlalchemy import Engine
 from werkzeug.routing import Rule
 
-from dashboard import app as web_app
 from dashboard import passwords, sign_ins
 from dashboard.app import create_app
+from dashboard.bank131.client import BankClient
 from dashboard.config import Config
 from dashboard.db import db
 from dashboard.desk import Desk
@@ -22,14 +22,12 @@ from dashboard.models import Person
 from tests.bench import refund_desk as bench
 from tests.bench.refund_desk import RefundDesk
 from tests.bench.simulated import CountedIds, SimulatedClock
-from tests.bench.wire import Wire
 from tests.web.browser import Browser
 from tests.web.made_up import MadeUp
 
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 QUICK_HASH = functools.cache(QUICK.hash)
 NOBODY = QUICK.hash("nobody has this password")
-READ_KEY = functools.cache(web_app.load_private_key)
 
 
 @pytest.fixture(autouse=True)
@@ -37,12 +35,6 @@ def _quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """A password's hash says itself how much work checking it is: little, in tests."""
     monkeypatch.setattr(bench, "hash_of", QUICK_HASH)
     monkeypatch.setattr(passwords, "_NOBODY", NOBODY)
-
-
-@pytest.fixture(autouse=True)
-def _keys_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reading a private key checks its primes, which takes longer than most tests."""
-    monkeypatch.setattr(web_app, "load_private_key", READ_KEY)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -95,9 +87,13 @@ def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> BytecodeCach
 
 @pytest.fixture
 def app(
-    config: Config, clock: SimulatedClock, new_id: CountedIds, wire: Wire, compiled_templates: BytecodeCache
+    config: Config,
+    clock: SimulatedClock,
+    new_id: CountedIds,
+    bank_client: BankClient,
+    compiled_templates: BytecodeCache,
 ) -> Iterator[Flask]:
-    app = create_app(config, clock=clock, new_id=new_id, transport=wire)
+    app = create_app(config, clock=clock, new_id=new_id, bank=bank_client)
     app.testing = True
     app.jinja_env.bytecode_cache = compiled_templates
     yield app

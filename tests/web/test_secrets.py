@@ -11,6 +11,7 @@ from flask import Flask
 from sqlalchemy.exc import OperationalError
 
 from dashboard import db, doctor, people, server
+from dashboard.app import create_app
 from dashboard.config import Config, read_config
 from dashboard.sandbox.keys import SandboxKeys
 from dashboard.web import access
@@ -227,10 +228,25 @@ def test_a_key_that_cannot_be_used_is_not_repeated(
         monkeypatch.setenv(name, value)
     lines = {line for line in unusable_keys[kind].decode().splitlines() if len(line) > 40}
     assert lines
-    for command in ("check", "web", "worker", "serve"):
+    for command in ("check", "worker", "serve"):
         result = run(command)
         assert result.exit_code == 1
         assert told(lines, f"{result.output} {result.exception!r}") == set()
+
+
+@on_sqlite
+def test_a_web_server_starts_without_the_private_key(
+    environ: dict[str, str], database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {**environ, "DASHBOARD_DATABASE_URL": database_url}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("BANK131_PRIVATE_KEY_FILE", str(tmp_path / "readable by workers alone"))
+    started = []
+    monkeypatch.setattr("dashboard.server.serve_web", lambda config, _bind: started.append(create_app(config)))
+    assert run("web", "--bind", "127.0.0.1:0").exit_code == 0
+    assert len(started) == 1
+    for command in ("worker", "serve"):
+        assert "No such file" in run(command).output
 
 
 @on_sqlite
