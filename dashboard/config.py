@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dashboard import roles
+from dashboard.bank131.objects import is_identifier
 
 SHORTEST_SECRET = 32
 # What an attempt to send may take beside its call to the bank.
@@ -130,8 +131,14 @@ def _text(value: str) -> str:
     return value.strip()
 
 
-def _optional_text(value: str) -> str | None:
-    return value.strip() or None
+def _identifier(value: str) -> str:
+    if not is_identifier(_text(value)):
+        raise ValueError("has to be 1 to 100 printable ASCII characters, without spaces")
+    return value.strip()
+
+
+def _optional_identifier(value: str) -> str | None:
+    return _identifier(value) if value.strip() else None
 
 
 def _path(value: str) -> Path:
@@ -422,11 +429,11 @@ SETTINGS: tuple[Setting, ...] = (
         "DASHBOARD_RUN_FOLDER",
         "run_folder",
         "",
-        "The folder where web servers find the workers of their machine. Empty: one of this user's for this database.",
+        "The folder where web servers find the workers of their machine. Empty: one of this user's.",
         _optional_path,
     ),
     Setting("BANK131_URL", "bank_url", None, "The bank's server, without a path.", _bank_url),
-    Setting("BANK131_PROJECT", "project", None, "The project's name, given by the bank.", _text),
+    Setting("BANK131_PROJECT", "project", None, "The project's name, given by the bank.", _identifier),
     Setting(
         "BANK131_PRIVATE_KEY_FILE",
         "private_key_file",
@@ -461,7 +468,7 @@ SETTINGS: tuple[Setting, ...] = (
         "submerchant",
         "",
         "The submerchant's name, for the few institutions that need one.",
-        _optional_text,
+        _optional_identifier,
     ),
 )
 

@@ -100,6 +100,7 @@ def _settings(data_dir: Path, keys: SandboxKeys, port: int, bank_port: int) -> d
         "BANK131_PRIVATE_KEY_FILE": str(keys.merchant_private_path),
         "BANK131_PUBLIC_KEY_FILE": str(keys.bank_public_path),
         "BANK131_PUBLIC_KEY_NEXT_FILE": "",
+        "DASHBOARD_RUN_FOLDER": "",
     }
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from dashboard import ledger, refund_rules, snapshots
 from dashboard.bank131 import objects as bank
-from dashboard.bank131.client import BankError, HttpAnswer, Reading, Refused
+from dashboard.bank131.client import BankError, HttpAnswer, NotAsked, Reading, Refused
 from dashboard.config import Config
 from dashboard.desk import Desk
 from dashboard.journal import WriteSession
@@ -34,6 +34,8 @@ def read_session(desk: Desk, session_id: str, timeout_s: float | None = None) ->
     started_at = desk.clock.now()
     try:
         reading = desk.bank.status(session_id, timeout_s)
+    except NotAsked:
+        raise
     except BankError as problem:
         note_failed_read(desk, session_id, problem)
         raise

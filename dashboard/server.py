@@ -103,7 +103,7 @@ def run_worker(config: Config) -> None:
     bank = bank_client(config)
     engine = db.open_engine(config.database_url)
     try:
-        with bank_window.open_to_pages(bank, bank_window.folder_of(config)):
+        with bank_window.open_to_pages(bank, config):
             worker.run(create_desk(config, engine, bank), stop)
     finally:
         engine.dispose()

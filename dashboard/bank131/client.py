@@ -35,6 +35,7 @@ __all__ = [
     "NeverConnected",
     "NeverReached",
     "NoAnswer",
+    "NotAsked",
     "OutcomeUnknown",
     "Reading",
     "Refused",
@@ -68,6 +69,10 @@ class BankError(Exception):
 
 class NeverReached(BankError):
     """No connection was made and nothing was sent: refused, no such name, or not connected in time."""
+
+
+class NotAsked(NeverReached):
+    """Nobody set out for the bank: what stands in between is out of order, which says nothing about the bank."""
 
 
 class Refused(BankError):

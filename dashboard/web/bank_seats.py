@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from flask import Flask, current_app
 
-from dashboard.bank131.client import NeverReached
+from dashboard.bank131.client import NotAsked
 from dashboard.config import Config
 
 WAIT_S = 0.2
@@ -21,10 +21,10 @@ def init_app(app: Flask, config: Config) -> None:
 
 @contextmanager
 def bank_seat() -> Iterator[None]:
-    """One call to the bank on behalf of a page. Raises NeverReached when too many are under way."""
+    """One call to the bank on behalf of a page. Raises NotAsked when too many are under way."""
     seats = current_app.extensions["bank_seats"]
     if not seats.acquire(timeout=WAIT_S):
-        raise NeverReached("too many pages are asking the bank at this moment")
+        raise NotAsked("too many pages are asking the bank at this moment")
     try:
         yield
     finally:

@@ -1,6 +1,7 @@
 """Which passwords are taken."""
 
 import pytest
+from argon2 import extract_parameters
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from dashboard import demo, passwords
@@ -65,6 +66,10 @@ def test_the_three_thousand_most_common_ones_of_that_length_are_refused() -> Non
 def test_it_is_verified_exactly_as_it_was_typed(password: str) -> None:
     assert passwords.fits(password, passwords.hash_of(password))
     assert not passwords.fits(password, passwords.hash_of("correct horse"))
+
+
+def test_where_there_is_no_password_to_look_takes_the_same_work() -> None:
+    assert extract_parameters(passwords._NOBODY) == extract_parameters(passwords.hash_of("any password"))
 
 
 def test_nothing_fits_where_there_is_no_password() -> None:

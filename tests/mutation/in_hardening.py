@@ -11,6 +11,8 @@ HIDDEN = "dashboard/bank131/hidden_characters.py"
 ALLOWLIST = "dashboard/bank131/allowlist.py"
 OBJECTS = "dashboard/bank131/objects.py"
 
+WINDOW = "dashboard/bank_window.py"
+
 HEADERS = "web/test_security_headers.py"
 HOLES = "web/test_holes_of_the_web.py"
 LINKS = "web/test_links.py"
@@ -18,6 +20,7 @@ TEST_REFUSALS = "web/test_refusals.py"
 REAL_SERVER = "processes/test_web_server.py"
 CARDS = "web/test_card_data.py"
 SECRETS = "web/test_secrets.py"
+WINDOW_TESTS = "core/test_bank_window.py"
 TEXT = "web/test_text_safety.py"
 
 
@@ -436,4 +439,90 @@ _RECORD = (
     ),
 )
 
-MUTANTS = (*_HEADERS, *_ANSWERS, *_REQUESTS, *_SERVER, *_TEXT, *_CARD_NUMBERS, *_SECRETS, *_RECORD)
+_WINDOW_TO_THE_BANK = (
+    without(
+        "web servers have no private key",
+        "whoever takes one over can sign refunds",
+        Edit("dashboard/app.py", "bank or bank_window.of(config)", "bank or bank_client(config)"),
+        f"{WINDOW_TESTS}::test_the_web_app_reads_no_private_key",
+        f"{SECRETS}::test_a_web_server_starts_without_the_private_key",
+    ),
+    without(
+        "only sessions are asked for at the window",
+        "a page can have other things signed",
+        Edit(WINDOW, "isinstance(session_id, str) and is_identifier(session_id) and ", ""),
+        f"{WINDOW_TESTS}::test_what_is_no_question_is_not_asked",
+    ),
+    without(
+        "a folder for everybody is not trusted",
+        "anybody on the machine answers in the worker's place",
+        Edit(WINDOW, "if found.st_mode & stat.S_IWOTH:", "if False:"),
+        f"{WINDOW_TESTS}::test_a_folder_for_everybody_is_not_trusted",
+    ),
+    without(
+        "a folder that anybody could have made is not trusted",
+        "whoever made it first answers in the worker's place",
+        Edit(WINDOW, " or above.st_mode & (stat.S_IWGRP | stat.S_IWOTH):", ":"),
+        f"{WINDOW_TESTS}::test_another_users_folder_is_trusted_where_others_could_not_have_made_it",
+    ),
+    without(
+        "who was let into the folder is no worker yet",
+        "whoever was let into the folder answers in the worker's place",
+        Edit(WINDOW, "            _check_peer(connection, path.parent)\n", ""),
+        f"{WINDOW_TESTS}::test_somebody_who_was_let_into_the_folder_is_no_worker",
+    ),
+    without(
+        "a worker of another bank is not asked",
+        "a sandbox's sessions are taken for the bank's",
+        Edit(WINDOW, 'folder.glob(f"{_name(config)}-*.sock")', 'folder.glob("*.sock")'),
+        f"{WINDOW_TESTS}::test_a_worker_of_another_bank_is_not_asked",
+    ),
+    without(
+        "an answer has to be whole",
+        "what a worker said before it ended passes for the bank's word",
+        Edit(WINDOW, 'told.get("bytes") == len(body)', 'told.get("bytes", 1)'),
+        f"{WINDOW_TESTS}::test_half_an_answer_is_no_word_of_the_banks",
+    ),
+    without(
+        "a worker that says nothing is not waited for",
+        "pages hang until there is no thread left",
+        Edit(
+            WINDOW,
+            "        connection.settimeout(max(ends_at_s - time.monotonic(), 0.001))\n        part",
+            "        connection.settimeout(5)\n        part",
+        ),
+        f"{WINDOW_TESTS}::test_a_worker_that_says_nothing_is_not_waited_for_longer_than_the_bank",
+        f"{WINDOW_TESTS}::test_a_question_that_does_not_end_is_not_waited_for",
+    ),
+    without(
+        "where a worker cannot answer another one is asked",
+        "pages cannot look at the bank though a worker is there",
+        Edit(WINDOW, "                why = problem\n", "                raise problem\n"),
+        f"{WINDOW_TESTS}::test_what_a_killed_worker_left_is_in_nobodys_way",
+        f"{WINDOW_TESTS}::test_where_one_worker_ends_meanwhile_another_one_is_asked",
+    ),
+    without(
+        "who finds no seat at the window is turned away",
+        "pages without end take the threads of the process that sends money",
+        Edit(WINDOW, "return self._seats.acquire(blocking=False)", "return True"),
+        f"{WINDOW_TESTS}::test_too_many_at_once_are_turned_away_and_seats_are_given_back",
+    ),
+    without(
+        "that no worker could be asked says nothing of the bank",
+        "a machine without a worker puts off reads, and brings people in for nothing",
+        Edit("dashboard/reads.py", "    except NotAsked:\n        raise\n", ""),
+        f"{WINDOW_TESTS}::test_that_it_could_not_be_asked_says_nothing_of_the_bank",
+    ),
+)
+
+MUTANTS = (
+    *_HEADERS,
+    *_ANSWERS,
+    *_REQUESTS,
+    *_SERVER,
+    *_TEXT,
+    *_CARD_NUMBERS,
+    *_SECRETS,
+    *_WINDOW_TO_THE_BANK,
+    *_RECORD,
+)

@@ -229,7 +229,7 @@ def running_bank(folder: Path, database: str, **more_settings: str) -> Iterator[
     """A sandbox bank and a new database of this kind. A web server may be added, and sees the bank without a worker."""
     with _running_bank(folder, database, webs=1, **more_settings) as installation:
         config = read_config(installation.settings)
-        with bank_window.open_to_pages(bank_client(config), bank_window.folder_of(config)):
+        with bank_window.open_to_pages(bank_client(config), config):
             yield installation
 
 
