@@ -167,7 +167,10 @@ def bank_settings(bank_port: int, bank_folder: Path) -> dict[str, str]:
 
 @contextmanager
 def running_server(folder: Path, database_url: str, **more_settings: str) -> Iterator[Installation]:
-    """Bank, database, people and server one by one, each by its own command, as an installation for real is made."""
+    """Bank, database, people, worker and web server one by one, as an installation for real is made.
+
+    The web server has no private key.
+    """
     port, bank_port = free_port(), free_port()
     url = f"http://127.0.0.1:{port}"
     settings = {
@@ -181,9 +184,13 @@ def running_server(folder: Path, database_url: str, **more_settings: str) -> Ite
     with Service.started({}, folder / "sandbox.log", "sandbox", *places) as bank:
         bank.wait_for_line("Sandbox bank ")
         prepare_database(settings)
-        with Service.started(settings, folder / "serve.log", "serve", "--bind", f"127.0.0.1:{port}") as desk:
-            desk.wait_until(lambda: answers(f"{url}/readyz"), "an answer from /readyz")
-            installation = Installation(url, Bank(bank_port), settings, folder, [desk, bank])
+        keyless = {**settings, "BANK131_PRIVATE_KEY_FILE": str(folder / "for the worker alone.pem")}
+        with (
+            Service.started(settings, folder / "worker.log", "worker") as worker,
+            Service.started(keyless, folder / "web.log", "web", "--bind", f"127.0.0.1:{port}") as web,
+        ):
+            web.wait_until(lambda: answers(f"{url}/readyz"), "an answer from /readyz")
+            installation = Installation(url, Bank(bank_port), settings, folder, [web, worker, bank])
             yield installation
             end(installation)
 

@@ -20,9 +20,10 @@ from tests.journeys.commands import (
     dashboard,
     end,
     free_port,
+    prepare_database,
     started_demo,
 )
-from tests.journeys.waiting import eventually
+from tests.journeys.waiting import answers, eventually
 from tests.journeys.windows import Windows
 
 # What those who keep services alive wait for before they kill.
@@ -83,6 +84,19 @@ def test_sigterm_while_it_starts(tmp_path: Path) -> None:
 
         assert are_gone(family)
         assert "Traceback" not in service.log()
+
+
+def test_a_server_has_a_worker_beside_it(demo: Installation, tmp_path: Path) -> None:
+    port = free_port()
+    settings = {**demo.settings, "DASHBOARD_DATABASE_URL": f"sqlite:///{tmp_path / 'desk.sqlite3'}"}
+    prepare_database(settings)
+    with Service.started(settings, tmp_path / "serve.log", "serve", "--bind", f"127.0.0.1:{port}") as service:
+        service.wait_until(lambda: answers(f"http://127.0.0.1:{port}/readyz"), "an answer from /readyz")
+        family = service.family()
+
+        assert service.stop() == 0
+
+        assert are_gone(family)
 
 
 def test_a_part_that_dies_ends_the_whole(tmp_path: Path) -> None:
