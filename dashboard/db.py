@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import BigInteger, DateTime, Dialect, Engine, Integer, MetaData, create_engine, event
+from sqlalchemy import URL, BigInteger, DateTime, Dialect, Engine, Integer, MetaData, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
+
+from dashboard.config import is_loopback
 
 LOCK_WAIT_MS = 10_000
 MOST_TRIES_FOR_WAL = 20
@@ -73,8 +75,22 @@ def engine_options(url: str) -> dict[str, Any]:
         "pool_pre_ping": True,
         "pool_size": 10,
         "max_overflow": 80,
-        "connect_args": {"options": "-c timezone=UTC -c synchronous_commit=on", "connect_timeout": 5},
+        "connect_args": {"options": "-c timezone=UTC -c synchronous_commit=on", "connect_timeout": 5, **_proofs(url)},
     }
+
+
+def _proofs(url: str) -> dict[str, str]:
+    """A server elsewhere has to prove who it is, unless its address asks for less; libpq by itself takes anybody."""
+    address = make_url(url)
+    if not is_elsewhere(address) or "sslmode" in address.query:
+        return {}
+    return {"sslmode": "verify-full", **({} if "sslrootcert" in address.query else {"sslrootcert": "system"})}
+
+
+def is_elsewhere(address: URL) -> bool:
+    """Whether a database is reached over a network; a host that is a folder holds a socket."""
+    host = address.host or str(address.query.get("host", ""))
+    return host != "" and not host.startswith("/") and not is_loopback(host)
 
 
 def open_engine(url: str) -> Engine:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from sqlalchemy import URL, Engine, make_url
+from sqlalchemy import Engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -60,15 +60,9 @@ def _in_the_clear(config: Config) -> Iterator[Finding]:
         why = "so cookies are not bound to HTTPS, and everybody behind the proxy shares one limit against guessing"
         yield Finding(f"DASHBOARD_PROXY_HOPS is 0 though people come over HTTPS by a proxy, {why}.", is_fatal=False)
     database = make_url(config.database_url)
-    if _is_elsewhere(database) and database.query.get("sslmode") != "verify-full":
-        why = "somebody in between could read and change it: add ?sslmode=verify-full&sslrootcert=system, or a FILE"
+    if db.is_elsewhere(database) and database.query.get("sslmode", "verify-full") != "verify-full":
+        why = "somebody in between could read and change it: take sslmode out of it, or write sslmode=verify-full"
         yield Finding(f"DASHBOARD_DATABASE_URL: {database.host} need not prove who it is, so {why}.", is_fatal=False)
-
-
-def _is_elsewhere(database: URL) -> bool:
-    """Whether it is reached over a network; a host that is a folder holds a socket."""
-    host = database.host or ""
-    return host != "" and not host.startswith("/") and not is_loopback(host)
 
 
 def _keys(config: Config) -> Iterator[Finding]:

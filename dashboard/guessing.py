@@ -21,6 +21,7 @@ WINDOW = timedelta(minutes=5)
 ACCOUNT_FAILURES = 10
 ADDRESS_FAILURES = 50
 PROOF_FAILURES = 5
+FILES = 30
 # Whoever is given an IPv6 address is given all of its network.
 IPV6_PREFIX = 64
 LONGEST_SUBJECT = 254
@@ -60,6 +61,11 @@ def by_browser(what: str, browser: str) -> Limit:
 def by_proof(person_id: str) -> Limit:
     """Guesses of a second factor, apart from passwords: whoever is asked for one knew the password."""
     return Limit("proof:account", person_id, PROOF_FAILURES)
+
+
+def by_reader(person_id: str) -> Limit:
+    """Files that somebody takes along: no guesses, but whoever came to a sign-in may try to empty the desk."""
+    return Limit("file:account", person_id, FILES)
 
 
 def by_address(what: str, address: str) -> Limit:

@@ -10,7 +10,8 @@ from flask_wtf.csrf import CSRFError
 from sqlalchemy import exc
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from dashboard.web import refusals
+from dashboard.guessing import TooManyAttempts
+from dashboard.web import refusals, wording
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ def init_app(app: Flask) -> None:
     """Show our own pages for every HTTP error."""
     app.register_error_handler(HTTPException, _show)
     app.register_error_handler(CSRFError, _show)
+    app.register_error_handler(TooManyAttempts, _show_limit)
     for kind in (exc.OperationalError, exc.InterfaceError, exc.TimeoutError):
         app.register_error_handler(kind, _show_database_trouble)
 
@@ -45,6 +47,17 @@ def _show(error: HTTPException) -> ResponseReturnValue:
         return f"{title}\n", code, {**headers, "Content-Type": "text/plain; charset=utf-8"}
     page = render_template("error.html", code=code, title=title, message=message, next_step=next_step)
     return page, code, headers
+
+
+def _show_limit(problem: TooManyAttempts) -> ResponseReturnValue:
+    page = render_template(
+        "error.html",
+        code=429,
+        title=_("That was very often in a short time"),
+        message=_("Nothing was done and no money has moved."),
+        next_step=wording.too_many_attempts(problem.retry_after_s),
+    )
+    return page, 429, {"Retry-After": str(problem.retry_after_s)}
 
 
 def _show_database_trouble(problem: exc.SQLAlchemyError) -> ResponseReturnValue:

@@ -9,13 +9,13 @@ from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from dashboard import evidence, history, roles
-from dashboard.db import db, snapshot_engine
+from dashboard.db import snapshot_engine
 from dashboard.evidence import Facts
 from dashboard.history import Row
 from dashboard.web import timeline, wording
 from dashboard.web.access import desk, needs, person
 from dashboard.web.formats import amount_with_currency, moment_utc, visible
-from dashboard.web.journal import file_answer
+from dashboard.web.journal import count_file, file_answer
 
 bp = Blueprint("evidence", __name__)
 
@@ -23,7 +23,7 @@ bp = Blueprint("evidence", __name__)
 @bp.post("/refunds/<reference>/evidence.zip")
 @needs(roles.SEE_JOURNAL)
 def take(reference: str) -> ResponseReturnValue:
-    db.session.rollback()
+    count_file()
     with Session(snapshot_engine(desk().engine)) as session:
         try:
             facts = evidence.facts_of(session, reference)

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, abort, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from dashboard import audit, journal, journal_file, roles
+from dashboard import audit, guessing, journal, journal_file, roles
 from dashboard.audit import Export, Filters
 from dashboard.db import db
 from dashboard.desk import journal_key
@@ -111,8 +111,15 @@ def export_proof() -> ResponseReturnValue:
 
 def _begin_export(kind: str) -> Export:
     filters = filters_of(request.form)
-    db.session.rollback()
+    count_file()
     return audit.begin_export(desk(), person().email, kind, filters)
+
+
+def count_file() -> None:
+    """Count a file that is about to be taken. Raises TooManyAttempts, which becomes a page."""
+    limit = guessing.by_reader(person().id)
+    db.session.rollback()
+    guessing.reserve(desk(), limit)
 
 
 def about_file(filters: dict[str, str]) -> dict[str, object]:

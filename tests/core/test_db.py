@@ -14,7 +14,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError, StatementError
 from sqlalchemy.orm import Session
 
 from dashboard import anomalies, db, ledger, reads, refunds, resolutions, sending, webhook_inbox
-from dashboard.db import LOCK_WAIT_MS, insert_unless_there, open_engine, writing_engine
+from dashboard.db import LOCK_WAIT_MS, engine_options, insert_unless_there, open_engine, writing_engine
 from dashboard.desk import Desk
 from dashboard.journal import WriteSession
 from dashboard.models import Anomaly, Attempt, PaymentSession, Refund, Resolution, WebhookDelivery, WorkerBeat
@@ -412,3 +412,32 @@ class WaitingConnection(sqlite3.Connection):
             self.refusals += 1
             self.when_refused()
             raise
+
+
+# A server elsewhere
+
+
+@pytest.mark.parametrize(
+    ("address", "asked_of_it"),
+    [
+        ("me@db.example.com/desk", {"sslmode": "verify-full", "sslrootcert": "system"}),
+        ("me@10.0.0.7/desk?sslrootcert=/etc/own.pem", {"sslmode": "verify-full"}),
+        ("/desk?host=db.example.com", {"sslmode": "verify-full", "sslrootcert": "system"}),
+        ("me@db.example.com/desk?sslmode=require", {}),
+        ("me@localhost/desk", {}),
+        ("me@127.0.0.1:5433/desk", {}),
+        ("/desk?host=/run/postgresql", {}),
+        ("/desk", {}),
+    ],
+)
+def test_a_database_elsewhere_has_to_prove_who_it_is(address: str, asked_of_it: dict[str, str]) -> None:
+    given = engine_options(f"postgresql+psycopg://{address}")["connect_args"]
+    assert {name: value for name, value in given.items() if name.startswith("ssl")} == asked_of_it
+
+
+@on_postgresql
+def test_one_that_does_not_is_not_talked_to(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(db, "is_loopback", lambda _host: False)
+    engine = open_engine(database_url)
+    with pytest.raises(OperationalError, match="SSL"):
+        engine.connect()

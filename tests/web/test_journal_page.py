@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import pytest
 from sqlalchemy import text
 
-from dashboard import audit, journal_file
+from dashboard import audit, guessing, journal_file
 from dashboard.desk import journal_key
 from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import RefundDesk
@@ -277,6 +277,25 @@ def test_nothing_is_taken_by_a_link_or_with_bad_filters(operator: Browser, refun
     assert operator.post(path, {}, csrf=False).status == 400
     assert operator.post(path, {"from": "2026-99-01"}).status == 400
     assert "export:made" not in {entry.action for entry in refund_desk.journal()}
+
+
+@on_sqlite
+def test_so_many_files_are_taken_in_a_short_time_and_no_more(
+    operator: Browser, viewer: Browser, refund_desk: RefundDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guessing, "FILES", 3)
+    reference = refund_desk.ask(refund_desk.paid_session())
+    evidence = f"/refunds/{reference}/evidence.zip"
+    paths = ["/journal/export.csv", "/journal/export.jsonl", evidence, evidence, "/journal/export.csv"]
+    assert [operator.post(path).status for path in paths] == [200, 200, 200, 429, 429]
+    taken = [entry.action for entry in refund_desk.journal() if entry.action == "export:made"]
+    assert len(taken) == 3
+    answer = operator.post(evidence)
+    assert int(answer.response.headers["Retry-After"]) > 0
+    assert "no money has moved" in answer.page.one("main").text
+    assert viewer.post("/journal/export.csv").status == 200, "it is counted by person"
+    refund_desk.clock.advance(minutes=5)
+    assert operator.post(evidence).status == 200
 
 
 @on_sqlite
