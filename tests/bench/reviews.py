@@ -123,7 +123,11 @@ def resolution(refund_desk: RefundDesk, resolution_id: str) -> Resolution:
 
 def resolutions_of(refund_desk: RefundDesk, refund: Refund) -> list[str]:
     """The states of a refund's resolutions, oldest first."""
-    query = select(Resolution.state).where(Resolution.refund_id == refund.id).order_by(Resolution.proposed_at)
+    query = (
+        select(Resolution.state)
+        .where(Resolution.refund_id == refund.id)
+        .order_by(Resolution.proposed_at, Resolution.id)
+    )
     with refund_desk.desk.read() as session:
         return list(session.scalars(query))
 

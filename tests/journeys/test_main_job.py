@@ -15,22 +15,20 @@ MOST_OF_A_WEB_PROCESS = 150 * 2**20
 MOST_OF_A_DEMO = 600 * 2**20
 
 
-@pytest.fixture(scope="session", params=["demo", "demo with API v2", "PostgreSQL and two web processes"])
+@pytest.fixture(scope="session", params=["demo", "PostgreSQL, two web processes, API v2"])
 def installation(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     folder = tmp_path_factory.mktemp("installation")
     if request.param == "demo":
         running = running_demo(folder, **CALM)
-    elif request.param == "demo with API v2":
-        running = running_demo(folder, BANK131_API_VERSION="2", **CALM)
     else:
         server: PostgresqlServer = request.getfixturevalue("postgresql")
         server.run("postgres", 'CREATE DATABASE "journeys"')
-        running = running_server(folder, server.url("journeys"), DASHBOARD_WEB_PROCESSES="2", **CALM)
+        more = {"DASHBOARD_WEB_PROCESSES": "2", "BANK131_API_VERSION": "2"}
+        running = running_server(folder, server.url("journeys"), **more, **CALM)
     with running as installation:
         yield installation
 
 
-@pytest.mark.parametrize("installation", ["demo", "PostgreSQL and two web processes"], indirect=True)
 def test_find_a_payment_refund_a_part_undo_one_and_refund_the_rest(
     installation: Installation, windows: Windows
 ) -> None:

@@ -110,15 +110,13 @@ def test_a_part_that_dies_ends_the_whole(tmp_path: Path) -> None:
         assert are_gone(family)
 
 
-@pytest.mark.parametrize("what", ["the dashboard", "the bank", "a server", "both the same"])
+@pytest.mark.parametrize("what", ["the bank", "a server"])
 def test_a_port_that_is_taken_has_one_line(demo: Installation, tmp_path: Path, what: str) -> None:
     data = ["--data", str(tmp_path / "data")]
     with taken_port() as port:
         command = {
-            "the dashboard": ["demo", "--port", port, "--bank-port", str(free_port()), *data],
             "the bank": ["demo", "--port", str(free_port()), "--bank-port", port, *data],
             "a server": ["serve", "--bind", f"127.0.0.1:{port}"],
-            "both the same": ["demo", "--port", port, "--bank-port", port, *data],
         }[what]
         done = dashboard(demo.settings, *command)
 

@@ -7,15 +7,12 @@ from sqlalchemy import select
 
 from dashboard import people
 from dashboard.models import JournalEntry, Refund
-from tests.bench.databases import on_both
 from tests.journeys.commands import PASSWORD
 from tests.processes.calm import judge, settle
 from tests.processes.dying import life_of
 from tests.processes.installation import Installation, running_bank
 from tests.processes.operators import SHORTEST_PAUSE_S, Operator, Told
 from tests.processes.points import APPROVAL_POINTS
-
-pytestmark = on_both
 
 ASKER, APPROVER, ADMIN = "asker@points.test", "approver@points.test", "admin@points.test"
 ROLES = {ASKER: "operator", APPROVER: "approver", ADMIN: "admin"}

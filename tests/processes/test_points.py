@@ -11,15 +11,12 @@ import dashboard
 from dashboard import app, people, reads, refunds, webhook_inbox
 from dashboard.config import read_config
 from dashboard.models import PaymentSession
-from tests.bench.databases import on_both
 from tests.journeys.waiting import eventually
 from tests.processes.calm import judge, settle
 from tests.processes.dying import MET_WITHIN_S, STATUS, Point, life_of
 from tests.processes.installation import Installation, running_bank
 from tests.processes.operators import Operator, Told, add_operator
 from tests.processes.points import APPROVAL_POINTS, NO_MONEY_IN, POINTS, RESTORE_POINTS, REVIEW_POINTS, WITHOUT_A_POINT
-
-pytestmark = on_both
 
 A_PART_MINOR = 10_00
 OPERATOR = "operator@points.test"

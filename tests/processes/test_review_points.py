@@ -9,15 +9,12 @@ from sqlalchemy import select
 
 from dashboard import pauses, review_queue
 from dashboard.models import JournalEntry, PaymentSession, Refund
-from tests.bench.databases import on_both
 from tests.bench.refund_desk import check_session
 from tests.journeys.waiting import eventually
 from tests.processes.dying import BEFORE, MET_WITHIN_S, Life, life_of
 from tests.processes.installation import Installation, running_bank
 from tests.processes.operators import SHORTEST_PAUSE_S, Operator, Told, add_operator
 from tests.processes.points import RESTORE_POINTS, REVIEW_POINTS
-
-pytestmark = on_both
 
 FIRST, SECOND, BY_HAND = "first@points.test", "second@points.test", "command line"
 DONE, DECIDED_ALREADY = 303, 409
