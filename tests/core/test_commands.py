@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+import socket
 import sqlite3
 import time
 from collections.abc import Callable
@@ -391,6 +392,16 @@ def test_what_cannot_be_changed_has_one_line(refund_desk: RefundDesk, monkeypatc
 def test_a_check_names_the_database(config: Config, engine: Engine) -> None:
     lines = [finding.line for finding in doctor.findings(config)]
     assert f"The database is there and migrated: {engine.url.database}" in lines
+
+
+def test_the_demo_needs_two_free_ports(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        for ports in (["--port", port], ["--port", "1", "--bank-port", "1"]):
+            result = run("demo", "--data", str(tmp_path / "data"), *ports)
+            assert result.exit_code == 1
+            assert "choose others with --port and --bank-port" in result.output
+    assert not (tmp_path / "data").exists()
 
 
 # A database that is never asked: it stands in the address alone.
