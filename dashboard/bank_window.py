@@ -132,6 +132,14 @@ class Window:
         self.project = config.project
         self._config = config
 
+    def problem(self) -> str | None:
+        """Why nothing can be asked here, in one line; None: a worker of this machine was there."""
+        try:
+            folder, found = folder_of(self._config), sockets_of(self._config)
+        except UnusableFolder as problem:
+            return str(problem)
+        return None if found else f"there is none in {folder}"
+
     def status(self, session_id: str, timeout_s: float | None = None) -> Reading:
         """The payment session as the bank has it now. Raises BankError; NotAsked where no worker could be."""
         most_s = min(timeout_s or self._config.timeout_s, self._config.timeout_s)

@@ -36,7 +36,7 @@ def findings(config: Config) -> Iterator[Finding]:
     yield from keys
     engine = db.open_engine(config.database_url)
     try:
-        database = list(_database(engine))
+        database = list(_database(config, engine))
         yield from database
         if config.has_oidc:
             yield _provider(config)
@@ -101,7 +101,7 @@ def _key(setting: str, file: Path, load: Callable[[bytes], object]) -> Finding:
     return Finding(f"{setting}: good.", is_fatal=False)
 
 
-def _database(engine: Engine) -> Iterator[Finding]:
+def _database(config: Config, engine: Engine) -> Iterator[Finding]:
     try:
         file = db.missing_file(engine)
         if file is not None:
@@ -117,11 +117,22 @@ def _database(engine: Engine) -> Iterator[Finding]:
             why = pauses.reasons(session)
         if not alive:
             yield Finding("No worker is running: refunds stay queued until one is started.", is_fatal=False)
+        elif problem := _no_window(config):
+            yield Finding(problem, is_fatal=False)
         if why:
             told = "; ".join(why)
             yield Finding(f"Sending is paused ({told}): `dashboard sending resume` ends it.", is_fatal=False)
     except SQLAlchemyError as problem:
         yield Finding(f"The database cannot be reached: {cause_of(problem)}.", is_fatal=True)
+
+
+def _no_window(config: Config) -> str | None:
+    """In one line, why pages of a web server here could not look at the bank."""
+    try:
+        problem = bank_window.of(config).problem()
+    except ValueError:
+        return None  # told of by `_bank`
+    return problem and f"No worker of this machine can be found ({problem}): pages here show what is known already."
 
 
 def no_file(file: str) -> str:

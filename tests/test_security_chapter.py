@@ -107,6 +107,15 @@ def test_how_long_sign_ins_hold_and_how_many_is_documented() -> None:
     assert "less than NIST SP 800-63B allows" in " ".join(chapter("Security").split())
 
 
+def test_how_a_sign_in_here_goes_with_the_one_at_the_provider_is_documented() -> None:
+    told = " ".join(chapter("Signing in").split())
+    assert "it counts as one factor" in told
+    assert "A sign-in here lasts twelve hours at most after the provider's answer" in told
+    assert "Signing out here ends the sign-in here; that at the provider stays" in told
+    assert "whoever loses one stays signed in for twelve hours at most" in told
+    assert "the provider has to say when that was (`auth_time`)" in told
+
+
 def test_the_limits_are_those_that_hold() -> None:
     assert guessing.WINDOW == 5 * MINUTE == sign_ins.PROOF_HOLDS == passkeys.HOLDS
     assert f"{guessing.ACCOUNT_FAILURES} an account, {guessing.ADDRESS_FAILURES} a network address" in part(
@@ -114,6 +123,7 @@ def test_the_limits_are_those_that_hold() -> None:
     )
     assert f"{guessing.PROOF_FAILURES} second factors or proofs" in part("What is limited")
     assert (guessing.ACCOUNT_FAILURES, guessing.ADDRESS_FAILURES) == (10, 50)
+    assert f"{guessing.FILES} a person within five minutes" in part("What is limited")
     assert "Ten wrong passwords within five minutes for one account, or fifty" in chapter("Signing in")
     assert "So that nobody can shut somebody out by guessing" in " ".join(chapter("Signing in").split())
     assert (bank_seats.PAGE_TIMEOUT_S, live.LONGEST_STREAM_S) == (10, 600)

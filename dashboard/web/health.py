@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
 
 from dashboard import health, migrations
+from dashboard.bank_window import Window
 from dashboard.web.access import desk, public
 
 bp = Blueprint("health", __name__)
@@ -22,7 +23,7 @@ def healthz() -> ResponseReturnValue:
 @bp.get("/readyz")
 @public
 def readyz() -> ResponseReturnValue:
-    """200 when database, schema and worker are there; else 503, with what is missing."""
+    """200 when database, schema, a worker, and one of this machine are there; else 503, with what is missing."""
     missing = _missing()
     return ({"status": "ok"}, 200) if not missing else ({"status": "not ready", "missing": missing}, 503)
 
@@ -35,4 +36,7 @@ def _missing() -> list[str]:
             alive = health.worker_is_alive(session, desk().clock.now(), timedelta(seconds=30))
     except SQLAlchemyError:
         return ["database"]
-    return [] if alive else ["worker"]
+    if not alive:
+        return ["worker"]
+    bank = desk().bank
+    return ["worker of this machine"] if isinstance(bank, Window) and bank.problem() else []

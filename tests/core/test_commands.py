@@ -394,6 +394,17 @@ def test_a_check_names_the_database(config: Config, engine: Engine) -> None:
     assert f"The database is there and migrated: {engine.url.database}" in lines
 
 
+@on_sqlite
+def test_a_check_tells_where_pages_cannot_look_at_the_bank(config: Config, tmp_path: Path) -> None:
+    alone = replace(config, run_folder=tmp_path)
+    line = (
+        f"No worker of this machine can be found (there is none in {tmp_path}): pages here show what is known already."
+    )
+    assert doctor._no_window(alone) == line
+    tmp_path.chmod(0o777)
+    assert "can be written to by everybody" in (doctor._no_window(alone) or "")
+
+
 def test_the_demo_needs_two_free_ports(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])

@@ -441,6 +441,18 @@ _RECORD = (
 
 _WINDOW_TO_THE_BANK = (
     without(
+        "a database elsewhere proves who it is",
+        "somebody in between reads and changes the books",
+        Edit("dashboard/db.py", '{"sslmode": "verify-full", ', '{"sslmode": "prefer", '),
+        "core/test_db.py::test_a_database_elsewhere_has_to_prove_who_it_is",
+    ),
+    without(
+        "files that somebody takes are counted",
+        "whoever came to a sign-in empties the desk",
+        Edit("dashboard/web/journal.py", "    guessing.reserve(desk(), limit)\n", ""),
+        "web/test_journal_page.py::test_so_many_files_are_taken_in_a_short_time_and_no_more",
+    ),
+    without(
         "web servers have no private key",
         "whoever takes one over can sign refunds",
         Edit("dashboard/app.py", "bank or bank_window.of(config)", "bank or bank_client(config)"),
