@@ -23,6 +23,7 @@ HERE = Path(__file__).parent
 expect.set_options(timeout=PATIENCE_MS)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """To start an installation takes as long as a journey: those that share one are run by the same process."""
     for item in items:
