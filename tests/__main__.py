@@ -26,8 +26,8 @@ def main() -> int:
         print("$", *check, flush=True)
         if code := subprocess.run([*python, *check], cwd=ROOT, check=False).returncode:
             return code
-    # Journeys wait more than they work, and stay together where they share an installation.
-    arguments = sys.argv[1:] or ["-n", str((os.cpu_count() or 2) * 3 // 2), "--dist", "loadgroup"]
+    # Journeys wait more than they work.
+    arguments = sys.argv[1:] or ["-n", str((os.cpu_count() or 2) * 3 // 2)]
     # Some hundred processes are started: each would compile everything again.
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     with TemporaryDirectory(prefix="tests-", dir=in_memory()) as folder:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -26,6 +27,7 @@ from dashboard.sandbox.keys import SandboxKeys, prepare_data_dir
 from tests.bench.databases import Databases, PostgresqlDatabases, SqliteDatabases, in_memory, in_turn
 from tests.bench.postgresql import PostgresqlServer, running_postgresql
 from tests.bench.refund_desk import RefundDesk
+from tests.bench.scheduling import Together
 from tests.bench.simulated import CountedIds, SimulatedClock
 from tests.bench.wire import Wire
 
@@ -35,6 +37,10 @@ JOURNAL_KEY = "a journal key for tests: 0123456789 abcdefghij"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--all-databases", action="store_true", help="run every test on SQLite and on PostgreSQL")
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
+    return Together(config, log)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

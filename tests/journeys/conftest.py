@@ -1,7 +1,6 @@
 """A browser, and desks at work to look at with it. All of it is real; none of it is shared with another test run."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,18 +17,7 @@ QUICK = {
     "BANK131_TIMEOUT_SECONDS": "2",
 }
 
-HERE = Path(__file__).parent
-
 expect.set_options(timeout=PATIENCE_MS)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """To start an installation takes as long as a journey: those that share one are run by the same process."""
-    for item in items:
-        if isinstance(item, pytest.Function) and item.path.is_relative_to(HERE):
-            which = "the demo" if "demo" in item.fixturenames else "their own"
-            item.add_marker(pytest.mark.xdist_group(f"journeys in {which}"))
 
 
 @pytest.fixture(scope="session")
