@@ -12,7 +12,10 @@ from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).parent.parent
 NEEDED_BYTES = 4 * 2**30
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+QUICK_BROWSER = "chromium-headless-shell"
+BROWSERS = (QUICK_BROWSER, "chromium", "chromium-browser", "google-chrome")
+# Where no mirror answers, it is not waited for.
+IMPATIENT = ("-o", "Acquire::Retries=0", "-o", "Acquire::http::Timeout=15", "-o", "Acquire::https::Timeout=15")
 
 
 def main() -> int:
@@ -20,6 +23,8 @@ def main() -> int:
     if missing and not install(missing):
         print(f"Missing: Debian's packages {', '.join(missing)}. Install them, or run this as root.", file=sys.stderr)
         return 1
+    if not os.environ.get("CHROMIUM") and not shutil.which(QUICK_BROWSER):
+        install([QUICK_BROWSER], *IMPATIENT)
     python = [sys.executable, "-m"]
     checks = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"])
     for check in checks:
@@ -46,20 +51,21 @@ def in_memory() -> Path | None:
 def missing_packages() -> list[str]:
     """Debian's names of what is not there."""
     found = {
-        "chromium": bool(os.environ.get("CHROMIUM")) or any(map(shutil.which, BROWSERS)),
+        QUICK_BROWSER: bool(os.environ.get("CHROMIUM")) or any(map(shutil.which, BROWSERS)),
         "postgresql": bool(shutil.which("initdb") or list(Path("/usr/lib/postgresql").glob("*/bin/initdb"))),
         "openssl": bool(shutil.which("openssl")),
     }
     return [package for package, is_there in found.items() if not is_there]
 
 
-def install(packages: list[str]) -> bool:
+def install(packages: list[str], *options: str) -> bool:
     """Install Debian's packages; False where that cannot be done."""
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         return False
     environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     steps = (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *packages])
-    return all(subprocess.run(["apt-get", *step], env=environ, check=False).returncode == 0 for step in steps)
+    commands = (["apt-get", *options, *step] for step in steps)
+    return all(subprocess.run(command, env=environ, check=False).returncode == 0 for command in commands)
 
 
 if __name__ == "__main__":
