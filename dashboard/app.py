@@ -111,7 +111,7 @@ def create_app(
     db.db.init_app(app)
     with app.app_context():
         db.install_hooks(db.db.engine)
-        desk = create_desk(config, db.db.engine, bank or bank_window.of(config), clock=clock, new_id=new_id)
+        desk = create_desk(config, db.db.engine, bank or bank_window.Window(config), clock=clock, new_id=new_id)
     app.extensions["desk"] = desk
     refusals.init_app(app, desk.clock)
     _add_parts(app, desk)

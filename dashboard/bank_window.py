@@ -57,11 +57,6 @@ class UnusableFolder(Exception):
     """Nobody can meet there, or others could put themselves in between; str() says why in one line."""
 
 
-def of(config: Config) -> "Window":
-    """The bank that the settings name, as pages have it. Raises ValueError."""
-    return Window(config)
-
-
 def folder_of(config: Config) -> Path:
     """Where workers and web servers meet: what is set, or a folder of this user's. Raises UnusableFolder."""
     if config.run_folder is not None:
@@ -125,7 +120,7 @@ def _whole(connection: socket.socket, ends_at_s: float, most_bytes: int) -> byte
 
 
 class Window:
-    """The bank as pages have it: like a BankClient, but for `status` alone."""
+    """The bank as pages have it: like a BankClient, but for `status` alone. Raises ValueError for a bad address."""
 
     def __init__(self, config: Config) -> None:
         self.url = server_url(config.bank_url)

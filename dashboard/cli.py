@@ -142,7 +142,7 @@ def _ready_config(*, may_sign: bool) -> Config:
     config = _config()
     with _books(config) as books:
         try:
-            bank = bank_client(config) if may_sign else bank_window.of(config)
+            bank = bank_client(config) if may_sign else bank_window.Window(config)
             bank_keys(config)
             own_bank.claim(create_desk(config, books.engine, bank))
         except own_bank.OtherBank as problem:
@@ -542,7 +542,7 @@ def bank_move(*, same_bank: bool, leave_open: bool) -> None:
     with _books(config, changes=True) as books:
         _check_stopped(books)
         try:
-            bank = bank_window.of(config)
+            bank = bank_window.Window(config)
         except ValueError as problem:
             _fail(f"The bank's address cannot be used: {problem}. `dashboard check` tells more.")
         try:

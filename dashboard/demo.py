@@ -125,7 +125,7 @@ def _prepare_database(config: Config, password: str) -> None:
     engine = db.open_engine(config.database_url)
     try:
         migrations.upgrade(engine, journal_key(config))
-        desk = create_desk(config, engine, bank_window.of(config))
+        desk = create_desk(config, engine, bank_window.Window(config))
         own_bank.rename(desk, "demo", desk.bank.url, desk.bank.project, is_sure=True)
         _set_limits(desk)
         for email, role in PEOPLE.items():

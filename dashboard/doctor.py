@@ -129,7 +129,7 @@ def _database(config: Config, engine: Engine) -> Iterator[Finding]:
 def _no_window(config: Config) -> str | None:
     """In one line, why pages of a web server here could not look at the bank."""
     try:
-        problem = bank_window.of(config).problem()
+        problem = bank_window.Window(config).problem()
     except ValueError:
         return None  # told of by `_bank`
     return problem and f"No worker of this machine can be found ({problem}): pages here show what is known already."
@@ -165,7 +165,7 @@ def _provider(config: Config) -> Finding:
 
 def _own_bank(config: Config, engine: Engine) -> str | None:
     try:
-        bank = bank_window.of(config)
+        bank = bank_window.Window(config)
     except ValueError:
         return None  # told of by `_bank`
     with Session(engine) as session:

@@ -1,4 +1,6 @@
-"""Limits against guessing. A guess is counted before it is looked at, so that many at once cannot pass the limit.
+"""Limits against guessing, and against taking very much along.
+
+A guess is counted before it is looked at, so that many at once cannot pass the limit.
 
 Counts are rows of the database: they hold for every process.
 """

@@ -34,8 +34,6 @@ def read_session(desk: Desk, session_id: str, timeout_s: float | None = None) ->
     started_at = desk.clock.now()
     try:
         reading = desk.bank.status(session_id, timeout_s)
-    except NotAsked:
-        raise
     except BankError as problem:
         note_failed_read(desk, session_id, problem)
         raise
@@ -75,9 +73,12 @@ def is_denial(problem: BankError) -> bool:
 def note_failed_read(desk: Desk, session_id: str, problem: BankError) -> None:
     """Plan the next try; a session known from hearsay alone that the bank denies is laid aside.
 
+    Where nobody could ask, the bank has not failed: nothing is noted.
     People have to look at a refund of unknown outcome when all that the bank has answered for long is of no use, or
     when it was out of reach for longer still.
     """
+    if isinstance(problem, NotAsked):
+        return
     with desk.write() as tx:
         session = ledger.lock_session(tx, session_id)
         if session is None:

@@ -13,7 +13,7 @@ from typing import TypeVar
 from sqlalchemy import func, select, update
 
 from dashboard import anomalies, ledger, reads, refund_rules, restore, rights, roles, search, snapshots
-from dashboard.bank131.client import BankError, NotAsked, Reading
+from dashboard.bank131.client import BankError, Reading
 from dashboard.desk import Books, Desk
 from dashboard.journal import WriteSession, canonical
 from dashboard.models import Anomaly, Person, Refund, Resolution
@@ -145,8 +145,6 @@ def _under_fresh_read(
 def _ask_bank(desk: Desk, session_id: str, timeout_s: float | None) -> Reading:
     try:
         return desk.bank.status(session_id, timeout_s)
-    except NotAsked:
-        raise
     except BankError as problem:
         reads.note_failed_read(desk, session_id, problem)
         raise

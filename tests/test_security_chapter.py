@@ -13,7 +13,18 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from dashboard import factor_resets, factors, guessing, links, passkeys, passwords, recovery_codes, sign_ins, totp
+from dashboard import (
+    bank_window,
+    factor_resets,
+    factors,
+    guessing,
+    links,
+    passkeys,
+    passwords,
+    recovery_codes,
+    sign_ins,
+    totp,
+)
 from dashboard.bank131 import signature
 from dashboard.config import SETTINGS, Config
 from dashboard.web import bank_seats, forms, hardening, live, refusals, webhooks
@@ -124,6 +135,7 @@ def test_the_limits_are_those_that_hold() -> None:
     assert f"{guessing.PROOF_FAILURES} second factors or proofs" in part("What is limited")
     assert (guessing.ACCOUNT_FAILURES, guessing.ADDRESS_FAILURES) == (10, 50)
     assert f"{guessing.FILES} a person within five minutes" in part("What is limited")
+    assert f"A worker asks for {bank_window.MOST_AT_ONCE} pages at once" in part("What is limited")
     assert "Ten wrong passwords within five minutes for one account, or fifty" in chapter("Signing in")
     assert "So that nobody can shut somebody out by guessing" in " ".join(chapter("Signing in").split())
     assert (bank_seats.PAGE_TIMEOUT_S, live.LONGEST_STREAM_S) == (10, 600)

@@ -42,7 +42,7 @@ def environ(environ: dict[str, str], folder: Path) -> dict[str, str]:
 
 @pytest.fixture
 def window(config: Config) -> Window:
-    return bank_window.of(config)
+    return bank_window.Window(config)
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def test_the_time_there_is_goes_with_the_question(open_window: Window, refund_de
 def test_without_a_worker_nobody_is_asked(config: Config, folder: Path) -> None:
     for name in (folder, folder / "missing"):
         with pytest.raises(NotAsked, match="no worker"):
-            bank_window.of(replace(config, run_folder=name)).status("ps_1")
+            bank_window.Window(replace(config, run_folder=name)).status("ps_1")
 
 
 def test_that_it_could_not_be_asked_says_nothing_of_the_bank(refund_desk: RefundDesk, window: Window) -> None:
@@ -369,7 +369,7 @@ def test_by_itself_it_is_a_folder_of_this_users(config: Config, monkeypatch: pyt
 
     monkeypatch.setattr(bank_window.tempfile, "gettempdir", nowhere)
     with pytest.raises(NotAsked, match="temporary"):
-        bank_window.of(unset).status("ps_1")
+        bank_window.Window(unset).status("ps_1")
 
 
 def test_its_folder_is_made_for_its_user_alone_and_its_socket_for_the_folders_group(

@@ -66,7 +66,7 @@ def test_a_worker_elsewhere_does_not_make_it_ready(
     """Pages look at the bank through a worker of their own machine."""
     with TemporaryDirectory(prefix="window-") as folder:
         config = replace(refund_desk.desk.config, run_folder=Path(folder))
-        app.extensions["desk"] = replace(refund_desk.desk, bank=bank_window.of(config))
+        app.extensions["desk"] = replace(refund_desk.desk, bank=bank_window.Window(config))
         worker.beat(refund_desk.desk, "worker-1")
         answer = client.get("/readyz")
         assert (answer.status, answer.response.json["missing"]) == (503, ["worker of this machine"])
@@ -82,7 +82,7 @@ def test_a_page_without_a_worker_shows_what_is_known_and_says_so(
     refund_desk.read(session_id)
     with TemporaryDirectory(prefix="window-") as folder:
         config = replace(refund_desk.desk.config, run_folder=Path(folder))
-        app.extensions["desk"] = replace(refund_desk.desk, bank=bank_window.of(config))
+        app.extensions["desk"] = replace(refund_desk.desk, bank=bank_window.Window(config))
         page = operator.page(f"/sessions/{session_id}")
         assert "The bank could not be asked just now" in page.notices[0]
         assert "100.00" in page.one("main").text
