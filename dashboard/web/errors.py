@@ -53,7 +53,7 @@ def _show_limit(problem: TooManyAttempts) -> ResponseReturnValue:
     page = render_template(
         "error.html",
         code=429,
-        title=_("That was very often in a short time"),
+        title=_("Too often in a short time"),
         message=_("Nothing was done and no money has moved."),
         next_step=wording.too_many_attempts(problem.retry_after_s),
     )
