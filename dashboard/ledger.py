@@ -76,10 +76,14 @@ def committed_minor(refunds: Iterable[Refund]) -> int:
     return sum(held_minor(refund) for refund in refunds if refund.counts)
 
 
+def payments_of(session: Session, session_id: str) -> list[Payment]:
+    """The session's payments by id."""
+    return list(session.scalars(select(Payment).where(Payment.session_id == session_id).order_by(Payment.id)))
+
+
 def paid_parts(session: Session, session_id: str) -> list[PaidPart]:
     """The session's payments that our own reads have shown succeeded."""
-    query = select(Payment).where(Payment.session_id == session_id).order_by(Payment.id)
-    return paid_parts_of(session.scalars(query))
+    return paid_parts_of(payments_of(session, session_id))
 
 
 def paid_parts_of(payments: Iterable[Payment]) -> list[PaidPart]:
@@ -192,19 +196,14 @@ def settle_review(tx: WriteSession, refund: Refund) -> None:
 def note_anomaly(tx: WriteSession, session: PaymentSession, refund: Refund | None, kind: str, detail: str) -> None:
     """Record a fact that fits no rule, once, and again where it was over. `detail` tells it from others of its kind."""
     refund_id = refund.id if refund else 0
-    same = (
-        Anomaly.session_id == session.id,
-        Anomaly.refund_id == refund_id,
-        Anomaly.kind == kind,
-        Anomaly.detail == detail,
-    )
-    known = tx.scalars(select(Anomaly).where(*same)).one_or_none()
+    this = (refund_id, kind, detail)
+    known = next((one for one in session.anomalies if (one.refund_id, one.kind, one.detail) == this), None)
     if known is not None and not _holds_again(known):
         return
-    found = known or Anomaly(session_id=session.id, refund_id=refund_id, kind=kind, detail=detail)
-    found.found_at = tx.clock.now()
-    tx.add(found)
-    tx.flush()
+    if known is None:
+        known = Anomaly(session_id=session.id, refund_id=refund_id, kind=kind, detail=detail)
+        session.anomalies.append(known)
+    known.found_at = tx.clock.now()
     subject = subject_of(refund) if refund else f"session:{session.id}"
     tx.record(WORKER, f"anomaly:{kind}", subject, detail=detail)
 
@@ -222,9 +221,9 @@ def end_anomalies(
     tx: WriteSession, session: PaymentSession, kind: str, holding: Collection[str], of: Refund | None = None
 ) -> None:
     """Of the session's facts of this kind, or of one refund's, only those with these details still hold."""
-    query = select(Anomaly).where(Anomaly.session_id == session.id, Anomaly.kind == kind, Anomaly.over_at.is_(None))
-    for anomaly in tx.scalars(query if of is None else query.where(Anomaly.refund_id == of.id)):
-        if anomaly.detail not in holding:
+    for anomaly in session.anomalies:
+        is_meant = anomaly.kind == kind and (of is None or anomaly.refund_id == of.id)
+        if is_meant and anomaly.over_at is None and anomaly.detail not in holding:
             anomaly.over_at = tx.clock.now()
 
 

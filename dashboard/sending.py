@@ -211,10 +211,9 @@ def _doubt_about(merge: Merge, refund: Refund) -> str | None:
         return "replaced_one_made"
     if reads.new_since_first_send(merge, refund) is not None:
         return "stranger"
-    paid = ledger.paid_parts(merge.tx, merge.session.id)
     held = ledger.held_parts(one for one in merge.refunds if one is not refund)
     fits = refund_rules.still_fits_in_full if refund.in_full else refund_rules.still_fits
-    return None if fits(refund.amount_minor, paid, held) else "no_longer_fits"
+    return None if fits(refund.amount_minor, merge.paid, held) else "no_longer_fits"
 
 
 def _is_what_was_asked_for(refund: Refund) -> bool:

@@ -64,6 +64,7 @@ class Merge:
     seen: Seen
     refunds: list[Refund]
     attempts: dict[int, list[Attempt]]
+    payments: dict[str, Payment]
     is_stale: bool = False
     is_foreign: bool = False
     is_newest: bool = True
@@ -78,6 +79,11 @@ class Merge:
     def from_ourselves(self) -> bool:
         """Pulled by our own call rather than pushed."""
         return self.seen.source != WEBHOOK
+
+    @property
+    def paid(self) -> list[refund_rules.PaidPart]:
+        """What our own reads have shown captured, this one included."""
+        return ledger.paid_parts_of(self.payments.values())
 
 
 def open_session(tx: WriteSession, snapshot: bank.PaymentSession, now: datetime) -> PaymentSession:
@@ -106,7 +112,8 @@ def open_session(tx: WriteSession, snapshot: bank.PaymentSession, now: datetime)
 def merge(tx: WriteSession, desk: Desk, session: PaymentSession, snapshot: bank.PaymentSession, seen: Seen) -> Merge:
     """Take in one snapshot of a locked session; of one that is another bank's (`is_foreign`) nothing is taken in."""
     refunds, attempts = ledger.refunds_of(tx, session.id), ledger.attempts_of(tx, session.id)
-    m = Merge(tx, desk, session, snapshot, seen, refunds, attempts)
+    payments = {payment.id: payment for payment in ledger.payments_of(tx, session.id)}
+    m = Merge(tx, desk, session, snapshot, seen, refunds, attempts, payments)
     m.is_foreign = _is_foreign(m)
     if m.is_foreign:
         return m
@@ -200,9 +207,10 @@ def _flat_text(value: object) -> str:
 
 
 def _keep_payment(m: Merge, shown: bank.Payment) -> None:
-    payment = m.tx.get(Payment, (m.session.id, shown.id))
+    payment = m.payments.get(shown.id)
     if payment is None:
         payment = Payment(session_id=m.session.id, id=shown.id, status=shown.status, confirmed=False)
+        m.payments[shown.id] = payment
         m.tx.add(payment)
     if not payment.confirmed and (m.from_ourselves or payment.status != "succeeded"):
         payment.status = shown.status
@@ -220,16 +228,13 @@ def _confirm(m: Merge) -> None:
     m.session.denied_at = None
     for shown in m.snapshot.payments:
         if shown.status == "succeeded":
-            payment = m.tx.get(Payment, (m.session.id, shown.id))
-            if payment is None:
+            if shown.id not in m.payments:
                 _keep_payment(m, shown)
-                payment = m.tx.get_one(Payment, (m.session.id, shown.id))
+            payment = m.payments[shown.id]
             if not payment.confirmed:
                 payment.amount_minor, payment.currency = shown.amount.amount_minor, shown.amount.currency
             payment.status, payment.confirmed = "succeeded", True
-    m.tx.flush()
-    paid = ledger.paid_parts(m.tx, m.session.id)
-    captured_minor = sum(part.amount_minor for part in paid)
+    captured_minor = sum(part.amount_minor for part in m.paid)
     if captured_minor != m.session.captured_minor:
         was, m.session.captured_minor = m.session.captured_minor, captured_minor
         subject = f"session:{m.session.id}"
@@ -476,7 +481,7 @@ def _look_for_missing(m: Merge) -> None:
 def _missing(m: Merge) -> Iterator[tuple[Refund | None, str, datetime]]:
     """What was known before and cannot be read here: a refund, or a captured payment (None), its id, since when."""
     payments = {payment.id for payment in m.snapshot.payments}
-    for part in ledger.paid_parts(m.tx, m.session.id):
+    for part in m.paid:
         if part.payment_id not in payments:
             yield None, part.payment_id, m.session.confirmed_at or m.seen.at
     refunds = {refund.id for _, refund in m.snapshot.refunds}

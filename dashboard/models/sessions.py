@@ -3,9 +3,10 @@
 from datetime import datetime
 
 from sqlalchemy import BigInteger, ForeignKey, Index, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from dashboard.db import Base
+from dashboard.models.refunds import Anomaly
 
 
 class PaymentSession(Base):
@@ -16,6 +17,7 @@ class PaymentSession(Base):
     `shown_at`, `shown_updated_at`: which snapshot the descriptive fields come from.
     `read_at`: the start of the last good read. `read_wanted_at`: somebody asked for a read since,
     and no worker has taken it on yet.
+    `anomalies`: all that was ever told of it, over or not; to be changed with the session's lock held.
     """
 
     __tablename__ = "payment_sessions"
@@ -55,6 +57,8 @@ class PaymentSession(Base):
     next_read_at: Mapped[datetime | None]
     read_failures: Mapped[int] = mapped_column(default=0)
     read_problem: Mapped[str | None]
+
+    anomalies: Mapped[list[Anomaly]] = relationship(order_by=Anomaly.id)
 
 
 class Payment(Base):

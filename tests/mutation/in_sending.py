@@ -19,7 +19,7 @@ SEND = "core/test_send.py"
 _WITHOUT_A_READ = """\
         with desk.write() as tx:
             session, refunds, attempts = ledger.lock_by_reference(tx, reference)
-            merge = Merge(tx, desk, session, None, None, refunds, attempts)
+            merge = Merge(tx, desk, session, None, None, refunds, attempts, {})
             opened = _insert_attempt(merge, ledger.the_refund(refunds, reference))
         _take_answer(desk, opened, _call_bank(desk, opened))
         return
@@ -84,7 +84,7 @@ _LAST_LOOK = (
     without(
         "what no longer fits is not sent",
         "a chargeback came between, and more is paid back than was captured",
-        Edit(SENDING, "return None if fits(refund.amount_minor, paid, held) else", "return None if fits else"),
+        Edit(SENDING, "return None if fits(refund.amount_minor, merge.paid, held) else", "return None if fits else"),
         f"{SEND}::test_what_no_longer_fits_is_for_people_to_look_at",
     ),
     without(

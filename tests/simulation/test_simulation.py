@@ -14,8 +14,8 @@ from tests.simulation.naive import NaiveClient
 from tests.simulation.plan import CELLS, cell_of
 from tests.simulation.runs import Simulator, Tally, all_cells, simulator, violation_of
 
-SEEDS = 48
-SHARES = 6
+SEEDS = 512
+SHARES = 32
 # A stride that has no divisor in common with the number of cells: the seeds of the suite lie all over the table.
 STRIDE = 1237
 # Seeds in which a bank that keeps to nothing pays twice.
