@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
-from dashboard import passkeys, recovery_codes, totp
+from dashboard import passkeys, recovery_codes, sealing, totp
 from dashboard.desk import Books
 from dashboard.journal import WriteSession
 from dashboard.models import AuthenticatorApp, Passkey, Person
@@ -80,14 +80,14 @@ def lock(tx: WriteSession, person_id: str) -> Person:
 def new_app_secret(books: Books, person: Person) -> tuple[str, str]:
     """A secret for an app that is not added yet, and the same sealed, to come back with the first code."""
     secret = totp.new_secret()
-    return secret, totp.seal_as_text(secret, books.config.secret_key, _to_add(person.id))
+    return secret, sealing.seal_as_text(secret, books.config.secret_key, _to_add(person.id))
 
 
 def app_secret(books: Books, person: Person, sealed: str) -> str:
     """The secret that was shown to this person. Raises CannotAdd."""
     try:
-        return totp.unseal_text(sealed, books.config.secret_key, _to_add(person.id))
-    except totp.CannotUnseal as problem:
+        return sealing.unseal_text(sealed, books.config.secret_key, _to_add(person.id))
+    except sealing.CannotUnseal as problem:
         raise CannotAdd("too_late") from problem
 
 
@@ -97,7 +97,7 @@ def add_app(books: Books, person: Person, sealed: str, code: str) -> list[str]:
     step = totp.step_of(secret, plain(code), now)
     if step is None:
         raise CannotAdd("wrong_code")
-    kept = totp.seal(secret, books.config.secret_key, _to_use(person.id))
+    kept = sealing.seal(secret, books.config.secret_key, _to_use(person.id))
     with books.write() as tx:
         lock(tx, person.id)
         if tx.get(AuthenticatorApp, person.id) is not None:
@@ -110,11 +110,11 @@ def add_app(books: Books, person: Person, sealed: str, code: str) -> list[str]:
 
 
 def use_code(tx: WriteSession, books: Books, app: AuthenticatorApp, code: str) -> str | None:
-    """Use up a code of the app; None, or why that cannot be: `wrong_code`, `used_code`. Raises totp.CannotUnseal.
+    """Use up a code of the app; None, or why that cannot be: `wrong_code`, `used_code`. Raises sealing.CannotUnseal.
 
     Compared and set in one statement: of two who send the same code at once, one is late.
     """
-    secret = totp.unseal(app.secret, books.config.secret_key, _to_use(app.person_id))
+    secret = sealing.unseal(app.secret, books.config.secret_key, _to_use(app.person_id))
     now = tx.clock.now()
     step = totp.step_of(secret, code, now)
     if step is None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from dashboard import factors, guessing, passkeys, passwords, recovery_codes, sign_ins, totp
+from dashboard import factors, guessing, passkeys, passwords, recovery_codes, sealing, sign_ins
 from dashboard.desk import Books
 from dashboard.journal import WriteSession
 from dashboard.models import Person
@@ -124,7 +124,7 @@ def _prove_by_app(tx: WriteSession, books: Books, person: Person, code: str) -> 
     app = factors.of(tx, person.id).app
     try:
         why = factors.use_code(tx, books, app, code) if app else "wrong_code"
-    except totp.CannotUnseal as problem:
+    except sealing.CannotUnseal as problem:
         raise NotProved("key_changed") from problem
     if why is not None:
         raise NotProved(why)

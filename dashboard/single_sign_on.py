@@ -10,7 +10,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from dashboard import factors, people, roles, sign_ins, signing_in, totp
+from dashboard import factors, people, roles, sealing, sign_ins, signing_in
 from dashboard.desk import Books
 from dashboard.journal import WriteSession
 from dashboard.models import FederatedIdentity, KeptForm, Person
@@ -185,7 +185,7 @@ def keep_form(books: Books, person: Person, address: str, fields: Sequence[tuple
     """Keep what somebody has sent while they are at the provider; answers with the token that gives it back, once."""
     token, now = secrets.token_urlsafe(32), books.clock.now()
     text = json.dumps([address, list(fields)])
-    sealed = totp.seal(text, books.config.secret_key, _kept_for(person))
+    sealed = sealing.seal(text, books.config.secret_key, _kept_for(person))
     with books.write() as tx:
         tx.execute(delete(KeptForm).where(KeptForm.kept_at <= now - LONGEST_VISIT))
         tx.add(KeptForm(token_digest=_digest(token), person_id=person.id, fields=sealed, kept_at=now))
@@ -199,7 +199,7 @@ def take_form(books: Books, person: Person, token: str) -> tuple[str, list[tuple
         if kept is None or kept.person_id != person.id:
             return None
         tx.delete(kept)
-        address, fields = json.loads(totp.unseal(kept.fields, books.config.secret_key, _kept_for(person)))
+        address, fields = json.loads(sealing.unseal(kept.fields, books.config.secret_key, _kept_for(person)))
     return address, [(name, value) for name, value in fields]
 
 

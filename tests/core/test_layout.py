@@ -47,6 +47,7 @@ ORDER = (
     "resolutions",
     "webhook_inbox",
     "passwords",
+    "sealing",
     "guessing",
     "known_browsers",
     "sign_ins",
