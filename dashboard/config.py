@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from email.message import EmailMessage
+from email.policy import SMTP
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, TypeVar
@@ -72,12 +74,19 @@ class BooksConfig(KeyConfig):
     oidc_role_claim: str
     oidc_roles: Mapping[str, str]
     oidc_only: bool
+    mail_server: str = field(repr=False)
+    mail_from: str
     timeout_s: float
 
     @property
     def has_oidc(self) -> bool:
         """Whether people sign in through an OpenID provider."""
         return bool(self.oidc_issuer)
+
+    @property
+    def has_mail(self) -> bool:
+        """Whether mail is sent to people."""
+        return bool(self.mail_server)
 
     @property
     def undo(self) -> timedelta:
@@ -244,6 +253,35 @@ def _issuer(value: str) -> str:
     if urlsplit(url).query or urlsplit(url).fragment:
         raise ValueError("must have neither ? nor # in it")
     return url
+
+
+def _mail_server(value: str) -> str:
+    """`smtp://` asks for TLS on the way, but of a server on this machine."""
+    url = value.strip()
+    if not url:
+        return ""
+    parts = urlsplit(url)
+    if parts.scheme not in {"smtp", "smtps"} or not parts.hostname or parts.path not in {"", "/"} or parts.query:
+        raise ValueError("must look like smtp://USER:PASSWORD@HOST:587 or smtps://USER:PASSWORD@HOST:465")
+    try:
+        _ = parts.port
+    except ValueError as problem:
+        raise ValueError("has no port that can be read: write @ : / of a password as %40 %3A %2F") from problem
+    return url
+
+
+def _mail_address(value: str) -> str:
+    if not value.strip():
+        return ""
+    try:
+        found = EmailMessage(policy=SMTP)
+        found["From"] = value.strip()
+        (address,) = found["From"].addresses
+    except (ValueError, IndexError) as problem:
+        raise ValueError("must look like Refund desk <refunds@example.com>") from problem
+    if found["From"].defects or not address.domain:
+        raise ValueError("must look like Refund desk <refunds@example.com>")
+    return value.strip()
 
 
 def _roles_of_groups(value: str) -> Mapping[str, str]:
@@ -426,6 +464,20 @@ SETTINGS: tuple[Setting, ...] = (
         _yes_or_no,
     ),
     Setting(
+        "DASHBOARD_MAIL_SERVER",
+        "mail_server",
+        "",
+        "The server that takes mail to people: `smtp://USER:PASSWORD@HOST:587` or `smtps://…:465`. Empty: no mail.",
+        _mail_server,
+    ),
+    Setting(
+        "DASHBOARD_MAIL_FROM",
+        "mail_from",
+        "",
+        "Who mail comes from, such as `Refund desk <refunds@example.com>`.",
+        _mail_address,
+    ),
+    Setting(
         "DASHBOARD_RUN_FOLDER",
         "run_folder",
         "",
@@ -511,10 +563,16 @@ def _values(environ: Mapping[str, str], kind: type[KeyConfig]) -> dict[str, Any]
 def _checked(config: AnyConfig) -> AnyConfig:
     if config.live_streams >= config.web_threads:
         raise BadSettings(["DASHBOARD_LIVE_STREAMS must be smaller than DASHBOARD_WEB_THREADS."])
-    problem = _half_a_provider(config)
+    problem = _half_a_provider(config) or _half_a_mail(config)
     if problem is not None:
         raise BadSettings([problem])
     return config
+
+
+def _half_a_mail(config: BooksConfig) -> str | None:
+    if config.mail_server and not config.mail_from:
+        return "DASHBOARD_MAIL_FROM must be set as well: it says who mail comes from."
+    return None
 
 
 def _half_a_provider(config: BooksConfig) -> str | None:

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from dashboard import bank_window, db, health, migrations, openid, own_bank, pauses, reads
+from dashboard import bank_window, db, health, migrations, openid, own_bank, pauses, reads, smtp
 from dashboard.app import bank_client
 from dashboard.bank131.client import BankError, NeverReached, Refused
 from dashboard.bank131.signature import KeyFormatError, load_private_key, load_public_key
@@ -40,6 +40,8 @@ def findings(config: Config) -> Iterator[Finding]:
         yield from database
         if config.has_oidc:
             yield _provider(config)
+        if config.has_mail:
+            yield _mail_server(config)
         if any(key.is_fatal for key in keys):
             return
         is_usable = not any(each.is_fatal for each in database)
@@ -161,6 +163,16 @@ def _provider(config: Config) -> Finding:
         line = f"The OpenID provider {config.oidc_issuer} cannot be used: {problem}."
         return Finding(line, is_fatal=config.oidc_only)
     return Finding(f"The OpenID provider {config.oidc_issuer} answers.", is_fatal=False)
+
+
+def _mail_server(config: Config) -> Finding:
+    """Refunds do without it."""
+    host = urlsplit(config.mail_server).hostname
+    try:
+        smtp.greet(config.mail_server)
+    except smtp.NotTaken as problem:
+        return Finding(f"The mail server {host} cannot be used: {problem}.", is_fatal=False)
+    return Finding(f"The mail server {host} answers.", is_fatal=False)
 
 
 def _own_bank(config: Config, engine: Engine) -> str | None:

@@ -1,10 +1,11 @@
-"""Links that let somebody set a password: once, for an hour. An admin starts one and hands it over.
+"""Links that let somebody set a password: once, for an hour. An admin starts one; it is mailed or handed over.
 
 Only a digest of the token is kept. A new link for the same person ends the older one.
 """
 
 import hashlib
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +13,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
-from dashboard import passwords, people, sign_ins
+from dashboard import mail, passwords, people, sign_ins
+from dashboard.config import BooksConfig
 from dashboard.desk import Books
 from dashboard.journal import WriteSession
 from dashboard.models import Link, Person
@@ -34,22 +36,26 @@ class Started:
     until: datetime
 
 
-def invite(books: Books, email: str, role: str, *, actor: str) -> Started:
+# What the mail with a link says; None: it goes by no mail.
+Write = Callable[[Started], mail.Letter] | None
+
+
+def invite(books: Books, email: str, role: str, *, actor: str, write: Write = None) -> Started:
     """Make an account without a password, and a link to set one. Raises BadAccount."""
     with books.write() as tx:
         person = people.make(tx, books.new_id(), email, role, password_hash="")
-        started = _start(tx, person, actor)
+        started = _start(tx, books.config, person, actor, write)
         tx.record(actor, "person:invited", f"person:{person.id}", email=person.email, role=role)
     return started
 
 
-def start_reset(books: Books, email: str, *, actor: str) -> Started:
+def start_reset(books: Books, email: str, *, actor: str, write: Write = None) -> Started:
     """Make a link to set another password; the old one is good until it is used. Raises BadAccount."""
     with books.write() as tx:
         person = people.locked(tx, email)
         if person.disabled_at is not None:
             raise people.BadAccount(f"{person.email} is disabled: enable the account first")
-        started = _start(tx, person, actor)
+        started = _start(tx, books.config, person, actor, write)
         tx.record(actor, "person:reset_started", f"person:{person.id}", email=person.email)
     return started
 
@@ -78,12 +84,17 @@ def use(books: Books, token: str, password: str) -> None:
         tx.record(person.email, "person:password_set_by_link", f"person:{person.id}", started_by=made_by)
 
 
-def _start(tx: WriteSession, person: Person, actor: str) -> Started:
+def _start(tx: WriteSession, config: BooksConfig, person: Person, actor: str, write: Write) -> Started:
     token, now = secrets.token_urlsafe(32), tx.clock.now()
     tx.flush()
     people.end_links(tx, person)
     tx.add(Link(token_digest=_digest(token), person_id=person.id, made_by=actor, made_at=now))
-    return Started(person.id, person.email, token, now + HOLDS_FOR)
+    started = Started(person.id, person.email, token, now + HOLDS_FOR)
+    if write is None:
+        mail.drop(tx, person, mail.PASSWORD_LINK)
+    else:
+        mail.put(tx, config, person, mail.PASSWORD_LINK, write(started), started.until)
+    return started
 
 
 def _take(tx: WriteSession, token: str) -> str | None:

@@ -1,4 +1,4 @@
-"""What is kept for a time only: raw bodies of webhooks, and ended sign-ins. The journal and its digests stay."""
+"""What is kept for a time only: raw bodies of webhooks, ended sign-ins, who got mail. Journal and digests stay."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, and_, delete, or_, select, update
 from dashboard import ledger
 from dashboard.desk import Books
 from dashboard.journal import WriteSession
-from dashboard.models import Guess, SignIn, WebhookDelivery
+from dashboard.models import Guess, Mail, SignIn, WebhookDelivery
 from dashboard.sign_ins import LONGEST as LONGEST_SIGN_IN
 
 BATCH = 500
@@ -23,6 +23,7 @@ def tidy(books: Books, batch: int = BATCH) -> int:
         _remove(books, "webhook_bodies", webhooks, _old_bodies(webhooks).limit(batch), _forget_bodies)
         + _remove(books, "sign_ins", sign_ins, _old_sign_ins(sign_ins).limit(batch), _forget_sign_ins)
         + _remove(books, "guesses", sign_ins, _old_guesses(sign_ins).limit(batch), _forget_guesses)
+        + _remove(books, "mails", sign_ins, _old_mails(sign_ins).limit(batch), _forget_mails)
     )
 
 
@@ -76,3 +77,11 @@ def _old_guesses(before: datetime) -> Select[Any]:
 
 def _forget_guesses(tx: WriteSession, buckets: Sequence[Any]) -> None:
     tx.execute(delete(Guess).where(Guess.bucket.in_(buckets)))
+
+
+def _old_mails(before: datetime) -> Select[Any]:
+    return select(Mail.id).where(Mail.queued_at < before, Mail.next_try_at.is_(None))
+
+
+def _forget_mails(tx: WriteSession, ids: Sequence[Any]) -> None:
+    tx.execute(delete(Mail).where(Mail.id.in_(ids)))

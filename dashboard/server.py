@@ -17,7 +17,7 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.util import parse_address
 
-from dashboard import bank_window, db, worker
+from dashboard import bank_window, db, mail, worker
 from dashboard.app import bank_client, create_app, create_desk
 from dashboard.config import Config
 from dashboard.slow_clients import ImpatientWorker
@@ -103,8 +103,12 @@ def run_worker(config: Config) -> None:
     bank = bank_client(config)
     engine = db.open_engine(config.database_url)
     try:
+        desk = create_desk(config, engine, bank)
+        if config.has_mail:
+            # Nobody waits for it: what it leaves half done another worker takes up.
+            threading.Thread(target=mail.run, args=(desk, stop), name="mail", daemon=True).start()
         with bank_window.open_to_pages(bank, config):
-            worker.run(create_desk(config, engine, bank), stop)
+            worker.run(desk, stop)
     finally:
         engine.dispose()
 

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 TEMPLATE = ROOT / "dashboard" / "translations" / "messages.pot"
 METHODS = {
     "dashboard/web": [("**.py", "python")],
-    "templates": [("sandbox/**", "ignore"), ("**.html", "jinja2")],
+    "templates": [("sandbox/**", "ignore"), ("**.html", "jinja2"), ("**.txt", "jinja2")],
 }
 KEYWORDS = {"_": None, "_l": None, "gettext": None, "ngettext": (1, 2), "lazy_gettext": None}
 

@@ -6,6 +6,7 @@ from dashboard.models.federated import FederatedIdentity, KeptForm
 from dashboard.models.installation import Installation, WorkerBeat
 from dashboard.models.journal import JournalEntry, JournalHead
 from dashboard.models.links import Link
+from dashboard.models.mails import Mail
 from dashboard.models.people import Guess, Person, SignIn
 from dashboard.models.refunds import Anomaly, Attempt, Refund
 from dashboard.models.resolutions import Resolution
@@ -27,6 +28,7 @@ __all__ = [
     "JournalHead",
     "KeptForm",
     "Link",
+    "Mail",
     "Passkey",
     "Payment",
     "PaymentSession",

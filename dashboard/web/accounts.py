@@ -7,10 +7,10 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from dashboard import factor_resets, factors, links, people, roles, sign_ins, single_sign_on
+from dashboard import factor_resets, factors, links, mail, people, roles, sign_ins, single_sign_on
 from dashboard.db import db
 from dashboard.models import Person
-from dashboard.web import step_up
+from dashboard.web import letters, step_up
 from dashboard.web.access import desk, needs, person
 from dashboard.web.forms import InviteForm, ReasonedForm, RoleForm
 
@@ -93,18 +93,23 @@ def sign_out(person_id: str) -> ResponseReturnValue:
 def invite() -> ResponseReturnValue:
     form = InviteForm(role="operator")
     if request.method == "GET":
-        return render_template("people/invite.html", form=form)
+        return _invite_page(form)
     if not form.validate_on_submit():
-        return render_template("people/invite.html", form=form), 422
+        return _invite_page(form), 422
     if answer := step_up.ask_unless_fresh(_("You are inviting %(person)s.", person=form.email.data)):
         return answer
     db.session.rollback()
     try:
-        started = links.invite(desk(), form.email.data or "", form.role.data or "", actor=person().email)
+        write = letters.invitation if _by_mail() else None
+        started = links.invite(desk(), form.email.data or "", form.role.data or "", actor=person().email, write=write)
     except people.BadAccount:
         form.email.errors = [_("This is no e-mail address, or it has an account already.")]
-        return render_template("people/invite.html", form=form), 422
-    return _link_page(started)
+        return _invite_page(form), 422
+    return _mailed_or_shown(started)
+
+
+def _invite_page(form: InviteForm) -> str:
+    return render_template("people/invite.html", form=form, has_mail=desk().config.has_mail)
 
 
 @bp.post("/<person_id>/reset-password")
@@ -121,17 +126,25 @@ def reset_password(person_id: str) -> ResponseReturnValue:
         return answer
     db.session.rollback()
     try:
-        started = links.start_reset(desk(), account.email, actor=person().email)
+        started = links.start_reset(
+            desk(), account.email, actor=person().email, write=letters.reset if _by_mail() else None
+        )
     except people.BadAccount:
         flash(_("Nothing was started: the account is disabled. Enable it first."), "bad")
         return redirect(address, 303)
-    return _link_page(started)
+    return _mailed_or_shown(started)
 
 
-def _link_page(started: links.Started) -> str:
-    """Shown this once. The host that a request names is not to be trusted with it."""
-    link = f"{desk().config.public_url}{url_for('links.show', token=started.token)}"
-    return render_template("people/link.html", link=link, started=started)
+def _by_mail() -> bool:
+    """Whether a link goes by mail, so that the admin does not see it."""
+    return desk().config.has_mail and not request.form.get("by_hand")
+
+
+def _mailed_or_shown(started: links.Started) -> ResponseReturnValue:
+    if _by_mail():
+        flash(_("A link is on its way to %(person)s by mail.", person=started.email), "ok")
+        return redirect(url_for("accounts.show", person_id=started.person_id), 303)
+    return render_template("people/link.html", link=letters.address_of(started), started=started)
 
 
 def account_of(person_id: str) -> Person:
@@ -164,6 +177,8 @@ def page(account: Person, form: RoleForm, reset_form: ReasonedForm | None = None
         is_bound=single_sign_on.is_bound(db.session(), desk().config.oidc_issuer, account.id),
         sign_ins=sign_ins.open_ones(db.session(), account.id, desk().clock.now(), desk().config.idle),
         is_self=account.id == person().id,
+        has_mail=desk().config.has_mail,
+        mailed=mail.last_of(db.session(), account.id, mail.PASSWORD_LINK),
         second=_second_factors(account, reset_form or ReasonedForm(formdata=None)),
     )
 

@@ -26,6 +26,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.filters["reason_text"] = wording.reason
     app.jinja_env.filters.update(review_name=wording.review_name, anomaly_name=wording.anomaly_name)
     app.jinja_env.filters["odd_fact_text"] = _odd_fact_text
+    app.jinja_env.filters["mail_problem"] = wording.mail_problem
     app.jinja_env.filters.update(browser_name=browsers.browser_name, told_text=_told_text)
     app.jinja_env.globals["choice_name"] = wording.choice_name
 

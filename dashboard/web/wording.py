@@ -6,7 +6,7 @@ from typing import Any
 from flask_babel import LazyString, gettext, ngettext
 from flask_babel import lazy_gettext as _l
 
-from dashboard import money, passwords, refund_rules
+from dashboard import mail, money, passwords, refund_rules
 
 REASONS: Mapping[str, LazyString] = {
     "goods_returned": _l("Goods returned"),
@@ -583,6 +583,21 @@ def bad_password(code: str) -> str:
     if code == "common":
         return gettext("This is one of the passwords that are tried first everywhere. Take another one.")
     return gettext("This is little more than your address or words of this desk. Take another one.")
+
+
+_MAIL_PROBLEMS: Mapping[str, LazyString] = {
+    mail.REPLACED: _l("Another link took its place."),
+    mail.TOO_LATE: _l("No mail server took it while the link held: ask whoever runs the desk."),
+    mail.DISABLED: _l("The account was disabled."),
+    mail.CANNOT_READ: _l("It was written with another secret key and cannot be read any more."),
+    mail.BAD_ADDRESS: _l("No mail can be sent to this address."),
+}
+
+
+def mail_problem(problem: str) -> str:
+    """Why a mail was not sent, by the code of `mail` or in the server's words."""
+    known = _MAIL_PROBLEMS.get(problem)
+    return str(known) if known else gettext("The mail server says: %(words)s", words=problem)
 
 
 _ROLE_NAMES: Mapping[str, LazyString] = {

@@ -1,8 +1,6 @@
 """One HTTP exchange, over real sockets on loopback, with servers that misbehave in every way."""
 
 import contextlib
-import datetime
-import ipaddress
 import socket
 import ssl
 import threading
@@ -12,9 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from dashboard.bank131.transport import (
     MAX_ANSWER_BYTES,
@@ -24,6 +19,7 @@ from dashboard.bank131.transport import (
     RequestsTransport,
     _Call,
 )
+from tests.bench.tls import server_context, write_certificate
 
 TIMEOUT_S = 0.3
 PATIENCE_S = 5.0
@@ -456,28 +452,13 @@ def test_a_reset_is_no_answer(serve: Callable[..., Server]) -> None:
 
 
 @pytest.fixture(scope="module")
-def certificate_file(private_key: RSAPrivateKey, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for 127.0.0.1, signed with its own key, good for an hour."""
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "bank.test")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, private_key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(private_key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
-    path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    return path
+def certificate_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_certificate(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture
-def tls(certificate_file: Path, key_file: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate_file, key_file)
-    return context
+def tls(certificate_file: Path) -> ssl.SSLContext:
+    return server_context(certificate_file)
 
 
 def test_tls_with_a_trusted_certificate(

@@ -51,6 +51,8 @@ ORDER = (
     "guessing",
     "known_browsers",
     "sign_ins",
+    "smtp",
+    "mail",
     "people",
     "links",
     "own_account",

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import event, text
 
 from dashboard import retention, sign_ins, signing_in, webhook_inbox, worker
-from dashboard.models import Guess, SignIn, WebhookDelivery
+from dashboard.models import Guess, Mail, SignIn, WebhookDelivery
 from tests.bench.databases import on_postgresql, on_sqlite
 from tests.bench.refund_desk import PASSWORD, RefundDesk
 from tests.bench.simulated import SimulatedClock
@@ -218,3 +218,19 @@ def test_the_worker_does_it_by_itself(refund_desk: RefundDesk, session_id: str, 
     stop.set()
     thread.join(30)
     assert bodies(refund_desk) == [None]
+
+
+def test_who_got_mail_is_forgotten_with_their_sign_ins(refund_desk: RefundDesk, clock: SimulatedClock) -> None:
+    desk, person, now = refund_desk.desk, refund_desk.person(), clock.now()
+    with desk.write() as tx:
+        for is_waiting in (False, True):
+            next_try_at = now + timedelta(days=200) if is_waiting else None
+            tx.add(Mail(person_id=person.id, kind="test", queued_at=now, holds_until=now, next_try_at=next_try_at))
+    clock.advance(days=89)
+    assert retention.tidy(desk) == 0
+    clock.advance(days=2)
+    assert retention.tidy(desk) == 1
+    with desk.read() as session:
+        [left] = session.query(Mail)
+        assert left.next_try_at is not None
+    assert told(refund_desk) == [("worker", "retention:mails", {"before": "2026-03-02", "count": 1})]

@@ -9,6 +9,7 @@ from tests.mutation import (
     in_commands,
     in_factors,
     in_hardening,
+    in_mailing,
     in_merging,
     in_replay,
     in_review,
@@ -35,4 +36,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *in_hardening.MUTANTS,
     *in_factors.MUTANTS,
     *in_single_sign_on.MUTANTS,
+    *in_mailing.MUTANTS,
 )

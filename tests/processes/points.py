@@ -65,6 +65,7 @@ NO_MONEY_IN = frozenset(
         "factors",
         "guessing",
         "links",
+        "mail",
         "own_account",
         "own_bank",
         "people",

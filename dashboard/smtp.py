@@ -1,0 +1,84 @@
+"""One mail handed to the mail server. Its words and its refusals are those of RFC 5321."""
+
+import smtplib
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from email.message import EmailMessage
+from urllib.parse import unquote, urlsplit
+
+from dashboard.config import is_loopback
+
+TIMEOUT_S = 30.0
+_PORTS = {"smtp": 587, "smtps": 465}
+# A server may go on for ever; people read the beginning.
+_LONGEST_REASON = 300
+
+
+class NotTaken(Exception):
+    """The server has not taken the mail; str() is the reason in one line. `is_final`: it never will."""
+
+    def __init__(self, reason: str, *, is_final: bool = False) -> None:
+        visible = "".join(sign if sign.isprintable() else " " for sign in reason)
+        super().__init__(" ".join(visible.split())[:_LONGEST_REASON])
+        self.is_final = is_final
+
+
+def send(server_url: str, message: EmailMessage) -> None:
+    """Hand a mail to the server, which has taken it when this comes back. Raises NotTaken."""
+    try:
+        with _signed_in(server_url) as server:
+            server.send_message(message)
+    except smtplib.SMTPRecipientsRefused as refused:
+        code, reason = next(iter(refused.recipients.values()))
+        raise NotTaken(_told(code, reason), is_final=_is_final(code)) from refused
+    except smtplib.SMTPDataError as refused:
+        raise NotTaken(_told(refused.smtp_code, refused.smtp_error), is_final=_is_final(refused.smtp_code)) from refused
+    except smtplib.SMTPResponseException as refused:
+        # Of the sender or of ourselves: whoever looks after the desk can mend that.
+        raise NotTaken(_told(refused.smtp_code, refused.smtp_error)) from refused
+    except (smtplib.SMTPException, OSError) as problem:
+        raise NotTaken(str(problem) or type(problem).__name__) from problem
+
+
+def greet(server_url: str) -> None:
+    """Reach the server and sign in, without a mail. Raises NotTaken."""
+    try:
+        with _signed_in(server_url) as server:
+            server.noop()
+    except smtplib.SMTPResponseException as refused:
+        raise NotTaken(_told(refused.smtp_code, refused.smtp_error)) from refused
+    except (smtplib.SMTPException, OSError) as problem:
+        raise NotTaken(str(problem) or type(problem).__name__) from problem
+
+
+@contextmanager
+def _signed_in(server_url: str) -> Iterator[smtplib.SMTP]:
+    """A connection that nobody on the way reads along: by TLS, unless the server is on this machine."""
+    parts = urlsplit(server_url)
+    host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
+    context = ssl.create_default_context()
+    server = (
+        smtplib.SMTP_SSL(host, port, timeout=TIMEOUT_S, context=context)
+        if parts.scheme == "smtps"
+        else smtplib.SMTP(host, port, timeout=TIMEOUT_S)
+    )
+    try:
+        if parts.scheme == "smtp" and not is_loopback(host):
+            server.starttls(context=context)
+        if parts.username:
+            server.login(unquote(parts.username), unquote(parts.password or ""))
+        yield server
+    finally:
+        # What the server has taken it has taken, however it says goodbye.
+        with suppress(smtplib.SMTPException, OSError):
+            server.quit()
+
+
+def _told(code: int, reason: bytes | str) -> str:
+    text = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else reason
+    return f"{code} {text}"
+
+
+def _is_final(code: int) -> bool:
+    return code >= 500

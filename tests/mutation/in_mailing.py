@@ -1,0 +1,84 @@
+"""Guards of mail: once, to whom it is for, and read by nobody else."""
+
+from tests.mutation.mutant import Edit, without
+
+MAIL = "dashboard/mail.py"
+SMTP = "dashboard/smtp.py"
+PAGES = "dashboard/web/accounts.py"
+TESTS = "core/test_mail.py"
+WEB = "web/test_mailed_links.py"
+
+MUTANTS = (
+    without(
+        "a mail is claimed before it is sent",
+        "two workers send the same mail",
+        Edit(
+            MAIL, "        mail.next_try_at, mail.tries = now + _CLAIM, mail.tries + 1\n", "        mail.tries += 1\n"
+        ),
+        f"{TESTS}::test_of_two_workers_one_sends_it",
+    ),
+    without(
+        "what waits to be mailed is encrypted",
+        "whoever reads the database sets other people's passwords",
+        Edit(
+            MAIL,
+            "sealed = sealing.seal(json.dumps([letter.subject, letter.text]), config.secret_key, _to(person.id))",
+            "sealed = json.dumps([letter.subject, letter.text]).encode()",
+        ),
+        f"{TESTS}::test_nobody_reads_in_the_database_what_it_says_and_it_does_not_outlive_its_sending",
+    ),
+    without(
+        "what a mail says goes with its sending",
+        "links stay readable with the secret key",
+        Edit(
+            MAIL, "mail.letter, mail.next_try_at, mail.problem = None, None,", "mail.next_try_at, mail.problem = None,"
+        ),
+        f"{TESTS}::test_nobody_reads_in_the_database_what_it_says_and_it_does_not_outlive_its_sending",
+    ),
+    without(
+        "one person's mail is sealed for that person",
+        "a changed row sends somebody's link to another",
+        Edit(MAIL, 'return f"mail:{person_id}"', 'return "mail"'),
+        f"{TESTS}::test_one_persons_mail_is_not_sent_to_another",
+    ),
+    without(
+        "who is disabled gets no mail",
+        "somebody who has left learns of an account",
+        Edit(MAIL, "    if person.disabled_at is not None:\n", "    if False:\n"),
+        f"{TESTS}::test_who_is_disabled_gets_none",
+    ),
+    without(
+        "a newer mail takes the place of an older one",
+        "a link that is over arrives after the one that holds",
+        Edit(MAIL, "    drop(tx, person, kind)\n", ""),
+        f"{TESTS}::test_a_newer_one_takes_the_place_of_one_that_waits",
+    ),
+    without(
+        "a mail goes to one address",
+        "a comma in an address sends the link to somebody else too",
+        Edit(MAIL, "to = Address(addr_spec=person.email)", "to = person.email"),
+        f"{TESTS}::test_an_address_that_is_two_or_none_gets_nothing",
+    ),
+    without(
+        "mail servers elsewhere are spoken to by TLS",
+        "links and the server's password are read on their way",
+        Edit(SMTP, 'if parts.scheme == "smtp" and not is_loopback(host):', "if False:"),
+        f"{TESTS}::test_a_server_elsewhere_that_offers_no_tls_gets_nothing",
+    ),
+    without(
+        "a rude goodbye takes no mail back",
+        "a mail that was taken is sent again and again",
+        Edit(
+            SMTP,
+            "        with suppress(smtplib.SMTPException, OSError):\n            server.quit()\n",
+            "        code, _ = server.quit()\n        if code != 221:\n            raise smtplib.SMTPException\n",
+        ),
+        f"{TESTS}::test_a_rude_goodbye_changes_nothing_of_what_was_taken",
+    ),
+    without(
+        "a link that goes by mail is not shown",
+        "an admin takes over the account of whoever they invite",
+        Edit(PAGES, "    if _by_mail():\n        flash(", "    if False:\n        flash("),
+        f"{WEB}::test_who_is_invited_gets_the_link_by_mail_and_nobody_else_sees_it",
+    ),
+)
