@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
+from tests.bench.mail_server import MailServer, running_mail_server
 from tests.journeys.chromium import running_chromium
-from tests.journeys.commands import Installation, running_demo
+from tests.journeys.commands import Installation, free_port, running_demo
 from tests.journeys.windows import PATIENCE_MS, Windows
 
 QUICK = {
@@ -27,9 +28,17 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+def mail_server() -> Iterator[MailServer]:
+    """Where the mails of `demo` arrive."""
+    with running_mail_server(free_port()) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory, mail_server: MailServer) -> Iterator[Installation]:
     """A demo with short waits, for every test that makes a session of its own in it."""
-    with running_demo(tmp_path_factory.mktemp("demo"), **QUICK) as installation:
+    mail = {"DASHBOARD_MAIL_SERVER": mail_server.url, "DASHBOARD_MAIL_FROM": "Refund desk <desk@demo.test>"}
+    with running_demo(tmp_path_factory.mktemp("demo"), **QUICK, **mail) as installation:
         installation.bank.call("settings", decide_after_ms=100)
         yield installation
 

@@ -5,8 +5,10 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import expect
 
+from tests.bench.mail_server import MailServer
 from tests.journeys import steps
 from tests.journeys.commands import ADMIN, Installation
+from tests.journeys.waiting import eventually
 from tests.journeys.windows import Windows
 
 PASSWORD = "quite another one"
@@ -17,14 +19,26 @@ def here(link: str) -> str:
     return urlsplit(link).path
 
 
-def test_an_invitation_and_a_lost_password_from_the_admin_to_the_person(demo: Installation, windows: Windows) -> None:
-    admin, person = windows.of(demo, ADMIN), windows.anonymous(demo)
+def mailed_link(server: MailServer, email: str) -> str:
+    """The path of the link in the mail that this person has got, or gets from a worker in a moment."""
+    eventually(lambda: [mail for mail in server.mails if mail["To"] == email], 15, f"a mail to {email}")
+    [got] = [mail for mail in server.mails if mail["To"] == email]
+    found = re.search(r"^http\S+/link/\S+", got.get_content(), re.MULTILINE)
+    assert found
+    return here(found[0])
+
+
+def test_an_invitation_and_a_lost_password_from_the_admin_to_the_person(
+    demo: Installation, windows: Windows, mail_server: MailServer
+) -> None:
+    admin, person = windows.just_signed_in(demo, ADMIN), windows.anonymous(demo)
     admin.goto("/people/")
     admin.get_by_role("link", name="Invite somebody").click()
     admin.get_by_label("E-mail").fill("vera@demo.test")
-    admin.get_by_role("button", name="Make the account and its link").click()
+    admin.get_by_role("button", name="Make the account and mail its link").click()
+    expect(admin.locator("main")).to_contain_text("A link is on its way to vera@demo.test by mail.")
 
-    person.goto(here(admin.get_by_label("The link").input_value()))
+    person.goto(mailed_link(mail_server, "vera@demo.test"))
     shown = person.get_by_label("New password")
     shown.fill(PASSWORD)
     person.get_by_role("button", name="Show").click()
@@ -34,8 +48,9 @@ def test_an_invitation_and_a_lost_password_from_the_admin_to_the_person(demo: In
     steps.fill_sign_in(person, "vera@demo.test", PASSWORD)
     expect(person.locator("form[action$='/logout']")).to_be_visible()
 
-    admin.get_by_role("link", name="vera@demo.test").click()
-    admin.get_by_role("button", name="Make a link to set a password").click()
+    admin.reload()
+    expect(admin.locator("main")).to_contain_text("The mail with the last link went out")
+    admin.get_by_role("button", name="Show me a link to hand over").click()
     link = here(admin.get_by_label("The link").input_value())
     person.goto(link)
     person.get_by_label("New password").fill("12345678")

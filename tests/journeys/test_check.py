@@ -19,6 +19,14 @@ def test_all_is_well(demo: Installation) -> None:
     assert code == 0
     assert not any(line.startswith("WRONG") for line in lines)
     assert any("answers and accepts our signature" in line for line in lines)
+    assert any("The mail server 127.0.0.1 answers." in line for line in lines)
+
+
+def test_without_its_mail_server_a_desk_works(demo: Installation) -> None:
+    code, lines = check(demo, DASHBOARD_MAIL_SERVER=f"smtp://127.0.0.1:{free_port()}")
+
+    assert code == 0
+    assert any("The mail server 127.0.0.1 cannot be used: " in line for line in lines)
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ def test_every_page_family(demo: Installation, windows: Windows) -> None:
 
 def test_looking_after_accounts_on_a_wide_and_a_narrow_page(demo: Installation, windows: Windows) -> None:
     demo.run("user", "add", "looked-after@demo.test", "--role", "viewer", "--password-stdin", stdin=PASSWORD + "\n")
-    page = windows.of(demo, ADMIN)
+    page = windows.just_signed_in(demo, ADMIN)
     for width in (1440, 390):
         page.set_viewport_size({"width": width, "height": 844})
         page.goto("/people/")

@@ -80,11 +80,16 @@ class Windows:
         """A window of a person. Signing in happens once; later windows bring its cookie along."""
         key = (installation.url, email)
         if key not in self._signed_in:
-            page = self.anonymous(installation)
-            steps.sign_in(page, email)
+            page = self.just_signed_in(installation, email)
             self._signed_in[key] = page.context.storage_state()
             page.context.close()
         return self.anonymous(installation, storage_state=self._signed_in[key], **options)
+
+    def just_signed_in(self, installation: Installation, email: str) -> Page:
+        """A window of a person who is not asked once more, in the next five minutes, who is there."""
+        page = self.anonymous(installation)
+        steps.sign_in(page, email)
+        return page
 
     def close(self) -> None:
         for context in self._contexts:
