@@ -38,6 +38,7 @@ from dashboard.web import (
     metrics,
     overview,
     people,
+    refund_files,
     refund_form,
     refunds,
     refusals,
@@ -143,7 +144,7 @@ def _add_parts(app: Flask, desk: Desk) -> None:
 def add_pages(app: Flask) -> None:
     """Every address of the app."""
     of_people = (people, single_sign_on, second_step, account, factors, accounts, links, factor_resets)
-    of_refunds = (sessions, refunds, refund_form, approvals, limits, review, evidence)
+    of_refunds = (sessions, refunds, refund_form, approvals, limits, review, evidence, refund_files)
     for_machines = (webhooks, health, metrics)
     for part in (*of_people, overview, *of_refunds, live, journal, *for_machines):
         app.register_blueprint(part.bp)

@@ -37,6 +37,7 @@ class ShownFilters:
     q: str
     operator: str
     origin: str
+    is_narrowed: bool
     tabs: list[tuple[str, str, int | None, bool]]
     live_url: str
     rows_url: str
@@ -55,6 +56,7 @@ def index() -> ResponseReturnValue:
     older_url, newest_url = pager_urls("refunds.index", page.older, **arguments)
     shown = ShownFilters(
         **_texts(filters),
+        is_narrowed=bool(filters),
         tabs=_tabs(filters.status),
         live_url=url_for("live.stream", **arguments),
         rows_url=url_for("refunds.rows", **arguments),

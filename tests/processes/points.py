@@ -70,6 +70,7 @@ NO_MONEY_IN = frozenset(
         "own_bank",
         "people",
         "proving",
+        "refund_exports",
         "retention",
         "sign_ins",
         "signing_in",

@@ -58,7 +58,13 @@ OWN = {
 LEAD_TO_THE_SIGN_IN = {"webhooks.receive", "people.logout", "second_step.ask"}
 WITHOUT_CSRF = {"webhooks.receive"}
 # Whoever may see the journal may take it along; only that they did is written down.
-TAKEN_ALONG = {"journal.export_csv", "journal.export_proof", "evidence.take"}
+TAKEN_ALONG = {
+    "journal.export_csv",
+    "journal.export_proof",
+    "evidence.take",
+    "refund_files.export_csv",
+    "refund_files.export_xlsx",
+}
 SAFE = {"GET", "HEAD", "OPTIONS"}
 EVERY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 

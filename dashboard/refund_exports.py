@@ -1,0 +1,34 @@
+"""The history taken along as a table: every refund that fits the filters, newest first, however many there are.
+
+Each row is as it was when it was read, some at a time, so that no transaction is open while a file is sent. Refunds
+are ordered by when they were asked for, which never changes: none is in a file twice, and none asked for before it was
+begun is left out unless it ceased to fit meanwhile.
+"""
+
+from collections.abc import Iterator
+
+from dashboard import history
+from dashboard.desk import Books
+from dashboard.history import Filters, Row
+
+BATCH = 1000
+
+
+def begin(books: Books, actor: str, kind: str, filters: dict[str, str]) -> None:
+    """Put on record that somebody takes refunds along. `kind`: what is made of them; `filters`: as in an address."""
+    with books.write() as tx:
+        tx.record(actor, "export:made", "refunds", kind=kind, filters=filters)
+
+
+def rows(books: Books, actor: str, kind: str, filters: Filters) -> Iterator[Row]:
+    """The refunds that fit. That all of them were read is put on record as well: a file that breaks off has no end."""
+    count, before = 0, ""
+    while count == 0 or before:
+        with books.read() as session:
+            page = history.page(session, filters, books.config.timezone, before, BATCH)
+        yield from page.rows
+        count, before = count + len(page.rows), page.older
+        if not page.rows:
+            break
+    with books.write() as tx:
+        tx.record(actor, "export:finished", "refunds", kind=kind, rows=count)
