@@ -14,6 +14,8 @@ TEST_EVIDENCE = "web/test_evidence.py"
 TEST_METRICS = "web/test_metrics.py"
 TEST_RETENTION = "core/test_retention.py"
 TEST_ROLES = "core/test_database_roles.py"
+REFUND_FILES = "dashboard/web/refund_files.py"
+TEST_REFUND_FILES = "web/test_refund_files.py"
 
 MUTANTS = (
     without(
@@ -103,5 +105,35 @@ MUTANTS = (
         Edit(METRICS, " and (not _was_forwarded() or _is_believed())", ""),
         f"{TEST_METRICS}::test_a_proxy_that_the_settings_do_not_tell_of_is_not_this_machine",
         f"{TEST_METRICS}::test_behind_fewer_proxies_than_told_nobody_is_this_machine",
+    ),
+    without(
+        "who takes refunds along is on record",
+        "somebody takes every customer along and nobody knows",
+        Edit(REFUND_FILES, "    refund_exports.begin(desk(), actor, kind, arguments_of(filters))\n", ""),
+        f"{TEST_REFUND_FILES}::test_who_takes_it_is_on_record_at_its_beginning_and_at_its_end",
+    ),
+    without(
+        "files of refunds are counted",
+        "whoever came to a sign-in empties the desk",
+        Edit(REFUND_FILES, "    count_file()\n", ""),
+        f"{TEST_REFUND_FILES}::test_no_more_than_some_files_a_person",
+    ),
+    without(
+        "a file of refunds goes on where it stopped",
+        "rows are in it twice, or it never ends",
+        Edit("dashboard/refund_exports.py", "count + len(page.rows), page.older", 'count + len(page.rows), ""'),
+        f"{TEST_REFUND_FILES}::test_it_holds_what_the_page_shows_each_once_in_the_same_order",
+    ),
+    without(
+        "a text in Excel's file stays a text",
+        "what a customer typed is calculated on somebody's computer",
+        Edit(
+            "dashboard/xlsx.py",
+            """    return f'<c r="{place}" t="inlineStr">""",
+            """    if cell.startswith("="):
+        return f'<c r="{place}"><f>{_text(cell[1:])}</f></c>'
+    return f'<c r="{place}" t="inlineStr">""",
+        ),
+        "core/test_xlsx.py::test_texts_are_texts",
     ),
 )
