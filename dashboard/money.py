@@ -1,6 +1,7 @@
 """Amounts: integers of minor units inside, text as people write it outside. No float anywhere."""
 
 import re
+from functools import lru_cache
 
 from iso4217 import Currency
 
@@ -31,6 +32,7 @@ class BadAmount(ValueError):
         self.code = code
 
 
+@lru_cache(maxsize=256)
 def exponent(currency: str) -> int | None:
     """Digits after the point by ISO 4217, 2 for `rub`; None where the standard lists none."""
     try:

@@ -8,6 +8,8 @@ from io import StringIO
 # What makes a spreadsheet program calculate instead of show: at the beginning, and after what ends a cell where
 # semicolons or tabs stand between them.
 _STARTS_A_FORMULA = re.compile(r"(^|[;\t\r\n])(?=[=+\-@\t\r\n＝＋－＠])")
+# Where there is none of these the expression would look in vain, and most cells are like that.
+_FIRST_SIGNS, _ENDS_OF_CELLS = frozenset("=+-@\t\r\n＝＋－＠"), frozenset(";\t\r\n")
 _LINES_AT_ONCE = 500
 
 Cell = str | int | None
@@ -27,7 +29,9 @@ def csv_lines(names: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Iterator[
 
 def shown(cell: Cell) -> Cell:
     """A text that a spreadsheet program would calculate has an apostrophe put before it; numbers are numbers."""
-    return _STARTS_A_FORMULA.sub(r"\1'", cell) if isinstance(cell, str) else cell
+    if not isinstance(cell, str) or (cell[:1] not in _FIRST_SIGNS and _ENDS_OF_CELLS.isdisjoint(cell)):
+        return cell
+    return _STARTS_A_FORMULA.sub(r"\1'", cell)
 
 
 def _taken_from(text: StringIO) -> bytes:

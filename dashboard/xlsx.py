@@ -145,18 +145,22 @@ def _letter(number: int) -> str:
 def _cell(place: str, cell: Cell) -> str:
     if cell is None or cell == "":
         return ""
+    if isinstance(cell, str):
+        return f'<c r="{place}" t="inlineStr"><is><t xml:space="preserve">{_text(cell)}</t></is></c>'
     if isinstance(cell, int):
         return f'<c r="{place}"><v>{cell}</v></c>'
     if isinstance(cell, Number):
         return f'<c r="{place}" s="{_style_of(cell.digits)}"><v>{cell.digits}</v></c>'
-    if isinstance(cell, Moment):
-        return f'<c r="{place}" s="{_MOMENT}"><v>{_days(cell.at)}</v></c>'
-    return f'<c r="{place}" t="inlineStr"><is><t xml:space="preserve">{_text(cell)}</t></is></c>'
+    return f'<c r="{place}" s="{_MOMENT}"><v>{_days(cell.at)}</v></c>'
 
 
 def _text(text: str) -> str:
-    known = _UNKNOWN_TO_XML.sub("\ufffd", text[:_LONGEST_TEXT])
-    return escape(_LOOKS_ESCAPED.sub("_x005F_", known))
+    shown = text[:_LONGEST_TEXT]
+    if not shown.isprintable():
+        shown = _UNKNOWN_TO_XML.sub("\ufffd", shown)
+    if "_x" in shown:
+        shown = _LOOKS_ESCAPED.sub("_x005F_", shown)
+    return escape(shown)
 
 
 def _days(at: datetime) -> str:

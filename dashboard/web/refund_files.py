@@ -67,7 +67,7 @@ def _marked(pieces: Iterable[bytes]) -> Iterator[bytes]:
 def _as_text(cell: Cell) -> spreadsheets.Cell:
     if isinstance(cell, Number):
         return cell.digits
-    return f"{cell.at:%Y-%m-%d %H:%M:%S}" if isinstance(cell, Moment) else cell
+    return cell.at.isoformat(" ", "seconds")[:19] if isinstance(cell, Moment) else cell
 
 
 # Columns

@@ -8,83 +8,26 @@ the next run; making a million refunds takes minutes, and all of it 15 GB.
 """
 
 import argparse
-import hashlib
 import math
 import os
-import re
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from functools import partial
-from multiprocessing import get_context
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode
 
 import psutil
-from flask import Flask
-from werkzeug.test import Client, EnvironBuilder, run_wsgi_app
+from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from dashboard import keyset, migrations, people
-from dashboard.app import bank_client, create_app
-from dashboard.bank131.transport import HttpAnswer
-from dashboard.config import Config, read_config
-from dashboard.desk import journal_key
-from dashboard.sandbox.keys import prepare_data_dir
-from tests.bench.postgresql import running_postgresql
 from tests.benchmarks import many_refunds
-from tests.benchmarks.many_refunds import NOW, Sample
+from tests.benchmarks.sites import SITES, Site, read_once
 
 MOST_MS = 25.0
 MOST_RATIO = 1.5
 WARM_UPS = 12
-LARGEST_ID = 10**11
-EMAIL, PASSWORD = "operator@bench.test", "a password for the benchmark"
-ACCEPT_ENCODING = "gzip, deflate, br, zstd"
-
-
-class StandingClock:
-    """Always the moment at which the made-up history ends."""
-
-    def now(self) -> datetime:
-        return NOW
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-
-@dataclass
-class Site:
-    """The app on one database, somebody signed in, and what to look for.
-
-    `took_ms`, `own_ms`: by page, how long each call took, and how long the processor worked on it in this process.
-    """
-
-    app: Flask
-    headers: dict[str, str]
-    refunds: int
-    samples: list[Sample]
-    took_ms: dict[str, list[float]] = field(default_factory=dict)
-    own_ms: dict[str, list[float]] = field(default_factory=dict)
-    shown: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def head(self) -> int:
-        return self.refunds * many_refunds.ENTRIES_OF_REFUND
-
-    def sample(self, turn: int) -> Sample:
-        return self.samples[turn % len(self.samples)]
-
-    def deep(self, turn: int) -> str:
-        """A position nine tenths down the history, another one each time."""
-        days = 0.9 * self.refunds / many_refunds.A_DAY
-        return keyset.cursor(NOW - timedelta(days=days, minutes=turn), LARGEST_ID)
 
 
 # The pages: name -> address, from the site and the number of the turn
@@ -156,106 +99,6 @@ PAGES: Mapping[str, Address] = {
     "sessions: id": _sampled("/sessions/?q={session_id}"),
     "overview": lambda _site, _turn: "/",
 }
-
-
-# Sites
-
-
-def _config(folder: Path, url: str) -> Config:
-    keys = prepare_data_dir(folder / "keys")
-    return read_config(
-        {
-            "DASHBOARD_DATABASE_URL": url,
-            "DASHBOARD_SECRET_KEY": "a secret key for the benchmark: 0123456789",
-            "BANK131_URL": "http://127.0.0.1:1",
-            "BANK131_PROJECT": keys.project,
-            "BANK131_PRIVATE_KEY_FILE": str(keys.merchant_private_path),
-            "BANK131_PUBLIC_KEY_FILE": str(keys.bank_public_path),
-        }
-    )
-
-
-def _open_site(config: Config, refunds: int) -> Site:
-    samples = many_refunds.samples_of(refunds)
-    bank = bank_client(config, transport=partial(_bank_answers_at_once, samples))
-    app = create_app(config, clock=StandingClock(), bank=bank)
-    desk = app.extensions["desk"]
-    with desk.read() as session:
-        is_known = people.find(session, EMAIL) is not None
-    if not is_known:
-        people.add(desk, EMAIL, "operator", PASSWORD, actor="benchmark")
-    return Site(app, {"Cookie": _sign_in(app), "Accept-Encoding": ACCEPT_ENCODING}, refunds, samples)
-
-
-def _bank_answers_at_once(samples: Sequence[Sample], _url: str, _headers: Any, body: bytes, _timeout_s: float) -> Any:
-    shown = next(sample.bank_json for sample in samples if sample.session_id.encode() in body)
-    return HttpAnswer(200, f'{{"status":"ok","session":{shown}}}'.encode())
-
-
-def _sign_in(app: Flask) -> str:
-    client = Client(app)
-    token = re.search(r'name="csrf_token"[^>]* value="([^"]+)"', client.get("/login").text)
-    assert token, "the sign-in page has no token"
-    answer = client.post("/login", data={"email": EMAIL, "password": PASSWORD, "csrf_token": token[1]})
-    assert answer.status_code in {302, 303}, answer.text
-    return "; ".join(header.split(";")[0] for header in answer.headers.getlist("Set-Cookie"))
-
-
-# Databases, made once
-
-
-@contextmanager
-def _sqlite_sites(folder: Path, sizes: Sequence[int]) -> Iterator[list[Site]]:
-    for size in sizes:
-        file = folder / f"{_database_name(size)}.sqlite3"
-        if not file.exists():
-            unfinished = file.with_suffix(".unfinished")
-            unfinished.unlink(missing_ok=True)
-            _fill(_config(folder, f"sqlite:///{unfinished}"), size)
-            unfinished.rename(file)
-    yield [_open_site(_config(folder, f"sqlite:///{folder / _database_name(size)}.sqlite3"), size) for size in sizes]
-
-
-@contextmanager
-def _postgresql_sites(folder: Path, sizes: Sequence[int]) -> Iterator[list[Site]]:
-    kept_in = folder / "postgresql"
-    kept_in.mkdir(exist_ok=True)
-    with running_postgresql(kept_in) as server:
-        for size in sizes:
-            name = _database_name(size)
-            if not (kept_in / name).exists():
-                server.run("postgres", f"DROP DATABASE IF EXISTS {name}")
-                server.run("postgres", f"CREATE DATABASE {name}")
-                _fill(_config(folder, server.url(name)), size)
-                (kept_in / name).touch()
-        yield [_open_site(_config(folder, server.url(_database_name(size))), size) for size in sizes]
-
-
-def _database_name(size: int) -> str:
-    """Another one as soon as the tables or the rows in them are others."""
-    sources = [Path(many_refunds.__file__), *sorted((Path(migrations.__file__).parent / "versions").glob("*.py"))]
-    made_of = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:8]
-    return f"refunds_{size}_{made_of}"
-
-
-def _fill(config: Config, size: int) -> None:
-    began_s = time.monotonic()
-    # In a process of its own, whose memory goes when it ends.
-    with ProcessPoolExecutor(1, get_context("spawn")) as another:
-        another.submit(many_refunds.fill, config.database_url, journal_key(config), size).result()
-    print(f"made {size:,} refunds in {time.monotonic() - began_s:.0f} s", flush=True)
-
-
-def _read_once(folder: Path) -> None:
-    """So that the first reader of a page of a table does not wait for the disk."""
-    for file in folder.rglob("*"):
-        if file.is_file():
-            with file.open("rb") as content:
-                while content.read(2**20):
-                    pass
-
-
-SITES = {"sqlite": _sqlite_sites, "postgresql": _postgresql_sites}
 
 
 # Measuring
@@ -341,7 +184,7 @@ def main(arguments: Sequence[str]) -> None:
             home.chmod(0o711)
         for name in options.databases:
             with SITES[name](home, sorted(options.sizes)) as sites:
-                _read_once(home)
+                read_once(home)
                 _measure(sites, options.turns)
                 print(f"\n{name}", *_table(sites), sep="\n")
             print(f"resident memory of this process: {psutil.Process().memory_info().rss / 2**20:.0f} MB", flush=True)
