@@ -61,6 +61,9 @@ def _in_the_clear(config: Config) -> Iterator[Finding]:
     if public.scheme == "https" and not config.proxy_hops:
         why = "so cookies are not bound to HTTPS, and everybody behind the proxy shares one limit against guessing"
         yield Finding(f"DASHBOARD_PROXY_HOPS is 0 though people come over HTTPS by a proxy, {why}.", is_fatal=False)
+    if config.has_mail and is_loopback(public.hostname):
+        why = "so links in mails lead nowhere from another machine"
+        yield Finding(f"DASHBOARD_PUBLIC_URL: {config.public_url} is this machine alone, {why}.", is_fatal=False)
     database = make_url(config.database_url)
     if db.is_elsewhere(database) and database.query.get("sslmode", "verify-full") != "verify-full":
         why = "somebody in between could read and change it: take sslmode out of it, or write sslmode=verify-full"

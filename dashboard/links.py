@@ -36,12 +36,12 @@ class Started:
     until: datetime
 
 
-# What the mail with a link says; None: it goes by no mail.
-Write = Callable[[Started], mail.Letter] | None
+# Writes the mail with a link.
+LetterWriter = Callable[[Started], mail.Letter]
 
 
-def invite(books: Books, email: str, role: str, *, actor: str, write: Write = None) -> Started:
-    """Make an account without a password, and a link to set one. Raises BadAccount."""
+def invite(books: Books, email: str, role: str, *, actor: str, write: LetterWriter | None = None) -> Started:
+    """Make an account without a password, and a link to set one; `write` makes a mail of it. Raises BadAccount."""
     with books.write() as tx:
         person = people.make(tx, books.new_id(), email, role, password_hash="")
         started = _start(tx, books.config, person, actor, write)
@@ -49,7 +49,7 @@ def invite(books: Books, email: str, role: str, *, actor: str, write: Write = No
     return started
 
 
-def start_reset(books: Books, email: str, *, actor: str, write: Write = None) -> Started:
+def start_reset(books: Books, email: str, *, actor: str, write: LetterWriter | None = None) -> Started:
     """Make a link to set another password; the old one is good until it is used. Raises BadAccount."""
     with books.write() as tx:
         person = people.locked(tx, email)
@@ -84,15 +84,13 @@ def use(books: Books, token: str, password: str) -> None:
         tx.record(person.email, "person:password_set_by_link", f"person:{person.id}", started_by=made_by)
 
 
-def _start(tx: WriteSession, config: BooksConfig, person: Person, actor: str, write: Write) -> Started:
+def _start(tx: WriteSession, config: BooksConfig, person: Person, actor: str, write: LetterWriter | None) -> Started:
     token, now = secrets.token_urlsafe(32), tx.clock.now()
     tx.flush()
     people.end_links(tx, person)
     tx.add(Link(token_digest=_digest(token), person_id=person.id, made_by=actor, made_at=now))
     started = Started(person.id, person.email, token, now + HOLDS_FOR)
-    if write is None:
-        mail.drop(tx, person, mail.PASSWORD_LINK)
-    else:
+    if write is not None:
         mail.put(tx, config, person, mail.PASSWORD_LINK, write(started), started.until)
     return started
 

@@ -27,7 +27,6 @@ from dashboard.models import Mail, Person
 log = logging.getLogger(__name__)
 
 PASSWORD_LINK = "password_link"  # noqa: S105
-KINDS = (PASSWORD_LINK,)
 
 # Why a mail was given up, where it was not the server's word.
 REPLACED = "replaced"
@@ -39,8 +38,8 @@ BAD_ADDRESS = "bad_address"
 LOOK_EVERY_S = 1.0
 FIRST_PAUSE = timedelta(seconds=30)
 LONGEST_PAUSE = timedelta(minutes=15)
-# A claim outlives every step of a conversation with the server.
-_CLAIM = timedelta(seconds=10 * smtp.TIMEOUT_S)
+# A claim outlives a conversation with the server in which every step takes as long as it may.
+CLAIM = timedelta(seconds=12 * smtp.TIMEOUT_S + smtp.TAKING_TIMEOUT_S)
 
 Send = Callable[[str, EmailMessage], None]
 
@@ -97,12 +96,15 @@ def send_next(books: Books, send: Send = smtp.send) -> bool:
     with books.read() as session:
         if session.scalars(_due(books.clock.now())).one_or_none() is None:
             return False
-    claimed = _claim(books)
-    if claimed is None:
+    mail_id = _claim(books)
+    if mail_id is None:
         return False
-    mail_id, message = claimed
-    if message is not None:
-        _hand_over(books, mail_id, message, send)
+    try:
+        message = _message(books, mail_id)
+    except _OfNoUse as why:
+        _note_of_no_use(books, mail_id, str(why))
+        return True
+    _hand_over(books, mail_id, message, send)
     return True
 
 
@@ -114,37 +116,45 @@ def _due(now: datetime) -> Select[int]:
     return select(Mail.id).where(Mail.next_try_at <= now).order_by(Mail.next_try_at, Mail.id).limit(1)
 
 
-def _claim(books: Books) -> tuple[int, EmailMessage | None] | None:
-    """A mail that no other worker sends meanwhile, and its message; without one it has been given up."""
+def _claim(books: Books) -> int | None:
+    """A mail that no other worker sends meanwhile. Whatever breaks afterwards, the others have their turn."""
     now = books.clock.now()
     with books.write() as tx:
         mail_id: int | None = tx.scalars(_due(now).with_for_update(skip_locked=True)).one_or_none()
         if mail_id is None:
             return None
         mail = tx.get_one(Mail, mail_id)
-        try:
-            message = _message(tx, books.config, mail, now)
-        except _OfNoUse as why:
-            _give_up(tx, mail, str(why))
-            return mail_id, None
-        mail.next_try_at, mail.tries = now + _CLAIM, mail.tries + 1
-    return mail_id, message
+        mail.next_try_at, mail.tries = now + CLAIM, mail.tries + 1
+    return mail_id
 
 
-def _message(tx: Session, config: BooksConfig, mail: Mail, now: datetime) -> EmailMessage:
-    person = tx.get_one(Person, mail.person_id)
+def _message(books: Books, mail_id: int) -> EmailMessage:
+    with books.read() as session:
+        mail = session.get_one(Mail, mail_id)
+        person = session.get_one(Person, mail.person_id)
     if person.disabled_at is not None:
         raise _OfNoUse(DISABLED)
-    if now >= mail.holds_until:
+    if mail.letter is None:
+        raise _OfNoUse(REPLACED)
+    if books.clock.now() >= mail.holds_until:
         raise _OfNoUse(TOO_LATE)
     try:
-        letter = Letter(*json.loads(sealing.unseal(mail.letter or b"", config.secret_key, _to(person.id))))
-        to = Address(addr_spec=person.email)
+        letter = Letter(*json.loads(sealing.unseal(mail.letter, books.config.secret_key, _to(person.id))))
     except sealing.CannotUnseal as problem:
         raise _OfNoUse(CANNOT_READ) from problem
-    except (HeaderParseError, ValueError) as problem:
+    return _written(books.config, mail, _address(person.email), letter)
+
+
+def _address(email: str) -> Address:
+    """This very address: what a mail program would read as another one, or as two, is none."""
+    try:
+        address = Address(addr_spec=email)
+    except (HeaderParseError, ValueError, IndexError, AttributeError) as problem:
+        # The last two are what the library's parser fails with.
         raise _OfNoUse(BAD_ADDRESS) from problem
-    return _written(config, mail, to, letter)
+    if address.addr_spec != email:
+        raise _OfNoUse(BAD_ADDRESS)
+    return address
 
 
 def _written(config: BooksConfig, mail: Mail, to: Address, letter: Letter) -> EmailMessage:
@@ -172,6 +182,13 @@ def _hand_over(books: Books, mail_id: int, message: EmailMessage, send: Send) ->
         mail.sent_at = tx.clock.now()
         _end(mail)
         tx.record(ledger.WORKER, "mail:sent", f"person:{mail.person_id}", kind=mail.kind, mail=mail.id)
+
+
+def _note_of_no_use(books: Books, mail_id: int, why: str) -> None:
+    with books.write() as tx:
+        mail = tx.get_one(Mail, mail_id, with_for_update=True)
+        if mail.next_try_at is not None:
+            _give_up(tx, mail, why)
 
 
 def _note_refused(books: Books, mail_id: int, refused: smtp.NotTaken) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from sqlalchemy import exists, or_, select, update
 from sqlalchemy.orm import Session
 
-from dashboard import passwords, roles, sign_ins
+from dashboard import mail, passwords, roles, sign_ins
 from dashboard.bank131.hidden_characters import is_hidden
 from dashboard.config import BooksConfig
 from dashboard.desk import Books
@@ -37,7 +37,9 @@ def add(books: Books, email: str, role: str, password: str, *, actor: str, check
 def make(tx: WriteSession, person_id: str, email: str, role: str, password_hash: str) -> Person:
     """A new account, not on record yet; without a hash nobody can sign in to it. Raises BadAccount."""
     email = email.strip().lower()
-    if "@" not in email or len(email) > 254 or any(map(is_hidden, email)) or " " in email or not email.isprintable():
+    name, _at, domain = email.rpartition("@")
+    is_visible = email.isprintable() and " " not in email and not any(map(is_hidden, email))
+    if not name or not domain or len(email) > 254 or not is_visible:
         raise BadAccount(f"{email!r} is no e-mail address")
     _check_role(role)
     if find(tx, email) is not None:
@@ -69,8 +71,9 @@ def give_password(tx: WriteSession, person: Person, password_hash: str) -> None:
 
 
 def end_links(tx: WriteSession, person: Person) -> None:
-    """Nobody sets a password of this account with a link that was given out till now."""
+    """Nobody sets a password of this account with a link that was given out till now, and none is mailed any more."""
     tx.execute(update(Link).where(Link.person_id == person.id, Link.ended_at.is_(None)).values(ended_at=tx.clock.now()))
+    mail.drop(tx, person, mail.PASSWORD_LINK)
 
 
 # Each of these answers with whether something was changed; what is so already is not recorded a second time.

@@ -21,7 +21,7 @@ def begin(books: Books, actor: str, kind: str, filters: dict[str, str]) -> None:
 
 
 def rows(books: Books, actor: str, kind: str, filters: Filters) -> Iterator[Row]:
-    """The refunds that fit. That all of them were read is put on record as well: a file that breaks off has no end."""
+    """The refunds that fit. That all of them were read is put on record as well, with how many they were."""
     count, before = 0, ""
     while count == 0 or before:
         with books.read() as session:

@@ -482,4 +482,5 @@ def _remove(merge: Merge, elsewhere: Refund, into: Refund, proposal: Resolution,
     merge.refunds.remove(elsewhere)
     tx.delete(elsewhere)
     tx.flush()
+    tx.expire(merge.session, ["anomalies"])
     return [one for one in of_it if one.kind != refund_rules.MAY_BE_OURS]

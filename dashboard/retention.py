@@ -80,7 +80,8 @@ def _forget_guesses(tx: WriteSession, buckets: Sequence[Any]) -> None:
 
 
 def _old_mails(before: datetime) -> Select[Any]:
-    return select(Mail.id).where(Mail.queued_at < before, Mail.next_try_at.is_(None))
+    """Those that nobody sends any more too, where mail was set up once and is not now."""
+    return select(Mail.id).where(Mail.queued_at < before, Mail.holds_until < before)
 
 
 def _forget_mails(tx: WriteSession, ids: Sequence[Any]) -> None:

@@ -45,5 +45,5 @@ def unseal_text(text: str, secret_key: str, purpose: str) -> str:
 
 
 def _key(secret_key: str) -> bytes:
-    # The name is older than the other uses: another one would lose what is kept.
+    # One key for all uses: every purpose must be unlike every other. Its name is older than most of them.
     return HKDF(SHA256(), 32, salt=None, info=b"authenticator apps").derive(secret_key.encode())

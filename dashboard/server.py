@@ -25,6 +25,7 @@ from dashboard.slow_clients import ImpatientWorker
 log = logging.getLogger(__name__)
 
 STOP_WITHIN_S = 3.5
+MAIL_ENDS_WITHIN_S = 2.0
 LOOK_EVERY_S = 0.2
 _PR_SET_PDEATHSIG = 1
 _IN_MEMORY = "/dev/shm"  # noqa: S108 (a heartbeat file of gunicorn's, which makes its own name)
@@ -104,11 +105,14 @@ def run_worker(config: Config) -> None:
     engine = db.open_engine(config.database_url)
     try:
         desk = create_desk(config, engine, bank)
+        # Not waited for long: what it leaves half done is taken up by another worker.
+        mailing = threading.Thread(target=mail.run, args=(desk, stop), name="mail", daemon=True)
         if config.has_mail:
-            # Nobody waits for it: what it leaves half done another worker takes up.
-            threading.Thread(target=mail.run, args=(desk, stop), name="mail", daemon=True).start()
+            mailing.start()
         with bank_window.open_to_pages(bank, config):
             worker.run(desk, stop)
+        if config.has_mail:
+            mailing.join(MAIL_ENDS_WITHIN_S)
     finally:
         engine.dispose()
 

@@ -10,6 +10,8 @@ from urllib.parse import unquote, urlsplit
 from dashboard.config import is_loopback
 
 TIMEOUT_S = 30.0
+# After a mail's last line, while the server looks through it: as RFC 5321, 4.5.3.2.6, asks.
+TAKING_TIMEOUT_S = 600.0
 _PORTS = {"smtp": 587, "smtps": 465}
 # A server may go on for ever; people read the beginning.
 _LONGEST_REASON = 300
@@ -28,6 +30,8 @@ def send(server_url: str, message: EmailMessage) -> None:
     """Hand a mail to the server, which has taken it when this comes back. Raises NotTaken."""
     try:
         with _signed_in(server_url) as server:
+            if server.sock is not None:
+                server.sock.settimeout(TAKING_TIMEOUT_S)
             server.send_message(message)
     except smtplib.SMTPRecipientsRefused as refused:
         code, reason = next(iter(refused.recipients.values()))
@@ -37,7 +41,7 @@ def send(server_url: str, message: EmailMessage) -> None:
     except smtplib.SMTPResponseException as refused:
         # Of the sender or of ourselves: whoever looks after the desk can mend that.
         raise NotTaken(_told(refused.smtp_code, refused.smtp_error)) from refused
-    except (smtplib.SMTPException, OSError) as problem:
+    except (smtplib.SMTPException, OSError, UnicodeError) as problem:
         raise NotTaken(str(problem) or type(problem).__name__) from problem
 
 
@@ -48,7 +52,7 @@ def greet(server_url: str) -> None:
             server.noop()
     except smtplib.SMTPResponseException as refused:
         raise NotTaken(_told(refused.smtp_code, refused.smtp_error)) from refused
-    except (smtplib.SMTPException, OSError) as problem:
+    except (smtplib.SMTPException, OSError, UnicodeError) as problem:
         raise NotTaken(str(problem) or type(problem).__name__) from problem
 
 

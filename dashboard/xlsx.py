@@ -15,7 +15,9 @@ from xml.sax.saxutils import escape, quoteattr
 MOST_ROWS = 1_048_575
 """Rows of one sheet below its line of names."""
 
-_LONGEST_TEXT = 32_767
+_LONGEST_TEXT_UTF16 = 32_767
+# Beyond 2 GiB a part takes a form of ZIP that Excel does not read while it is streamed.
+_MOST_BYTES = 2**31 - 2**26
 _FLUSH_ROWS = 500
 _EPOCH = datetime(1899, 12, 30, tzinfo=UTC)
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
@@ -55,7 +57,11 @@ class Column:
 
 
 def xlsx_pieces(
-    title: str, columns: Sequence[Column], rows: Iterable[Sequence[Cell]], most_rows: int = MOST_ROWS
+    title: str,
+    columns: Sequence[Column],
+    rows: Iterable[Sequence[Cell]],
+    most_rows: int = MOST_ROWS,
+    most_bytes: int = _MOST_BYTES,
 ) -> Iterator[bytes]:
     """A workbook piece by piece. Its sheets are called by the title and, from the second on, their number."""
     sink = _Sink()
@@ -63,10 +69,13 @@ def xlsx_pieces(
         left, count = _Ahead(rows), 0
         while count == 0 or left.has_more:
             count += 1
-            with archive.open(f"xl/worksheets/sheet{count}.xml", "w", force_zip64=True) as sheet:
+            with archive.open(f"xl/worksheets/sheet{count}.xml", "w") as sheet:
+                size = 0
                 for piece in _sheet(columns, left.take(most_rows)):
-                    sheet.write(piece.encode())
+                    size += sheet.write(piece.encode())
                     yield sink.taken()
+                    if size > most_bytes:
+                        left.pause()
         titles = [title if number == 1 else f"{title} {number}" for number in range(1, count + 1)]
         for name, text in _frame(titles).items():
             archive.writestr(name, text)
@@ -98,18 +107,24 @@ class _Ahead:
     def __init__(self, rows: Iterable[Sequence[Cell]]) -> None:
         self._rows = iter(rows)
         self._next = next(self._rows, None)
+        self._is_paused = False
 
     @property
     def has_more(self) -> bool:
         return self._next is not None
 
     def take(self, most: int) -> Iterator[Sequence[Cell]]:
-        """The next rows, at most so many."""
+        """The next rows, at most so many, until paused."""
+        self._is_paused = False
         for _ in range(most):
-            if self._next is None:
+            if self._next is None or self._is_paused:
                 return
             row, self._next = self._next, next(self._rows, None)
             yield row
+
+    def pause(self) -> None:
+        """What is being taken ends here; there may be more to take."""
+        self._is_paused = True
 
 
 def _sheet(columns: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> Iterator[str]:
@@ -155,7 +170,7 @@ def _cell(place: str, cell: Cell) -> str:
 
 
 def _text(text: str) -> str:
-    shown = text[:_LONGEST_TEXT]
+    shown = text if len(text) * 2 <= _LONGEST_TEXT_UTF16 else _cut(text)
     if not shown.isprintable():
         shown = _UNKNOWN_TO_XML.sub("\ufffd", shown)
     if "_x" in shown:
@@ -163,10 +178,19 @@ def _text(text: str) -> str:
     return escape(shown)
 
 
+def _cut(text: str) -> str:
+    """Excel counts in UTF-16."""
+    units = text.encode("utf-16-le", "surrogatepass")
+    return units[: 2 * _LONGEST_TEXT_UTF16].decode("utf-16-le", "replace")
+
+
 def _days(at: datetime) -> str:
-    """Days since Excel's epoch, with the time of day behind the point, to the tenth of a second."""
+    """Days since Excel's epoch, with the second of the day behind the point.
+
+    So exact that no program that rounds down shows the second before.
+    """
     passed = at.replace(tzinfo=UTC) - _EPOCH
-    return f"{passed.days}.{passed.seconds * 10**9 // 86_400:09d}"
+    return f"{passed.days}.{(passed.seconds * 10**11 + 43_200) // 86_400:011d}"
 
 
 # Styles, by their number in the file.

@@ -17,7 +17,7 @@ class PaymentSession(Base):
     `shown_at`, `shown_updated_at`: which snapshot the descriptive fields come from.
     `read_at`: the start of the last good read. `read_wanted_at`: somebody asked for a read since,
     and no worker has taken it on yet.
-    `anomalies`: all that was ever told of it, over or not; to be changed with the session's lock held.
+    `anomalies`: all that was ever told of it, over or not; fresh after `ledger.lock_session`, whose lock it takes.
     """
 
     __tablename__ = "payment_sessions"

@@ -14,8 +14,8 @@ from dashboard.evidence import Facts
 from dashboard.history import Row
 from dashboard.web import timeline, wording
 from dashboard.web.access import desk, needs, person
+from dashboard.web.files import count_file, file_answer
 from dashboard.web.formats import amount_with_currency, moment_utc, visible
-from dashboard.web.journal import count_file, file_answer
 
 bp = Blueprint("evidence", __name__)
 

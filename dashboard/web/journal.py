@@ -1,15 +1,15 @@
 """The journal as a page and as files, for whoever audits the desk."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from flask import Blueprint, Response, abort, render_template, request, url_for
+from flask import Blueprint, abort, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from dashboard import audit, guessing, journal, journal_file, roles
+from dashboard import audit, journal, journal_file, roles
 from dashboard.audit import Export, Filters
 from dashboard.db import db
 from dashboard.desk import journal_key
@@ -18,6 +18,7 @@ from dashboard.models import JournalEntry
 from dashboard.spreadsheets import csv_lines
 from dashboard.web.access import desk, needs, person, visitor, zone
 from dashboard.web.days import day_in
+from dashboard.web.files import count_file, file_answer
 from dashboard.web.formats import visible
 from dashboard.web.pagination import pager_urls
 
@@ -115,24 +116,10 @@ def _begin_export(kind: str) -> Export:
     return audit.begin_export(desk(), person().email, kind, filters)
 
 
-def count_file() -> None:
-    """Count a file that is about to be taken. Raises TooManyAttempts, which becomes a page."""
-    limit = guessing.by_reader(person().id)
-    db.session.rollback()
-    guessing.reserve(desk(), limit)
-
-
 def about_file(filters: dict[str, str]) -> dict[str, object]:
     """What a file of entries says of itself."""
     made_at = journal.timestamp(desk().clock.now())
     return {"project": desk().bank.project, "made_at": made_at, "made_by": person().email, "filters": filters}
-
-
-def file_answer(content: bytes | Iterable[bytes], kind: str, name: str) -> Response:
-    """A file to be kept, sent piece by piece; its name begins with the day of the desk's zone."""
-    name = f"{desk().clock.now().astimezone(zone()):%Y-%m-%d}-{name}"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(content, content_type=kind, headers=headers)
 
 
 def _shown(entry: JournalEntry) -> _ShownEntry:

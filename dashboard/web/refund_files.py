@@ -19,7 +19,7 @@ from dashboard.db import db
 from dashboard.history import Filters, Row
 from dashboard.web import wording
 from dashboard.web.access import desk, needs, person, zone
-from dashboard.web.journal import count_file, file_answer
+from dashboard.web.files import count_file, file_answer
 from dashboard.web.refunds import arguments_of, filters_of
 from dashboard.xlsx import Cell, Moment, Number
 
@@ -106,6 +106,10 @@ def _amount(amount_minor: int | None, currency: str | None) -> Number | None:
     return None if amount_minor is None or currency is None else Number(money.major(amount_minor, currency))
 
 
+def _utc(at: datetime | None) -> Moment | None:
+    return Moment(at.astimezone(UTC)) if at else None
+
+
 def _amount_at_bank(row: Row) -> Number | None:
     return _amount(row.bank_amount_minor, row.bank_currency)
 
@@ -113,9 +117,9 @@ def _amount_at_bank(row: Row) -> Number | None:
 COLUMNS = (
     Column("reference", _l("Reference"), 38, lambda _shown, row: row.reference),
     Column("status", _l("Status"), 18, lambda shown, row: shown.status(row.status)),
-    Column("needs_somebody", _l("Needs you"), 24, lambda shown, row: row.review and shown.review(row.review)),
+    Column("review", _l("Under review"), 24, lambda shown, row: row.review and shown.review(row.review)),
     Column("asked_at", _l("Asked"), 20, lambda shown, row: shown.moment(row.created_at)),
-    Column("asked_at_utc", _l("Asked (UTC)"), 20, lambda _shown, row: Moment(row.created_at.astimezone(UTC))),
+    Column("asked_at_utc", _l("Asked (UTC)"), 20, lambda _shown, row: _utc(row.created_at)),
     Column("amount", _l("Amount"), 14, lambda _shown, row: _amount(row.amount_minor, row.currency)),
     Column("currency", _l("Currency"), 9, lambda _shown, row: row.currency.upper()),
     Column("captured", _l("Captured"), 14, lambda _shown, row: _amount(row.captured_minor, row.currency)),
@@ -132,6 +136,7 @@ COLUMNS = (
     Column("asked_by", _l("By"), 26, lambda _shown, row: row.asked_by),
     Column("made", _l("Made"), 12, lambda shown, row: shown.origin(row.origin)),
     Column("finished_at", _l("Finished at the bank"), 20, lambda shown, row: shown.moment(row.finished_at)),
+    Column("finished_at_utc", _l("Finished at the bank (UTC)"), 20, lambda _shown, row: _utc(row.finished_at)),
     Column("bank_status", _l("Status at the bank"), 18, lambda _shown, row: row.bank_status),
     Column("bank_amount", _l("Amount at the bank"), 18, lambda _shown, row: _amount_at_bank(row)),
 )

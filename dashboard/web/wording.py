@@ -586,7 +586,7 @@ def bad_password(code: str) -> str:
 
 
 _MAIL_PROBLEMS: Mapping[str, LazyString] = {
-    mail.REPLACED: _l("Another link took its place."),
+    mail.REPLACED: _l("Its link is over, or another one took its place."),
     mail.TOO_LATE: _l("No mail server took it while the link held: ask whoever runs the desk."),
     mail.DISABLED: _l("The account was disabled."),
     mail.CANNOT_READ: _l("It was written with another secret key and cannot be read any more."),

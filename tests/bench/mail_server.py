@@ -1,5 +1,6 @@
 """A real mail server on loopback that keeps what it takes, and refuses what a test tells it to."""
 
+import asyncio
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ class MailServer:
         self.mails: list[EmailMessage] = []
         self.to_recipient = self.to_mail = ACCEPTED
         self.to_goodbye = "221 Bye"
+        self.looks_at_mail_for_s = 0.0
         self.recipients: list[str] = []
         self.signed_in: list[tuple[bytes, bytes]] = []
         self.url = ""
@@ -33,6 +35,7 @@ class MailServer:
         return self.to_recipient
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
+        await asyncio.sleep(self.looks_at_mail_for_s)
         if self.to_mail == ACCEPTED:
             content = envelope.original_content or b""
             self.mails.append(message_from_bytes(content, policy=default))  # type: ignore[arg-type]
@@ -50,11 +53,11 @@ class MailServer:
 
 @contextmanager
 def running_mail_server(
-    port: int, *, tls: ssl.SSLContext | None = None, must_sign_in: bool = False
+    port: int, *, tls: ssl.SSLContext | None = None, starttls: ssl.SSLContext | None = None, must_sign_in: bool = False
 ) -> Iterator[MailServer]:
     """It listens on this port of 127.0.0.1; with `tls` from the first byte on."""
     server = MailServer()
-    options: dict[str, Any] = {"auth_require_tls": False, "auth_required": must_sign_in}
+    options: dict[str, Any] = {"auth_require_tls": False, "auth_required": must_sign_in, "tls_context": starttls}
     if must_sign_in:
         options["authenticator"] = server.authenticate
     controller = Controller(server, hostname="127.0.0.1", port=port, ssl_context=tls, **options)

@@ -427,6 +427,10 @@ ELSEWHERE = "postgresql://refund_desk_app:s3cret@db.example.com/refund_desk"
         ({"DASHBOARD_PUBLIC_URL": "http://refunds.example.com"}, "DASHBOARD_PUBLIC_URL: http://refunds.example.com"),
         ({"DASHBOARD_PUBLIC_URL": "http://10.0.0.7:8131"}, "DASHBOARD_PUBLIC_URL: http://10.0.0.7:8131 is not https"),
         ({"DASHBOARD_PUBLIC_URL": "http://localhost:8131"}, ""),
+        (
+            {"DASHBOARD_MAIL_SERVER": "smtp://mail.example.com", "DASHBOARD_MAIL_FROM": "desk@example.com"},
+            "DASHBOARD_PUBLIC_URL: http://127.0.0.1:8131 is this machine alone",
+        ),
         ({"DASHBOARD_PUBLIC_URL": "https://refunds.example.com"}, "DASHBOARD_PROXY_HOPS is 0 though"),
         ({"DASHBOARD_PUBLIC_URL": "https://refunds.example.com", "DASHBOARD_PROXY_HOPS": "1"}, ""),
         ({"DASHBOARD_DATABASE_URL": ELSEWHERE}, ""),

@@ -4,14 +4,16 @@ import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from email.message import EmailMessage
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
-from dashboard import mail, people, smtp
+from dashboard import mail, smtp
 from dashboard.config import BadSettings, read_config
 from dashboard.desk import Books
 from dashboard.models import Mail, Person
@@ -129,9 +131,9 @@ def test_a_worker_that_dies_before_it_notes_that_it_was_taken_sends_the_same_mai
     put(refund_desk, anna)
     with pytest.raises(Killed):
         mail.send_next(refund_desk.desk, send_and_die)
-    clock.advance(minutes=4)
+    clock.advance(mail.CLAIM.total_seconds() - 1)
     assert send_all(refund_desk.desk) == 0, "another one may still be at it"
-    clock.advance(minutes=1)
+    clock.advance(1)
     assert send_all(refund_desk.desk) == 1
     first, second = server.mails
     assert first["Message-ID"] == second["Message-ID"]
@@ -240,7 +242,8 @@ def given_up(refund_desk: RefundDesk) -> list[str | None]:
 
 def test_who_is_disabled_gets_none(refund_desk: RefundDesk, server: MailServer, anna: Person) -> None:
     put(refund_desk, anna)
-    people.disable(refund_desk.desk, anna.email, actor="test")
+    with refund_desk.desk.write() as tx:
+        tx.get_one(Person, anna.id).disabled_at = refund_desk.clock.now()
     assert given_up(refund_desk) == [mail.DISABLED]
     assert server.mails == []
 
@@ -257,9 +260,8 @@ def test_a_newer_one_takes_the_place_of_one_that_waits(
 
 def test_another_secret_key_reads_none(refund_desk: RefundDesk, server: MailServer, anna: Person) -> None:
     put(refund_desk, anna)
-    with refund_desk.desk.write() as tx:
-        row = tx.query(Mail).one()
-        row.letter = bytes([*(row.letter or b"")[:-1], 0])
+    changed = replace(refund_desk.desk, config=replace(refund_desk.desk.config, secret_key="another secret key " * 3))
+    assert mail.send_next(changed)
     assert given_up(refund_desk) == [mail.CANNOT_READ]
     assert server.mails == []
 
@@ -272,11 +274,26 @@ def test_one_persons_mail_is_not_sent_to_another(refund_desk: RefundDesk, server
     assert server.mails == []
 
 
-@pytest.mark.parametrize("address", ["anna@desk.test,eve@evil.test", "anna@@desk.test", "@desk.test"])
-def test_an_address_that_is_two_or_none_gets_nothing(refund_desk: RefundDesk, server: MailServer, address: str) -> None:
+@pytest.mark.parametrize(
+    "address",
+    [
+        "anna@desk.test,eve@evil.test",
+        "anna@@desk.test",
+        "@desk.test",
+        "anna@",
+        "a@[",
+        "a(b)@desk.test",
+        "a@=?utf-8?q?b?=",
+    ],
+)
+def test_an_address_that_is_two_or_none_gets_nothing(
+    refund_desk: RefundDesk, server: MailServer, anna: Person, address: str
+) -> None:
+    """And nobody waits behind it."""
     put(refund_desk, refund_desk.person("viewer", address))
+    put(refund_desk, anna)
     assert given_up(refund_desk) == [mail.BAD_ADDRESS]
-    assert server.recipients == []
+    assert server.recipients == [anna.email]
 
 
 # On the way to the server
@@ -307,6 +324,19 @@ def test_by_tls_a_server_that_nobody_vouches_for_gets_nothing(
         assert len(server.mails) == 1
 
 
+def test_starttls_with_a_server_that_nobody_vouches_for_goes_no_further(
+    message: EmailMessage, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smtp, "is_loopback", lambda _host: False)
+    with running_mail_server(free_port(), starttls=server_context(certificate)) as server:
+        with pytest.raises(smtp.NotTaken, match="certificate verify failed"):
+            smtp.send(server.url, message)
+        assert server.mails == []
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        smtp.send(server.url, message)
+        assert len(server.mails) == 1
+
+
 def test_a_server_elsewhere_that_offers_no_tls_gets_nothing(
     message: EmailMessage, server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -314,6 +344,26 @@ def test_a_server_elsewhere_that_offers_no_tls_gets_nothing(
     with pytest.raises(smtp.NotTaken, match="STARTTLS extension not supported"):
         smtp.send(server.url, message)
     assert server.mails == []
+
+
+@pytest.mark.filterwarnings("ignore:Requiring AUTH:UserWarning")
+@pytest.mark.filterwarnings("ignore:Requiring AUTH:UserWarning")
+def test_a_password_that_cannot_be_said_is_no_defect(message: EmailMessage, server: MailServer) -> None:
+    for url in (server.url.replace("//", "//desk:p%C3%A9ss@"), "smtp://mail..example.com"):
+        for try_it in (partial(smtp.send, url, message), partial(smtp.greet, url)):
+            with pytest.raises(smtp.NotTaken):
+                try_it()
+
+
+def test_a_server_that_looks_long_at_a_mail_gets_it_once(
+    refund_desk: RefundDesk, server: MailServer, anna: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smtp, "TIMEOUT_S", 0.3)
+    server.looks_at_mail_for_s = 0.6
+    put(refund_desk, anna)
+    assert send_all(refund_desk.desk) == 1
+    assert len(server.mails) == 1
+    assert rows(refund_desk)[0].sent_at is not None
 
 
 @pytest.mark.filterwarnings("ignore:Requiring AUTH:UserWarning")

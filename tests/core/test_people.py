@@ -116,3 +116,10 @@ def test_an_unknown_role_and_a_short_password_change_nothing(refund_desk: Refund
     with pytest.raises(passwords.BadPassword, match="needs 8 characters or more"):
         people.set_password(refund_desk.desk, ANNA, "short", actor=BY)
     assert told(refund_desk, ANNA) == []
+
+
+@on_sqlite
+@pytest.mark.parametrize("email", ["anna", "anna@", "@desk.test", "an na@desk.test", "a" * 250 + "@d.test"])
+def test_what_is_no_address_makes_no_account(refund_desk: RefundDesk, email: str) -> None:
+    with pytest.raises(people.BadAccount, match="is no e-mail address"):
+        people.add(refund_desk.desk, email, "viewer", "a long password", actor=BY)

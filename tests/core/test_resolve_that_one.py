@@ -2,14 +2,16 @@
 
 import json
 from datetime import UTC
+from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import inspect, select
 
 from dashboard import anomalies, history, resolutions, restore
 from dashboard.history import Filters
 from dashboard.journal import head_seq, timestamp
 from dashboard.models import Anomaly, Refund, SearchTerm
+from dashboard.snapshots import Merge
 from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import RefundDesk
 from tests.bench.reviews import (
@@ -371,3 +373,20 @@ def test_never_made_is_no_word_about_a_row_made_elsewhere(refund_desk: RefundDes
     for choice, bank_id in ((NEVER_MADE, None), (THAT_ONE, elsewhere.bank_id)):
         verb = lambda c=choice, b=bank_id: propose(refund_desk, elsewhere, c, b, first(refund_desk))  # noqa: E731
         assert refused(verb).code == "not_in_review"
+
+
+def test_facts_that_went_with_the_row_are_not_taken_for_known_ones(
+    refund_desk: RefundDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the same transaction too: a fact like one that has just been deleted has to be told."""
+    refund, elsewhere = with_stranger(refund_desk)
+    remove, left = resolutions._remove, []
+
+    def remove_and_look(merge: Merge, *rest: Any) -> list[Anomaly]:
+        removed = remove(merge, *rest)
+        left.extend(one for one in merge.session.anomalies if inspect(one).was_deleted)
+        return removed
+
+    monkeypatch.setattr(resolutions, "_remove", remove_and_look)
+    assert that_one(refund_desk, refund, elsewhere).state == "accepted"
+    assert left == []

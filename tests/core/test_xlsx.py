@@ -1,21 +1,23 @@
 """Excel's files: what stands in a cell is what was put there, of its kind, and never a formula."""
 
 import io
+import math
+import struct
 import zipfile
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import openpyxl
 import pytest
 from openpyxl.workbook import Workbook
 
-from dashboard.xlsx import MOST_ROWS, Cell, Column, Moment, Number, xlsx_pieces
+from dashboard.xlsx import MOST_ROWS, Cell, Column, Moment, Number, _days, xlsx_pieces
 
 NAMES = [Column("One & <two>", 12), Column("Два", 20)]
 
 
-def file_of(rows: Sequence[Sequence[Cell]], columns: Sequence[Column] = NAMES, most_rows: int = MOST_ROWS) -> bytes:
-    return b"".join(xlsx_pieces("Refunds", columns, rows, most_rows))
+def file_of(rows: Sequence[Sequence[Cell]], columns: Sequence[Column] = NAMES, **most: int) -> bytes:
+    return b"".join(xlsx_pieces("Refunds", columns, rows, **most))
 
 
 def book_of(rows: Sequence[Sequence[Cell]], **options: int) -> Workbook:
@@ -69,6 +71,14 @@ def test_times_are_dates_to_the_second(at: datetime) -> None:
     assert (value, kind, shape) == (at.replace(tzinfo=None), "d", "yyyy-mm-dd hh:mm:ss")
 
 
+def test_no_second_of_a_day_is_shown_as_the_one_before() -> None:
+    """Not by programs either that round down, after five decimals of a second."""
+    midnight = datetime(2026, 11, 24, tzinfo=UTC)
+    for second in range(0, 86_400, 7):
+        days = _days(midnight + timedelta(seconds=second))
+        assert math.floor(float(days) % 1 * 86_400 + 1e-5) == second, days
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -92,6 +102,11 @@ def test_what_xml_does_not_know_spoils_no_file() -> None:
     assert [value for value, _, _ in cells("a\x00b\x1b\ud800\ufffec", "ж" * 40_000)] == ["a�b���c", "ж" * 32_767]
 
 
+def test_a_long_text_ends_where_excel_counts_its_end() -> None:
+    [(value, _, _)] = cells("😀" * 20_000)
+    assert value == "😀" * 16_383 + "�"
+
+
 def test_what_looks_escaped_is_what_it_looks_like() -> None:
     """Excel reads `_x0041_` as A, and `_x005F_` as the mark alone."""
     content = zipfile.ZipFile(io.BytesIO(file_of([("_x0041_ _x41_", None)]))).read("xl/worksheets/sheet1.xml")
@@ -109,6 +124,23 @@ def test_a_sheet_that_is_full_goes_on_in_another() -> None:
 def test_a_sheet_just_full_is_the_last() -> None:
     assert book_of([(number, "x") for number in range(4)], most_rows=2).sheetnames == ["Refunds", "Refunds 2"]
     assert MOST_ROWS == 2**20 - 1
+
+
+def test_a_sheet_that_is_large_goes_on_in_another() -> None:
+    rows = [("x" * 1000, None)] * 1200
+    book = openpyxl.load_workbook(io.BytesIO(file_of(rows, most_bytes=200_000)))
+    assert [sheet.max_row - 1 for sheet in book.worksheets] == [500, 500, 200]
+
+
+def test_its_container_is_one_that_excel_reads() -> None:
+    """Streamed, and without the sizes of more than 4 GiB, which it refuses before the contents."""
+    content = file_of([("a", 1)])
+    signature, version, flags, method, _time, _crc, size, whole, _name, extra = struct.unpack(
+        "<IHHHIIIIHH", content[:30]
+    )
+    assert (signature, version, flags, method) == (0x04034B50, 20, 0x08, zipfile.ZIP_DEFLATED)
+    assert (size, whole, extra) == (0, 0, 0)
+    assert all(part.extract_version == 20 for part in zipfile.ZipFile(io.BytesIO(content)).infolist())
 
 
 def test_there_are_columns_beyond_z() -> None:

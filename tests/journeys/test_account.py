@@ -49,7 +49,7 @@ def test_an_invitation_and_a_lost_password_from_the_admin_to_the_person(
     expect(person.locator("form[action$='/logout']")).to_be_visible()
 
     admin.reload()
-    expect(admin.locator("main")).to_contain_text("The mail with the last link went out")
+    expect(admin.locator("main")).to_contain_text("The last mail with a link went out")
     admin.get_by_role("button", name="Show me a link to hand over").click()
     link = here(admin.get_by_label("The link").input_value())
     person.goto(link)

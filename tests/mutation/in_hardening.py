@@ -449,7 +449,7 @@ _WINDOW_TO_THE_BANK = (
     without(
         "files that somebody takes are counted",
         "whoever came to a sign-in empties the desk",
-        Edit("dashboard/web/journal.py", "    guessing.reserve(desk(), limit)\n", ""),
+        Edit("dashboard/web/files.py", "    guessing.reserve(desk(), limit)\n", ""),
         "web/test_journal_page.py::test_so_many_files_are_taken_in_a_short_time_and_no_more",
     ),
     without(

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from dashboard import mail
+from dashboard import mail, people
 from dashboard.models import Mail, Person
 from tests.bench.mail_server import MailServer, running_mail_server
 from tests.bench.refund_desk import RefundDesk
@@ -109,7 +109,16 @@ def test_a_link_handed_over_takes_the_place_of_one_on_its_way(
     admin.post(f"/people/{anna.id}/reset-password")
     admin.post(f"/people/{anna.id}/reset-password", {"by_hand": "yes"})
     assert not mail.send_next(refund_desk.desk)
-    assert "The mail with the last link was not sent. Another link took its place." in told_on_page(admin, anna)
+    assert "The last mail with a link was not sent. Its link is over, or another one took its place." in told_on_page(
+        admin, anna
+    )
+
+
+def test_a_link_that_is_over_is_not_mailed_any_more(admin: Browser, refund_desk: RefundDesk, anna: Person) -> None:
+    admin.post(f"/people/{anna.id}/reset-password")
+    people.set_password(refund_desk.desk, anna.email, NEW, actor="test")
+    assert not mail.send_next(refund_desk.desk)
+    assert "was not sent. Its link is over, or another one took its place." in told_on_page(admin, anna)
 
 
 def test_the_page_of_the_person_says_what_became_of_it(
@@ -117,14 +126,14 @@ def test_the_page_of_the_person_says_what_became_of_it(
 ) -> None:
     assert "The mail with" not in told_on_page(admin, anna)
     admin.post(f"/people/{anna.id}/reset-password")
-    assert "The mail with the last link has been waiting since 1 Mar 09:00:00." in told_on_page(admin, anna)
+    assert "The last mail with a link has been waiting since 1 Mar 09:00:00." in told_on_page(admin, anna)
     server.to_recipient = "450 4.2.1 <busy>"
     mail.send_next(refund_desk.desk)
     assert "waiting since 1 Mar 09:00:00. The mail server says: 450 4.2.1 <busy>" in told_on_page(admin, anna)
     server.to_recipient = "250 OK"
     clock.advance(30)
     mail.send_next(refund_desk.desk)
-    assert "The mail with the last link went out 1 Mar 09:00:30." in told_on_page(admin, anna)
+    assert "The last mail with a link went out 1 Mar 09:00:30." in told_on_page(admin, anna)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +152,7 @@ def test_every_reason_has_words(
     with refund_desk.desk.write() as tx:
         row = Mail(person_id=anna.id, kind=mail.PASSWORD_LINK, queued_at=now, holds_until=now, problem=problem)
         tx.add(row)
-    assert f"The mail with the last link was not sent. {words}" in told_on_page(admin, anna)
+    assert f"The last mail with a link was not sent. {words}" in told_on_page(admin, anna)
 
 
 def test_a_step_up_in_between_forgets_neither_way(

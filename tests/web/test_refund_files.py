@@ -73,7 +73,7 @@ def test_csv_has_codes_and_everything_that_is_known_of_a_refund(
     assert row == {
         "reference": refunded,
         "status": refund.state,
-        "needs_somebody": "",
+        "review": "",
         "asked_at": "2026-03-01 12:00:00",
         "asked_at_utc": "2026-03-01 09:00:00",
         "amount": "10.50",
@@ -92,6 +92,7 @@ def test_csv_has_codes_and_everything_that_is_known_of_a_refund(
         "asked_by": "operator@desk.test",
         "made": "here",
         "finished_at": row["finished_at"],
+        "finished_at_utc": row["finished_at_utc"],
         "bank_status": refund.bank_status,
         "bank_amount": "10.50",
     }
