@@ -99,7 +99,7 @@ def serve_web(config: Config, bind: str) -> None:
 
 
 def run_worker(config: Config) -> None:
-    """Work until SIGTERM or SIGINT; what is under way is finished first."""
+    """Work until SIGTERM or SIGINT; what is under way is finished first, a mail only if that takes no time."""
     stop = _stop_on_signals()
     bank = bank_client(config)
     engine = db.open_engine(config.database_url)

@@ -8,9 +8,9 @@ import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from html import escape
 from io import RawIOBase
 from typing import Any
-from xml.sax.saxutils import escape, quoteattr
 
 MOST_ROWS = 1_048_575
 """Rows of one sheet below its line of names."""
@@ -175,7 +175,7 @@ def _text(text: str) -> str:
         shown = _UNKNOWN_TO_XML.sub("\ufffd", shown)
     if "_x" in shown:
         shown = _LOOKS_ESCAPED.sub("_x005F_", shown)
-    return escape(shown)
+    return escape(shown, quote=False)
 
 
 def _cut(text: str) -> str:
@@ -213,7 +213,7 @@ def _frame(titles: Sequence[str]) -> dict[str, str]:
         for number in numbers
     )
     sheets = "".join(
-        f'<sheet name={quoteattr(title[:31])} sheetId="{number}" r:id="sheet{number}"/>'
+        f'<sheet name="{escape(title[:31])}" sheetId="{number}" r:id="sheet{number}"/>'
         for number, title in zip(numbers, titles, strict=True)
     )
     relations = "".join(

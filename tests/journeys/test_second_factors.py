@@ -80,6 +80,7 @@ def test_a_passkey_is_made_signs_in_and_proves_it_again(desk: Installation, wind
     page.get_by_role("button", name="Add a passkey").click()
     page.get_by_label("What to call it").fill("A laptop")
     page.get_by_role("button", name="Make the passkey").click()
+    expect(page.locator("[data-codes] li")).to_have_count(10)
     codes = page.locator("[data-codes] li").all_inner_texts()
     page.get_by_role("button", name="Copy").click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
