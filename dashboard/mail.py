@@ -39,7 +39,7 @@ LOOK_EVERY_S = 1.0
 FIRST_PAUSE = timedelta(seconds=30)
 LONGEST_PAUSE = timedelta(minutes=15)
 # A claim outlives a conversation with the server in which every step takes as long as it may.
-CLAIM = timedelta(seconds=12 * smtp.TIMEOUT_S + smtp.TAKING_TIMEOUT_S)
+CLAIM = timedelta(seconds=12 * smtp.TIMEOUT_S + 2 * smtp.TAKING_TIMEOUT_S)
 
 Send = Callable[[str, EmailMessage], None]
 

@@ -22,13 +22,12 @@ def begin(books: Books, actor: str, kind: str, filters: dict[str, str]) -> None:
 
 def rows(books: Books, actor: str, kind: str, filters: Filters) -> Iterator[Row]:
     """The refunds that fit. That all of them were read is put on record as well, with how many they were."""
-    count, before = 0, ""
-    while count == 0 or before:
+    count, before, is_more = 0, "", True
+    while is_more:
         with books.read() as session:
             page = history.page(session, filters, books.config.timezone, before, BATCH)
         yield from page.rows
         count, before = count + len(page.rows), page.older
-        if not page.rows:
-            break
+        is_more = bool(before)
     with books.write() as tx:
         tx.record(actor, "export:finished", "refunds", kind=kind, rows=count)

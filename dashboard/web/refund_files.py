@@ -15,8 +15,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from dashboard import money, refund_exports, refund_rules, roles, spreadsheets, xlsx
-from dashboard.db import db
-from dashboard.history import Filters, Row
+from dashboard.history import Row
 from dashboard.web import wording
 from dashboard.web.access import desk, needs, person, zone
 from dashboard.web.files import count_file, file_answer
@@ -50,10 +49,8 @@ def export_xlsx() -> ResponseReturnValue:
 
 def _begin(kind: str) -> Iterator[Row]:
     """Count it, put it on record, and answer with the refunds that fit; 400 for filters that cannot be used."""
-    filters: Filters = filters_of(request.form)
+    filters, actor = filters_of(request.form), person().email
     count_file()
-    actor = person().email
-    db.session.rollback()
     refund_exports.begin(desk(), actor, kind, arguments_of(filters))
     return refund_exports.rows(desk(), actor, kind, filters)
 

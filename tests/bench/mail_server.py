@@ -22,7 +22,7 @@ class MailServer:
         self.mails: list[EmailMessage] = []
         self.to_recipient = self.to_mail = ACCEPTED
         self.to_goodbye = "221 Bye"
-        self.looks_at_mail_for_s = 0.0
+        self.looks_at_recipient_for_s = self.looks_at_mail_for_s = 0.0
         self.recipients: list[str] = []
         self.signed_in: list[tuple[bytes, bytes]] = []
         self.url = ""
@@ -30,6 +30,7 @@ class MailServer:
     async def handle_RCPT(  # noqa: N802
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
+        await asyncio.sleep(self.looks_at_recipient_for_s)
         if self.to_recipient == ACCEPTED:
             envelope.rcpt_tos.append(address)
         return self.to_recipient

@@ -366,6 +366,16 @@ def test_a_server_that_looks_long_at_a_mail_gets_it_once(
     assert rows(refund_desk)[0].sent_at is not None
 
 
+def test_nothing_else_is_waited_for_so_long(
+    server: MailServer, message: EmailMessage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A claim has to outlive it."""
+    monkeypatch.setattr(smtp, "TIMEOUT_S", 0.3)
+    server.looks_at_recipient_for_s = 1.0
+    with pytest.raises(smtp.NotTaken, match="timed out"):
+        smtp.send(server.url, message)
+
+
 @pytest.mark.filterwarnings("ignore:Requiring AUTH:UserWarning")
 def test_it_signs_in_with_whatever_stands_in_the_address(message: EmailMessage) -> None:
     with running_mail_server(free_port(), must_sign_in=True) as server:
