@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from flask import Flask, Response
-from flask_babel import Babel
 from flask_bootstrap import Bootstrap5
 from flask_compress import Compress
 from flask_wtf.csrf import CSRFProtect
@@ -38,6 +37,7 @@ from dashboard.web import (
     metrics,
     overview,
     people,
+    reader,
     refund_files,
     refund_form,
     refunds,
@@ -102,7 +102,6 @@ def create_app(
         SESSION_COOKIE_SAMESITE="Lax",
         WTF_CSRF_TIME_LIMIT=None,
         BOOTSTRAP_SERVE_LOCAL=True,
-        BABEL_DEFAULT_TIMEZONE=str(config.timezone),
         COMPRESS_MIMETYPES=["text/html", "text/css", "text/javascript", "image/svg+xml", "application/json"],
         COMPRESS_ALGORITHM_STREAMING=["zstd", "br", "gzip", "deflate"],
         COMPRESS_STREAMING_ENDPOINT_CONDITIONAL=["static", "bootstrap.static"],
@@ -125,7 +124,7 @@ def create_app(
 
 
 def _add_parts(app: Flask, desk: Desk) -> None:
-    Babel(app)
+    reader.init_app(app, desk)
     Bootstrap5(app)
     Compress(app)
     csrf = CSRFProtect(app)

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dashboard import roles
 from dashboard.bank131.objects import is_identifier
+from dashboard.languages import LANGUAGES
 
 SHORTEST_SECRET = 32
 # What an attempt to send may take beside its call to the bank.
@@ -54,6 +55,7 @@ class BooksConfig(KeyConfig):
     database_url: str = field(repr=False)
     public_url: str
     timezone: ZoneInfo
+    language: str
     undo_s: float
     quiet_s: float
     poll_s: float
@@ -219,6 +221,12 @@ def _timezone(value: str) -> ZoneInfo:
         raise ValueError("is no time zone name such as Europe/Moscow") from problem
 
 
+def _language(value: str) -> str:
+    if _text(value) not in LANGUAGES:
+        raise ValueError(f"must be one of {', '.join(LANGUAGES)}")
+    return value.strip()
+
+
 def _web_url(value: str) -> str:
     parts = urlsplit(_text(value))
     if parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -334,6 +342,7 @@ SETTINGS: tuple[Setting, ...] = (
         _web_url,
     ),
     Setting("DASHBOARD_TIMEZONE", "timezone", "UTC", "The zone in which dates are shown and filtered.", _timezone),
+    Setting("DASHBOARD_LANGUAGE", "language", "en", "The language of mails and pages, `en` or `ru`.", _language),
     Setting(
         "DASHBOARD_UNDO_SECONDS",
         "undo_s",

@@ -28,12 +28,13 @@ class LinkOver(Exception):
 
 @dataclass(frozen=True)
 class Started:
-    """A link just made: whose it is, its token, and until when it holds."""
+    """A link just made: whose it is and in which language they read, its token, and until when it holds."""
 
     person_id: str
     email: str
     token: str
     until: datetime
+    language: str | None
 
 
 # Writes the mail with a link.
@@ -89,7 +90,7 @@ def _start(tx: WriteSession, config: BooksConfig, person: Person, actor: str, wr
     tx.flush()
     people.end_links(tx, person)
     tx.add(Link(token_digest=_digest(token), person_id=person.id, made_by=actor, made_at=now))
-    started = Started(person.id, person.email, token, now + HOLDS_FOR)
+    started = Started(person.id, person.email, token, now + HOLDS_FOR, person.language)
     if write is not None:
         mail.put(tx, config, person, mail.PASSWORD_LINK, write(started), started.until)
     return started

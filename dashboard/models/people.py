@@ -9,7 +9,10 @@ from dashboard.db import Base
 
 
 class Person(Base):
-    """One account. `email` is kept in lower case. `password_hash`: empty until a password was set."""
+    """One account. `email` is kept in lower case. `password_hash`: empty until a password was set.
+
+    `language`, `timezone`, `theme`: what the person chose for their pages, each None where they did not.
+    """
 
     __tablename__ = "people"
 
@@ -20,6 +23,9 @@ class Person(Base):
     created_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None]
     password_changed_at: Mapped[datetime | None]
+    language: Mapped[str | None]
+    timezone: Mapped[str | None]
+    theme: Mapped[str | None]
 
 
 class SignIn(Base):

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from typing import ParamSpec, TypeVar, cast
-from zoneinfo import ZoneInfo
 
 from flask import Flask, abort, current_app, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -15,7 +14,7 @@ from dashboard import factors, roles, sign_ins
 from dashboard.db import db
 from dashboard.desk import Desk
 from dashboard.models import Person, SignIn
-from dashboard.web import refusals
+from dashboard.web import reader, refusals
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -75,11 +74,6 @@ class Visitor:
 def desk() -> Desk:
     """The desk behind this app."""
     return cast(Desk, current_app.extensions["desk"])
-
-
-def zone() -> ZoneInfo:
-    """The zone in which dates are shown and filtered."""
-    return desk().config.timezone
 
 
 def person() -> Person:
@@ -158,6 +152,7 @@ def _require_sign_in() -> ResponseReturnValue | None:
     if is_public:
         return None
     if current_user.is_authenticated:
+        reader.welcome(person())
         if _is_attended():
             sign_ins.note_seen(desk(), visitor().sign_in)
         return _require_factor()

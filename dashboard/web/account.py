@@ -1,15 +1,17 @@
 """One's own account: who one is, where one is signed in, another password."""
 
-from flask import Blueprint, flash, jsonify, redirect, render_template, session, url_for
+from flask import Blueprint, abort, flash, jsonify, redirect, render_template, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import login_user
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 
-from dashboard import guessing, own_account, passwords, sign_ins
+from dashboard import guessing, own_account, passwords, preferences, sign_ins
 from dashboard.db import db
-from dashboard.web import step_up, wording
+from dashboard.models import Person
+from dashboard.web import reader, step_up, wording
 from dashboard.web.access import Visitor, any_role, desk, person, visitor
-from dashboard.web.forms import ChangePasswordForm
+from dashboard.web.forms import ChangePasswordForm, PreferencesForm
 
 bp = Blueprint("account", __name__, url_prefix="/account")
 
@@ -52,6 +54,33 @@ def _go_on(token: str) -> None:
         login_user(Visitor(found.person, token, found.sign_in))
 
 
+@bp.post("/preferences")
+@any_role
+def prefer() -> ResponseReturnValue:
+    form = _preferences_form()
+    db.session.rollback()
+    try:
+        preferences.choose(
+            desk(),
+            person(),
+            language=form.language.data or "",
+            timezone=form.timezone.data or "",
+            theme=form.theme.data or "",
+        )
+    except preferences.BadPreference:
+        abort(400, _("There is no such language, time zone or choice of colours."))
+    reader.welcome(db.session.get_one(Person, person().id, populate_existing=True))
+    flash(_("Your pages are as you chose."), "ok")
+    return redirect(url_for("account.index"), 303)
+
+
+def _preferences_form() -> PreferencesForm:
+    form = PreferencesForm(obj=person())
+    unset = SelectChoice("", _("As the desk has it (%(zone)s)", zone=desk().config.timezone.key))
+    form.timezone.choices = [unset, *(SelectChoice(name, name) for name in preferences.zones())]
+    return form
+
+
 @bp.post("/sign-ins/end")
 @any_role
 def end_others() -> ResponseReturnValue:
@@ -81,6 +110,7 @@ def _page(form: ChangePasswordForm) -> str:
         "account/index.html",
         account=person(),
         form=form,
+        preferences=_preferences_form(),
         sign_ins=[
             {
                 "name": sign_ins.name_of(one),

@@ -6,7 +6,8 @@ from flask import Response
 
 from dashboard import guessing
 from dashboard.db import db
-from dashboard.web.access import desk, person, zone
+from dashboard.web.access import desk, person
+from dashboard.web.reader import zone
 
 
 def count_file() -> None:

@@ -12,7 +12,8 @@ from dashboard import money
 from dashboard.own_account import Told
 from dashboard.review_queue import OddFact
 from dashboard.web import browsers, wording
-from dashboard.web.access import desk, zone
+from dashboard.web.access import desk
+from dashboard.web.reader import zone
 
 _THIN_SPACE = "\u202f"
 _SPACES = {"\n", "\u00a0", _THIN_SPACE}

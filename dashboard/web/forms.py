@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import astuple
+from itertools import starmap
 from typing import Any
 
 from flask_babel import LazyString
@@ -13,6 +14,7 @@ from wtforms.validators import AnyOf, DataRequired, InputRequired, Length, Valid
 
 from dashboard import factors, money
 from dashboard.bank131.card_numbers import mask_card_numbers
+from dashboard.languages import LANGUAGES
 from dashboard.limit_rules import ANY_CURRENCY, Limit
 from dashboard.web import wording
 
@@ -79,6 +81,26 @@ class ChangePasswordForm(NewPasswordForm):
     """Another password, by whoever knows the old one."""
 
     old = PasswordField(_l("Your password now"), [InputRequired(_l("Type your password.")), _at_most(1000)])
+
+
+class PreferencesForm(FlaskForm):  # type: ignore[misc]
+    """How somebody wants to see the desk; nothing chosen leaves it to the browser, the desk and the system."""
+
+    language = SelectField(
+        _l("Language"),
+        choices=[SelectChoice("", _l("As the browser asks")), *starmap(SelectChoice, LANGUAGES.items())],
+        validate_choice=False,
+    )
+    timezone = SelectField(_l("Time zone"), validate_choice=False)
+    theme = SelectField(
+        _l("Colours"),
+        choices=[
+            SelectChoice("", _l("As the system has them")),
+            SelectChoice("light", _l("Light")),
+            SelectChoice("dark", _l("Dark")),
+        ],
+        validate_choice=False,
+    )
 
 
 class RoleForm(FlaskForm):  # type: ignore[misc]

@@ -16,11 +16,12 @@ from dashboard.desk import journal_key
 from dashboard.history import BadFilter
 from dashboard.models import JournalEntry
 from dashboard.spreadsheets import csv_lines
-from dashboard.web.access import desk, needs, person, visitor, zone
+from dashboard.web.access import desk, needs, person, visitor
 from dashboard.web.days import day_in
 from dashboard.web.files import count_file, file_answer
 from dashboard.web.formats import visible
 from dashboard.web.pagination import pager_urls
+from dashboard.web.reader import zone
 
 bp = Blueprint("journal", __name__, url_prefix="/journal")
 

@@ -5,7 +5,8 @@ from flask_babel import gettext as _
 
 from dashboard import links
 from dashboard.mail import Letter
-from dashboard.web.access import desk, zone
+from dashboard.web.access import desk
+from dashboard.web.reader import in_language, zone
 
 
 def address_of(started: links.Started) -> str:
@@ -15,12 +16,14 @@ def address_of(started: links.Started) -> str:
 
 def invitation(started: links.Started) -> Letter:
     """To somebody who has an account now and no password yet."""
-    return Letter(_("Your account at the refund desk"), _text("mail/invitation.txt", started))
+    with in_language(started.language):
+        return Letter(_("Your account at the refund desk"), _text("mail/invitation.txt", started))
 
 
 def reset(started: links.Started) -> Letter:
     """To somebody who has lost their password, as an admin says."""
-    return Letter(_("Another password for the refund desk"), _text("mail/reset.txt", started))
+    with in_language(started.language):
+        return Letter(_("Another password for the refund desk"), _text("mail/reset.txt", started))
 
 
 def _text(template: str, started: links.Started) -> str:

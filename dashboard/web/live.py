@@ -23,7 +23,8 @@ from dashboard.db import db
 from dashboard.desk import Desk
 from dashboard.history import Filters, Row
 from dashboard.models import PaymentSession, Refund
-from dashboard.web.access import desk, needs, visitor, zone
+from dashboard.web.access import desk, needs, visitor
+from dashboard.web.reader import zone
 from dashboard.web.refunds import filters_of, refund_parts
 from dashboard.web.sessions import session_parts
 

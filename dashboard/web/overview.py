@@ -11,8 +11,9 @@ from flask_babel import gettext as _
 from dashboard import health, history, refund_rules, roles
 from dashboard.db import db
 from dashboard.history import Filters
-from dashboard.web.access import desk, needs, zone
+from dashboard.web.access import desk, needs
 from dashboard.web.pause import why_paused
+from dashboard.web.reader import zone
 
 MOST_ROWS = 10
 

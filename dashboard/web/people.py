@@ -8,7 +8,7 @@ from flask_login import current_user, login_user, logout_user
 from dashboard import guessing, known_browsers, own_account, sign_ins, signing_in
 from dashboard.db import db
 from dashboard.models import Person
-from dashboard.web import hardening, wording
+from dashboard.web import hardening, reader, wording
 from dashboard.web.access import Visitor, any_role, desk, public, safe_target, visitor
 from dashboard.web.formats import moment_seconds
 from dashboard.web.forms import SignInForm
@@ -80,6 +80,7 @@ def enter(token: str, target: str) -> ResponseReturnValue:
         session.clear()
     if found is not None:
         login_user(Visitor(found.person, token, found.sign_in))
+        reader.welcome(found.person)
         _tell_of_resets(found.person)
         know_browser(response, found.person.email)
     return response

@@ -17,8 +17,9 @@ from flask_babel import lazy_gettext as _l
 from dashboard import money, refund_exports, refund_rules, roles, spreadsheets, xlsx
 from dashboard.history import Row
 from dashboard.web import wording
-from dashboard.web.access import desk, needs, person, zone
+from dashboard.web.access import desk, needs, person
 from dashboard.web.files import count_file, file_answer
+from dashboard.web.reader import zone
 from dashboard.web.refunds import arguments_of, filters_of
 from dashboard.xlsx import Cell, Moment, Number
 

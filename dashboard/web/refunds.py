@@ -17,9 +17,10 @@ from dashboard.history import Filters
 from dashboard.models import Attempt, JournalEntry, PaymentSession, Refund
 from dashboard.refunds import CannotCancel
 from dashboard.web import timeline, wording
-from dashboard.web.access import desk, needs, person, visitor, zone
+from dashboard.web.access import desk, needs, person, visitor
 from dashboard.web.days import day_in
 from dashboard.web.pagination import pager_urls
+from dashboard.web.reader import zone
 
 bp = Blueprint("refunds", __name__)
 
