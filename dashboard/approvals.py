@@ -10,20 +10,17 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from dashboard import ledger, limit_rules, limits, own_bank, reads, refund_rules, restore, rights, roles
+from dashboard import ledger, limit_rules, limits, own_bank, reads, refund_rules, restore, rights, roles, two_people
 from dashboard.desk import Books, Desk
-from dashboard.journal import WriteSession, timestamp
-from dashboard.models import Approval, JournalEntry, PaymentSession, Person, Refund
+from dashboard.journal import WriteSession
+from dashboard.models import Approval, PaymentSession, Person, Refund
 from dashboard.models.approvals import APPROVED, REJECTED
-
-# What lets somebody into an account, or makes it one that approves.
-_SETTING_UP = ("person:added", "person:invited", "person:role_changed", "person:enabled", "person:reset_started")
 
 
 class ApprovalRefused(Exception):
     """Nothing was decided. `code`: `not_waiting` (it needs no approval, or not any more), `decided` (by somebody else),
     `same_person`, `no_right`, `under_review` (it may have been sent already), of a rejection alone `comment_missing`,
-    and of an approval alone `asker_gone`, `set_up_by_asker` (within the last day), `not_whole`, `unknown_open`,
+    and of an approval alone `asker_gone`, `not_two_people` (see there), `not_whole`, `unknown_open`,
     `no_longer_fits`, `not_allowed` (by the limits as they are now), `other_bank`, `just_restored`.
     """
 
@@ -58,7 +55,7 @@ def approve(desk: Desk, person: Person, reference: str, comment: str = "") -> No
         if _is_done_by(tx, refund, person, APPROVED):
             return
         _check_person(tx, refund, person, tx.clock.now())
-        _check_still_right(tx, payment_session, refund, refunds)
+        _check_still_right(tx, person, payment_session, refund, refunds)
         _decide(tx, refund, person, APPROVED, comment)
         refund.undo_until = refund.next_send_at = tx.clock.now() + desk.config.undo
 
@@ -104,20 +101,8 @@ def _check_person(
         raise ApprovalRefused("no_right")
     if is_asker_needed and not rights.still_hold(session, refund.asked_by_id, roles.REQUEST_REFUND):
         raise ApprovalRefused("asker_gone")
-    if is_asker_needed and _was_set_up_by(session, person, refund.asked_by_id, now):
-        raise ApprovalRefused("set_up_by_asker")
-
-
-def _was_set_up_by(session: Session, person: Person, asker_id: str | None, now: datetime) -> bool:
-    """One person with two accounts is not two people. After a day others have had the time to see it in the journal."""
-    asker = session.get_one(Person, asker_id)
-    query = select(JournalEntry.seq).where(
-        JournalEntry.subject == f"person:{person.id}",
-        JournalEntry.actor == asker.email,
-        JournalEntry.action.in_(_SETTING_UP),
-        JournalEntry.at > timestamp(now - limit_rules.DAY),
-    )
-    return session.scalars(query.limit(1)).first() is not None
+    if is_asker_needed and not two_people.are_two(session, person.id, refund.asked_by_id, now):
+        raise ApprovalRefused("not_two_people")
 
 
 def _check_bank(session: Session, desk: Desk) -> None:
@@ -128,11 +113,12 @@ def _check_bank(session: Session, desk: Desk) -> None:
 
 
 def _check_still_right(
-    tx: WriteSession, payment_session: PaymentSession, refund: Refund, refunds: list[Refund]
+    tx: WriteSession, person: Person, payment_session: PaymentSession, refund: Refund, refunds: list[Refund]
 ) -> None:
     if refund.review:
         raise ApprovalRefused("under_review")
-    if limit_rules.is_forbidden(limits.of_currency(tx, refund.currency), refund.amount_minor):
+    limit = limits.of_person(tx, person.id, refund.currency, tx.clock.now())
+    if limit_rules.is_forbidden(limit, refund.amount_minor):
         raise ApprovalRefused("not_allowed")
     others = [one for one in refunds if one is not refund]
     if any(one.state == refund_rules.UNKNOWN for one in others):

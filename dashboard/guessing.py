@@ -60,9 +60,12 @@ def by_browser(what: str, browser: str) -> Limit:
     return Limit(f"{what}:browser", browser, ACCOUNT_FAILURES)
 
 
-def by_proof(person_id: str) -> Limit:
-    """Guesses of a second factor, apart from passwords: whoever is asked for one knew the password."""
-    return Limit("proof:account", person_id, PROOF_FAILURES)
+def by_proof(where: str, name: str) -> Limit:
+    """Guesses of a second factor, apart from passwords: whoever is asked for one knew the password.
+
+    `where`: at an `account`, from a known `browser`, or in an open `sign-in`, by its name.
+    """
+    return Limit(f"proof:{where}", name, PROOF_FAILURES)
 
 
 def by_reader(person_id: str) -> Limit:

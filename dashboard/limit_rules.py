@@ -1,6 +1,7 @@
 """Which refunds one person may send alone: pure rules. Amounts are minor units of one currency."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass
 from datetime import timedelta
 
 AT_ONCE = "at_once"
@@ -36,6 +37,12 @@ class Limit:
 
 
 NO_LIMIT = Limit()
+
+
+def strictest(limits: Iterable[Limit]) -> Limit:
+    """What all of them together allow."""
+    by_field = zip(*map(astuple, limits), strict=True)
+    return Limit(*(min((each for each in values if each is not None), default=None) for values in by_field))
 
 
 def check(currency: str, limit: Limit) -> None:

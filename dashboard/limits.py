@@ -1,5 +1,6 @@
 """The limits of what one person may refund alone: looking them up, setting them."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -7,12 +8,12 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from dashboard import limit_rules
+from dashboard import limit_rules, two_people
 from dashboard.db import insert_unless_there
 from dashboard.desk import Books
-from dashboard.journal import WriteSession
+from dashboard.journal import WriteSession, timestamp
 from dashboard.limit_rules import ANY_CURRENCY, DAY, NO_LIMIT, Limit
-from dashboard.models import Approval, Person, Refund, RefundLimit
+from dashboard.models import Approval, JournalEntry, Person, Refund, RefundLimit
 
 
 def all_of_them(session: Session) -> Sequence[tuple[str, Limit]]:
@@ -25,6 +26,19 @@ def of_currency(session: Session, currency: str) -> Limit:
     """What holds for refunds in this currency."""
     own = session.get(RefundLimit, currency) or session.get(RefundLimit, ANY_CURRENCY)
     return _limit(own) if own else NO_LIMIT
+
+
+def of_person(session: Session, person_id: str, currency: str, now: datetime) -> Limit:
+    """What holds for this person: for a day also what they, or whoever has just let them in, have loosened."""
+    behind = two_people.behind(session, person_id, now)
+    query = select(JournalEntry.data).where(
+        JournalEntry.subject.in_([f"limit:{currency}", f"limit:{ANY_CURRENCY}"]),
+        JournalEntry.action.in_(["limit:set", "limit:removed"]),
+        JournalEntry.actor.in_(behind),
+        JournalEntry.at > timestamp(now - DAY),
+    )
+    before = [Limit(**json.loads(data)["was"]) for data in session.scalars(query)]
+    return limit_rules.strictest([of_currency(session, currency), *before])
 
 
 def sent_alone_minor(session: Session, person_id: str, currency: str, now: datetime) -> int:
@@ -41,7 +55,7 @@ def sent_alone_minor(session: Session, person_id: str, currency: str, now: datet
 
 def verdict(session: Session, person_id: str, currency: str, amount_minor: int, now: datetime) -> str:
     """What the limits say to a refund that this person asks for; see `limit_rules.verdict`."""
-    limit = of_currency(session, currency)
+    limit = of_person(session, person_id, currency, now)
     is_counted = limit.alone_a_day_minor is not None
     sent_minor = sent_alone_minor(session, person_id, currency, now) if is_counted else 0
     return limit_rules.verdict(limit, amount_minor, sent_minor)

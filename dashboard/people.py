@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import exists, or_, select, update
+from sqlalchemy import and_, exists, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from dashboard import mail, passwords, roles, sign_ins
@@ -143,7 +143,8 @@ def _keep_an_admin(tx: WriteSession, person: Person, config: BooksConfig) -> Non
     at_provider = exists().where(
         FederatedIdentity.person_id == Person.id, FederatedIdentity.issuer == (config.oidc_issuer or None)
     )
-    can_sign_in = (Person.disabled_at.is_(None), or_(Person.password_hash != "", at_provider))
+    by_password = and_(Person.password_hash != "", literal(not config.oidc_only))
+    can_sign_in = (Person.disabled_at.is_(None), or_(by_password, at_provider))
     admins = tx.scalars(select(Person.id).where(Person.role == "admin", *can_sign_in)).all()
     if list(admins) == [person.id]:
         raise LastAdmin(f"{person.email} is the last admin who can sign in: make another one first")

@@ -1,16 +1,18 @@
 """Proving who one is: the second step of signing in, and once more before something that matters."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dashboard import factors, guessing, passkeys, passwords, recovery_codes, sealing, sign_ins
 from dashboard.desk import Books
+from dashboard.guessing import Limit
 from dashboard.journal import WriteSession
 from dashboard.models import Person
 
 APP_DIGITS = 6
 APP, PASSKEY, RECOVERY_CODE = "app", "passkey", "recovery_code"
 PASSWORD = "password"  # noqa: S105 (a kind of proof)
-_NO_GUESSES = frozenset({"too_late", "key_changed", "bad_passkey", "copied_key"})
+_NO_GUESSES = frozenset({"too_late", "key_changed", "bad_passkey", "copied_key", "used_code"})
 
 
 @dataclass(frozen=True)
@@ -35,22 +37,29 @@ class Over(Exception):
     """The sign-in, half or whole, has ended: it begins anew with the password."""
 
 
-def finish_sign_in(books: Books, half_token: str, proof: Proof, address: str, browser: str = "") -> str:
-    """The second step: answers with the token of a new sign-in. Raises NotProved, Over, TooManyAttempts."""
+def finish_sign_in(
+    books: Books, half_token: str, proof: Proof, address: str, browser: str = "", known_as: str = ""
+) -> str:
+    """The second step: answers with the token of a new sign-in. Raises NotProved, Over, TooManyAttempts.
+
+    `known_as`: the name of a browser in which this account was signed in to before; it is limited for itself.
+    """
     refusal: NotProved
     with books.write() as tx:
         person = _half_signed_in(tx, half_token)
-        _check_limit(tx, books, person, proof)
+        where = guessing.by_proof("browser", known_as) if known_as else guessing.by_proof("account", person.id)
+        limits = _limits(proof, where, address)
+        _check_limits(tx, books, limits)
         try:
             how = _prove(tx, books, person, proof, bound_to=half_token)
         except NotProved as problem:
-            _count_failure(tx, person, problem, actor="nobody", address=address)
+            _count_failure(tx, person, problem, limits, actor="nobody", address=address)
             refusal = problem
         else:
             if not sign_ins.end_half(tx, half_token):
                 raise Over
             token = sign_ins.start(tx, person, address, browser)
-            guessing.forgive(tx, guessing.by_proof(person.id))
+            guessing.forgive(tx, where)
             tx.record(person.email, "login:succeeded", f"person:{person.id}", address=address, factor=how)
             return token
     raise refusal
@@ -69,29 +78,43 @@ def prove_again(books: Books, token: str, person_id: str, proof: Proof, address:
     refusal: NotProved
     with books.write() as tx:
         person = factors.lock(tx, person_id)
-        _check_limit(tx, books, person, proof)
+        # Whoever tries codes elsewhere must not keep out a sign-in that is open.
+        where = guessing.by_proof("sign-in", sign_ins.name_of_token(token))
+        limits = _limits(proof, where, address)
+        _check_limits(tx, books, limits)
         try:
             if factors.has_any(tx, person_id):
                 how = _prove(tx, books, person, proof, bound_to=token)
             else:
                 how = _prove_by_password(is_right=is_password and person.password_hash == known.password_hash)
         except NotProved as problem:
-            _count_failure(tx, person, problem, actor=person.email, address=address)
+            _count_failure(tx, person, problem, limits, actor=person.email, address=address)
             refusal = problem
         else:
             renewed = sign_ins.renew(tx, token, books.config.idle, is_proved=True)
             if renewed is None:
                 raise Over
-            guessing.forgive(tx, guessing.by_proof(person.id))
+            guessing.forgive(tx, where)
             tx.record(person.email, "factor:proved", f"person:{person.id}", factor=how, address=address)
             return renewed
     raise refusal
 
 
-def _check_limit(tx: WriteSession, books: Books, person: Person, proof: Proof) -> None:
-    """A passkey's answer cannot be guessed: whoever tries codes must not keep its owner out."""
-    if not proof.answer:
-        guessing.turn_away_if_full(tx, books, guessing.by_proof(person.id))
+def _limits(proof: Proof, where: Limit, address: str) -> list[Limit]:
+    """Nobody guesses a passkey's answer or a recovery code: whoever tries codes must not keep out who has one."""
+    if proof.answer:
+        return []
+    by_address = guessing.by_address("proof", address)
+    return [where, by_address] if proof.password or _is_of_app(factors.plain(proof.code)) else [by_address]
+
+
+def _is_of_app(code: str) -> bool:
+    return code.isascii() and code.isdecimal() and len(code) == APP_DIGITS
+
+
+def _check_limits(tx: WriteSession, books: Books, limits: Sequence[Limit]) -> None:
+    for limit in limits:
+        guessing.turn_away_if_full(tx, books, limit)
 
 
 def _half_signed_in(tx: WriteSession, half_token: str) -> Person:
@@ -110,7 +133,7 @@ def _prove(tx: WriteSession, books: Books, person: Person, proof: Proof, *, boun
         _prove_by_passkey(tx, books, person, proof, bound_to)
         return PASSKEY
     code = factors.plain(proof.code)
-    if code.isascii() and code.isdecimal() and len(code) == APP_DIGITS:
+    if _is_of_app(code):
         _prove_by_app(tx, books, person, code)
         return APP
     if not recovery_codes.use(tx, person.id, code):
@@ -147,7 +170,10 @@ def _prove_by_password(*, is_right: bool) -> str:
     return PASSWORD
 
 
-def _count_failure(tx: WriteSession, person: Person, problem: NotProved, *, actor: str, address: str) -> None:
+def _count_failure(
+    tx: WriteSession, person: Person, problem: NotProved, limits: Sequence[Limit], *, actor: str, address: str
+) -> None:
     if problem.why not in _NO_GUESSES:
-        guessing.count(tx, guessing.by_proof(person.id))
+        for limit in limits:
+            guessing.count(tx, limit)
     tx.record(actor, "factor:failed", f"person:{person.id}", why=problem.why, address=address)

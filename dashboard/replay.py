@@ -312,7 +312,9 @@ def examine(session: Session, key: str, expect: tuple[int, str] | None = None) -
         return Examined(0, "", None, str(problem))
     last_at = session.scalars(select(JournalEntry.at).order_by(JournalEntry.seq.desc()).limit(1)).first()
     differs = () if verdict.problem else tuple(differences(session, told))
-    head, moment = f"{verdict.entries}:{verdict.head}", journal.read_timestamp(last_at) if last_at else None
+    # A chain that is broken may have anything in the place of a time.
+    moment = journal.read_timestamp(last_at) if last_at and not verdict.problem else None
+    head = f"{verdict.entries}:{verdict.head}"
     return Examined(verdict.entries, head, moment, verdict.problem, differs)
 
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from sqlalchemy import func, select, update
 
-from dashboard import anomalies, ledger, reads, refund_rules, restore, rights, roles, search, snapshots
+from dashboard import anomalies, ledger, reads, refund_rules, restore, rights, roles, search, snapshots, two_people
 from dashboard.bank131.client import BankError, Reading
 from dashboard.desk import Books, Desk
 from dashboard.journal import WriteSession, canonical
@@ -26,7 +26,7 @@ Outcome = TypeVar("Outcome")
 class ResolutionRefused(Exception):
     """Nothing was decided. `code`: `not_in_review`, `choice_not_open`, `not_whole`, `not_open_yet` (it is after
     `since`), `other_bank`, `proposal_open`, `same_person`, `not_yours`, `outdated`, `proposer_gone`, `no_right`,
-    `decided`, `comment_missing`.
+    `decided`, `comment_missing`, `not_two_people` (see there).
     """
 
     def __init__(self, code: str, since: datetime | None = None) -> None:
@@ -315,6 +315,8 @@ def _confirm(merge: Merge, person: Person, resolution_id: str, comment: str) -> 
     refund = next(one for one in merge.refunds if one.id == proposal.refund_id)
     if not rights.still_hold(tx, person.id, roles.RESOLVE):
         return ResolutionRefused("no_right")
+    if not two_people.are_two(tx, person.id, proposal.proposed_by_id, tx.clock.now()):
+        return ResolutionRefused("not_two_people")
     if not rights.still_hold(tx, proposal.proposed_by_id, roles.RESOLVE):
         ledger.end_proposal(tx, refund, proposal, OUTDATED, ledger.WORKER, why="proposer_gone")
         return ResolutionRefused("proposer_gone")

@@ -23,6 +23,7 @@ SEEN_STEP = timedelta(minutes=1)
 SEEN_STEPS_AT_LEAST = 15
 # A page does not wait for this; the next one notes it as well.
 SEEN_LOCK_WAIT_MS = 50
+_NAME_LENGTH = 16
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,12 @@ def end_one(books: Books, person: Person, name: str) -> bool:
 
 def name_of(sign_in: SignIn) -> str:
     """How a sign-in is called in addresses: nobody can make its token of it."""
-    return sign_in.token_digest[:16]
+    return sign_in.token_digest[:_NAME_LENGTH]
+
+
+def name_of_token(token: str) -> str:
+    """The same for the sign-in that a token opens."""
+    return _digest(token)[:_NAME_LENGTH]
 
 
 def is_of(sign_in: SignIn, token: str) -> bool:

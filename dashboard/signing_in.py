@@ -1,6 +1,7 @@
 """Signing in: limits, then the password, then a sign-in, or half of one where a second factor is awaited."""
 
 from dashboard import factors, guessing, passwords, people, sign_ins
+from dashboard.bank131.card_numbers import mask_card_numbers
 from dashboard.desk import Books
 from dashboard.journal import WriteSession
 from dashboard.models import Person
@@ -66,4 +67,6 @@ def start_half(tx: WriteSession, person: Person, address: str) -> str:
 def _record_failure(books: Books, email: str, person: Person | None, address: str) -> None:
     with books.write() as tx:
         subject = f"person:{person.id}" if person else "person:unknown"
-        tx.record("nobody", "login:failed", subject, email=email[:254], address=address)
+        # People type their password into the first field: what is no address is kept nowhere.
+        said = mask_card_numbers(email[:254]) if "@" in email else ""
+        tx.record("nobody", "login:failed", subject, email=said, address=address)

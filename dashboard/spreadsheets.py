@@ -7,7 +7,7 @@ from io import StringIO
 
 # What makes a spreadsheet program calculate instead of show: at the beginning, and after what ends a cell where
 # semicolons or tabs stand between them.
-_STARTS_A_FORMULA = re.compile(r"(^|[;\t\r\n])(?=[=+\-@\t\r\n＝＋－＠])")
+_STARTS_A_FORMULA = re.compile(r"(^|[;\t\r\n])(?=[\"\s]*[=+\-@\t\r\n＝＋－＠])")
 # Where there is none of these the expression would look in vain, and most cells are like that.
 _FIRST_SIGNS, _ENDS_OF_CELLS = frozenset("=+-@\t\r\n＝＋－＠"), frozenset(";\t\r\n")
 _LINES_AT_ONCE = 500

@@ -29,7 +29,8 @@ bp = Blueprint("journal", __name__, url_prefix="/journal")
 @dataclass(frozen=True)
 class _ShownEntry:
     seq: int
-    at: datetime
+    at: datetime | None
+    at_text: str
     actor: str
     action: str
     subject: str
@@ -126,7 +127,8 @@ def about_file(filters: dict[str, str]) -> dict[str, object]:
 def _shown(entry: JournalEntry) -> _ShownEntry:
     return _ShownEntry(
         seq=entry.seq,
-        at=journal.read_timestamp(entry.at),
+        at=_time(entry.at),
+        at_text=visible(entry.at),
         actor=visible(entry.actor),
         action=entry.action,
         subject=visible(entry.subject),
@@ -134,6 +136,14 @@ def _shown(entry: JournalEntry) -> _ShownEntry:
         data=_pairs(entry.data),
         hash=entry.hash,
     )
+
+
+def _time(text: str) -> datetime | None:
+    """None where somebody has put something else in its place."""
+    try:
+        return journal.read_timestamp(text)
+    except ValueError:
+        return None
 
 
 def _address_of(subject: str) -> str | None:

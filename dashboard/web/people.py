@@ -53,7 +53,7 @@ def _sign_in(form: SignInForm, target: str) -> ResponseReturnValue:
             form.password.data or "",
             request.remote_addr or "",
             browser=request.user_agent.string,
-            known_as=known_browsers.name_of(_known(), email, desk().config.secret_key),
+            known_as=known_as(email),
         )
     except signing_in.WrongSignIn:
         form.form_errors = [_("The e-mail address or the password is not right.")]
@@ -106,6 +106,11 @@ def know_browser(response: Response, email: str) -> None:
     cookie = known_browsers.remember(_known(), email, desk().config.secret_key)
     name = hardening.cookie_name(KNOWN)
     response.set_cookie(name, cookie, KNOWN_FOR_S, secure=request.is_secure, httponly=True, samesite="Lax")
+
+
+def known_as(email: str) -> str:
+    """The name of this browser, where the account was signed in to in it before; else nothing."""
+    return known_browsers.name_of(_known(), email, desk().config.secret_key)
 
 
 def _known() -> str:

@@ -185,7 +185,7 @@ def _take(form: RefundForm, payment_session: PaymentSession, offer: Offer) -> Re
 def _ask_who_is_there(offer: Offer, order: RefundOrder) -> ResponseReturnValue | None:
     """Above the currency's limit whoever asks has to have shown a short time ago who they are."""
     amount_minor = order.amount_minor or offer.refundable_minor
-    limit = limits.of_currency(db.session(), offer.currency)
+    limit = limits.of_person(db.session(), person().id, offer.currency, desk().clock.now())
     is_open = order.amount_minor is None and limit.proof_above_minor is not None
     if not is_open and not limit_rules.needs_proof(limit, amount_minor):
         return None

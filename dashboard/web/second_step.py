@@ -27,7 +27,7 @@ def ask() -> ResponseReturnValue:
     if request.method == "GET":
         return _page(form, somebody, token, target)
     try:
-        done = proof_form.attempt(form, partial(_finish, token))
+        done = proof_form.attempt(form, partial(_finish, token, somebody.email))
     except proving.Over:
         return _begin_anew(target)
     if isinstance(done, proof_form.Refused):
@@ -35,8 +35,9 @@ def ask() -> ResponseReturnValue:
     return people.enter(done, target or url_for("overview.index"))
 
 
-def _finish(token: str, proof: Proof) -> str:
-    return proving.finish_sign_in(desk(), token, proof, request.remote_addr or "", request.user_agent.string)
+def _finish(token: str, email: str, proof: Proof) -> str:
+    address, browser = request.remote_addr or "", request.user_agent.string
+    return proving.finish_sign_in(desk(), token, proof, address, browser, known_as=people.known_as(email))
 
 
 def _half_signed_in(token: str) -> Person | None:

@@ -360,6 +360,11 @@ _NOT_DECIDED: Mapping[str, LazyString] = {
         "Nothing was decided: it takes two different people, and this is your own proposal. The amount stays held. "
         "Ask a colleague, or withdraw it."
     ),
+    "not_two_people": _l(
+        "Nothing was decided: within the last 24 hours one of you and whoever proposed it has set up or opened the "
+        "account of the other, or somebody has those of both, so you do not count as two people yet. The amount stays "
+        "held. Ask another colleague."
+    ),
     "not_yours": _l(
         "Nothing was changed: only the one who proposed it can withdraw it. The amount stays held. "
         "If you do not agree, reject it."
@@ -470,9 +475,10 @@ _NOT_APPROVED: Mapping[str, LazyString] = {
     "no_right": _l(
         "Nothing was decided: your account may not approve refunds any more. The amount stays held. Ask an admin."
     ),
-    "set_up_by_asker": _l(
-        "Not approved: whoever asked for this refund has set up or opened your account within the last 24 hours, so "
-        "you do not count as a second person yet. The amount stays held. Ask another colleague."
+    "not_two_people": _l(
+        "Not approved: within the last 24 hours one of you and whoever asked for this refund has set up or opened the "
+        "account of the other, or somebody has those of both, so you do not count as two people yet. The amount stays "
+        "held. Ask another colleague."
     ),
     "not_allowed": _l(
         "Not approved: the limits do not allow this refund any more, whoever approves. The amount stays held until you "

@@ -226,11 +226,41 @@ def test_whom_the_asker_has_just_let_in_is_no_second_person(refund_desk: RefundD
     second = refund_desk.person("approver", email)
     by_admin = refund_desk.ask(refund_desk.paid_session(), 1_00, admin)
     by_operator = refund_desk.ask(refund_desk.paid_session(), 1_00)
-    assert refused(lambda: approvals.approve(desk, second, by_admin)) == "set_up_by_asker"
+    assert refused(lambda: approvals.approve(desk, second, by_admin)) == "not_two_people"
     approvals.approve(desk, second, by_operator)
     refund_desk.clock.advance(hours=24)
     approvals.approve(desk, second, by_admin)
     assert refund_desk.refund(by_admin).state == "queued"
+
+
+@pytest.mark.parametrize(
+    "let_in",
+    [
+        [("approver@desk.test", "operator@desk.test")],
+        [("operator@desk.test", "third@desk.test"), ("third@desk.test", "approver@desk.test")],
+        [("third@desk.test", "operator@desk.test"), ("third@desk.test", "approver@desk.test")],
+    ],
+    ids=["the approver has let the asker in", "by way of a third", "a third has let in both"],
+)
+def test_accounts_that_may_be_one_person_s_are_not_two(
+    refund_desk: RefundDesk, waiting: str, approver: Person, let_in: list[tuple[str, str]]
+) -> None:
+    refund_desk.person(email="third@desk.test")
+    for actor, email in let_in:
+        links.start_reset(refund_desk.desk, email, actor=actor)
+    assert refused(lambda: approvals.approve(refund_desk.desk, approver, waiting)) == "not_two_people"
+    assert refund_desk.refund(waiting).state == "awaiting_approval"
+    refund_desk.clock.advance(hours=24)
+    approvals.approve(refund_desk.desk, approver, waiting)
+
+
+def test_whom_the_server_s_command_line_has_let_in_are_two(
+    refund_desk: RefundDesk, waiting: str, approver: Person
+) -> None:
+    for email in ("operator@desk.test", "approver@desk.test"):
+        links.start_reset(refund_desk.desk, email, actor="command line")
+    approvals.approve(refund_desk.desk, approver, waiting)
+    assert refund_desk.refund(waiting).state == "queued"
 
 
 # The fresh look
@@ -285,6 +315,36 @@ def test_put_back_from_a_backup_it_is_not_rejected_by_one_alone(
     refund = refund_desk.refund(waiting)
     assert (refund.state, refund.review, refund.counts) == ("awaiting_approval", "restored", True)
     assert refund_desk.session(refund.session_id).committed_minor == 60_00
+
+
+# Whoever sets the limits
+
+
+@pytest.mark.parametrize("how", ["set higher", "removed", "removed for all others", "by who let them in"])
+def test_whoever_loosened_a_limit_is_held_to_the_old_one_for_a_day(refund_desk: RefundDesk, how: str) -> None:
+    desk, admin = refund_desk.desk, refund_desk.person("admin")
+    currency = "*" if how == "removed for all others" else "rub"
+    limits.put(desk, currency, Limit(0), actor="other-admin@desk.test")
+    if how == "set higher":
+        limits.put(desk, currency, Limit(90_00), actor=admin.email)
+    else:
+        limits.remove(desk, currency, actor=admin.email)
+    asker = refund_desk.person("operator", "puppet@desk.test") if how == "by who let them in" else admin
+    if asker is not admin:
+        links.start_reset(desk, asker.email, actor=admin.email)
+    assert refund_desk.refund(refund_desk.ask(refund_desk.paid_session(), 1_00, asker)).state == "awaiting_approval"
+    assert refund_desk.refund(refund_desk.ask(refund_desk.paid_session(), 1_00)).state == "queued", "others are free"
+    refund_desk.clock.advance(hours=24)
+    assert refund_desk.refund(refund_desk.ask(refund_desk.paid_session(), 1_00, asker)).state == "queued"
+
+
+def test_whoever_loosened_a_limit_approves_up_to_the_old_one(
+    refund_desk: RefundDesk, waiting: str, approver: Person
+) -> None:
+    limits.put(refund_desk.desk, "rub", Limit(0, 59_99), actor="other-admin@desk.test")
+    limits.put(refund_desk.desk, "rub", Limit(0), actor=approver.email)
+    assert refused(lambda: approvals.approve(refund_desk.desk, approver, waiting)) == "not_allowed"
+    approvals.approve(refund_desk.desk, refund_desk.person("approver", "another@desk.test"), waiting)
 
 
 # Rejecting and undoing

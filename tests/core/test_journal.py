@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DatabaseError
 
-from dashboard import journal
+from dashboard import journal, replay
 from dashboard.db import writing_engine
 from dashboard.desk import Desk, journal_key
 from dashboard.journal import GENESIS, Verdict
@@ -236,6 +236,22 @@ def test_an_added_entry_is_seen(written: Desk) -> None:
             )
         )
     assert "entry 6 was changed" in (verdict(written).problem or "")
+
+
+@pytest.mark.parametrize("at", ["", "yesterday", "2026-13-01T00:00:00.000000Z"])
+def test_an_added_entry_without_a_time_is_told_of_and_nothing_breaks(written: Desk, at: str) -> None:
+    with unguarded(written.engine) as raw:
+        raw.execute(
+            text(
+                "INSERT INTO journal (seq, at, actor, action, subject, data, prev_hash, hash) "
+                "SELECT max(seq) + 1, :at, 'a', 'b:c', 'd', '{}', '', '' FROM journal"
+            ),
+            {"at": at},
+        )
+    with written.read() as session:
+        examined = replay.examine(session, journal_key(written.config))
+    assert examined.broken
+    assert examined.last_at is None
 
 
 def test_a_missing_head_is_seen(written: Desk) -> None:

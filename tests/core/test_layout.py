@@ -42,6 +42,7 @@ ORDER = (
     "snapshots",
     "reads",
     "rights",
+    "two_people",
     "limits",
     "refunds",
     "approvals",

@@ -3,11 +3,13 @@
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
 from dashboard import passwords, people, sign_ins, signing_in
 from dashboard.desk import Desk
+from dashboard.models import FederatedIdentity
 from tests.bench.blocked import wait_until_blocked
 from tests.bench.databases import on_postgresql, on_sqlite
 from tests.bench.refund_desk import PASSWORD, RefundDesk
@@ -84,6 +86,23 @@ def test_the_last_admin_who_can_sign_in_stays_one(refund_desk: RefundDesk, what:
     assert told(refund_desk, ANNA) == []
     people.enable(desk, BORIS, actor=BY)
     assert VERBS[what](desk, ANNA)
+
+
+@on_sqlite
+def test_where_passwords_open_nothing_an_admin_with_one_alone_does_not_count(refund_desk: RefundDesk) -> None:
+    """Only who is bound to somebody at the provider can sign in then."""
+    desk = refund_desk.desk
+    config = replace(desk.config, oidc_issuer="https://id.example.test", oidc_only=True)
+    for email in (ANNA, BORIS):
+        refund_desk.person("admin", email)
+    with desk.write() as tx:
+        anna = people.locked(tx, ANNA)
+        tx.add(
+            FederatedIdentity(issuer=config.oidc_issuer, subject="anna", person_id=anna.id, bound_at=desk.clock.now())
+        )
+    with pytest.raises(people.LastAdmin):
+        people.disable(replace(desk, config=config), ANNA, actor=BY)
+    assert people.disable(desk, ANNA, actor=BY)
 
 
 @on_postgresql

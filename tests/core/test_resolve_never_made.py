@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
-from dashboard import ledger, resolutions
+from dashboard import ledger, links, resolutions
 from dashboard.bank131.client import BankError
 from dashboard.models import Person, Refund, Resolution
 from dashboard.models.resolutions import WITHDRAWN
@@ -108,6 +108,18 @@ def test_one_person_cannot_do_it_alone(refund_desk: RefundDesk) -> None:
     assert refused(lambda: confirm(refund_desk, resolution_id, first(refund_desk))).code == "same_person"
     assert len(refund_desk.wire.calls) == calls
     assert refund_desk.refund(refund.reference).state == "unknown"
+
+
+@on_sqlite
+def test_whom_one_of_them_has_just_let_in_is_no_second_person(refund_desk: RefundDesk) -> None:
+    refund = not_found(refund_desk)
+    resolution_id = propose(refund_desk, refund, NEVER_MADE)
+    links.start_reset(refund_desk.desk, second(refund_desk).email, actor=first(refund_desk).email)
+    assert refused(lambda: confirm(refund_desk, resolution_id)).code == "not_two_people"
+    assert refund_desk.refund(refund.reference).state == "unknown"
+    refund_desk.clock.advance(hours=24)
+    confirm(refund_desk, resolution_id)
+    assert refund_desk.refund(refund.reference).state == "abandoned"
 
 
 @pytest.mark.parametrize("change", [{"disabled_at": START}, {"role": "viewer"}])

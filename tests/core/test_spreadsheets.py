@@ -34,6 +34,15 @@ def test_nor_does_one_begin_where_others_see_the_end_of_a_cell(end: str) -> None
     assert rows[1] == [f"a{end}'=1+1", "b"]
 
 
+@pytest.mark.parametrize("between", ['"', " ", '" "', '""', "\u00a0"])
+@pytest.mark.parametrize("sign", [";", "\t"])
+def test_nor_behind_quotes_and_blanks(sign: str, between: str) -> None:
+    """A quote is doubled in the file, and may be an empty part of a cell to whoever splits elsewhere."""
+    file = written((f"x{sign}{between}=1+1{sign}y", "b"))
+    cells = [cell for row in csv.reader(StringIO(file, newline=""), delimiter=sign) for cell in row]
+    assert not [cell for cell in cells if cell.strip('" \u00a0').startswith("=")]
+
+
 @pytest.mark.parametrize("text", ["plain", "a=b", 'a, "b"\nc', "1,000.50", "Жанна", ""])
 def test_any_other_text_stays_as_it_is(text: str) -> None:
     rows = list(csv.reader(StringIO(written((text, 1)), newline="")))

@@ -78,8 +78,30 @@ _SECOND_PERSON = (
     without(
         "whom the asker has let in is no second person",
         "one person with two accounts sends whatever they like",
-        Edit(APPROVALS, "    if is_asker_needed and _was_set_up_by(", "    if False and _was_set_up_by("),
+        Edit(APPROVALS, "    if is_asker_needed and not two_people.", "    if False and not two_people."),
         f"{BY}::test_whom_the_asker_has_just_let_in_is_no_second_person",
+    ),
+    without(
+        "whom the proposer has let in does not confirm",
+        "one person with two accounts frees an amount and pays it again",
+        Edit("dashboard/resolutions.py", "    if not two_people.are_two(", "    if False and not two_people.are_two("),
+        "core/test_resolve_never_made.py::test_whom_one_of_them_has_just_let_in_is_no_second_person",
+    ),
+    without(
+        "whoever loosened a limit is held to the old one",
+        "one admin takes the limit away and sends whatever they like",
+        Edit("dashboard/limits.py", "[of_currency(session, currency), *before]", "[of_currency(session, currency)]"),
+        f"{BY}::test_whoever_loosened_a_limit_is_held_to_the_old_one_for_a_day",
+    ),
+    without(
+        "accounts are looked through for who stands behind them",
+        "one person with three accounts sends whatever they like",
+        Edit(
+            "dashboard/two_people.py",
+            "        to_ask = _who_let_in(session, to_ask, since) - found\n",
+            "        to_ask = set()\n",
+        ),
+        f"{BY}::test_accounts_that_may_be_one_person_s_are_not_two",
     ),
     without(
         "an asker's right is looked up under the lock",

@@ -64,12 +64,18 @@ MUTANTS = (
     without(
         "guesses of codes are limited",
         "a machine tries all million codes",
+        Edit(PROVING, "        guessing.turn_away_if_full(tx, books, limit)\n", "        pass\n"),
+        f"{TEST_SECOND_STEP}::test_wrong_codes_are_counted_apart_from_passwords",
+    ),
+    without(
+        "codes guessed elsewhere keep out no open sign-in",
+        "whoever knows a password keeps its owner from approving anything",
         Edit(
             PROVING,
-            "    if not proof.answer:\n        guessing.turn_away_if_full(",
-            "    if False:\n        guessing.turn_away_if_full(",
+            'guessing.by_proof("sign-in", sign_ins.name_of_token(token))',
+            'guessing.by_proof("account", person_id)',
         ),
-        f"{TEST_SECOND_STEP}::test_wrong_codes_are_counted_apart_from_passwords",
+        f"{TEST_SECOND_STEP}::test_nor_a_sign_in_that_is_open",
     ),
     without(
         "a recovery code counts once",
@@ -161,6 +167,12 @@ MUTANTS = (
             "decided_by_id IS NOT NULL",
         ),
         f"{TEST_RESETS}::test_the_database_itself_refuses_what_is_not_two_people",
+    ),
+    without(
+        "an admin whom the asker has just made is no second one",
+        "one admin opens somebody else's account past the second factor",
+        Edit(RESETS, "        if not two_people.are_two(", "        if False and not two_people.are_two("),
+        f"{TEST_RESETS}::test_an_admin_whom_the_asker_may_have_made_confirms_nothing",
     ),
     without_both(
         "nobody confirms a reset for themselves",

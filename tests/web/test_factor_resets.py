@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
-from dashboard import factor_resets, people
+from dashboard import factor_resets, links, people
 from dashboard.models import FactorReset, Person
 from tests.bench.databases import on_both, on_sqlite
 from tests.bench.refund_desk import PASSWORD, RefundDesk
@@ -101,6 +101,25 @@ def test_nobody_confirms_for_themselves(admin: Browser, second: Browser, auth: A
     second.post(confirm)
     assert second.page(f"/people/{me.id}").notices[0].startswith("It is about your own account")
     assert has_app(second, me)
+
+
+@pytest.mark.parametrize("how", ["asker lets in", "lets the asker in", "by way of a third"])
+def test_an_admin_whom_the_asker_may_have_made_confirms_nothing(
+    admin: Browser, second: Browser, annas: Browser, anna: Person, refund_desk: RefundDesk, how: str
+) -> None:
+    desk, asker = refund_desk.desk, "admin@desk.test"
+    if how == "lets the asker in":
+        links.start_reset(desk, asker, actor=SECOND)
+    elif how == "asker lets in":
+        links.start_reset(desk, SECOND, actor=asker)
+    else:
+        links.invite(desk, "third@desk.test", "admin", actor=asker)
+        links.start_reset(desk, SECOND, actor="third@desk.test")
+    ask(admin, anna)
+    second.post(address_of(refund_desk, "confirm"))
+    assert second.page(f"/people/{anna.id}").notices[0].startswith("Nothing was reset: within the last 24 hours")
+    assert annas.get("/refunds/").status == 200
+    assert has_app(second, anna)
 
 
 @on_both

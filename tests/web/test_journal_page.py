@@ -228,8 +228,10 @@ def test_an_entry_that_somebody_has_spoilt_is_still_shown(operator: Browser, ref
     refund_desk.is_tampered = True
     with refund_desk.desk.write() as tx:
         tx.execute(text("DROP TRIGGER journal_no_update"))
-        tx.execute(text("UPDATE journal SET data = 'no longer JSON' WHERE seq = 1"))
-    assert "no longer JSON" in entries(operator.page("/journal/"))[-1]["data"]
+        tx.execute(text("UPDATE journal SET data = 'no longer JSON', at = 'some day' WHERE seq = 1"))
+    page = operator.page("/journal/")
+    assert "no longer JSON" in entries(page)[-1]["data"]
+    assert "some day" in page.one("main").text
 
 
 # Files

@@ -262,11 +262,15 @@ def test_success_and_failure_are_on_record(client: Browser, auth: Auth, refund_d
     person = auth.person()
     client.sign_in(person.email, "wrong password")
     client.sign_in("nobody@desk.test", "wrong password")
+    client.sign_in("My-Secret-Passw0rd!", "operator@desk.test")
+    client.sign_in("4111111111111111@desk.test", "wrong password")
     client.sign_in(person.email, PASSWORD)
     told = [(entry.actor, entry.action, entry.subject, json.loads(entry.data)) for entry in refund_desk.journal()]
     assert told == [
         ("nobody", "login:failed", f"person:{person.id}", {"email": person.email, "address": "127.0.0.1"}),
         ("nobody", "login:failed", "person:unknown", {"email": "nobody@desk.test", "address": "127.0.0.1"}),
+        ("nobody", "login:failed", "person:unknown", {"email": "", "address": "127.0.0.1"}),
+        ("nobody", "login:failed", "person:unknown", {"email": "•••• 1111@desk.test", "address": "127.0.0.1"}),
         (person.email, "login:succeeded", f"person:{person.id}", {"address": "127.0.0.1"}),
     ]
 

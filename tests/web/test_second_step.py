@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, update
 
-from dashboard import links, people, sealing
+from dashboard import guessing, links, people, sealing
 from dashboard.app import create_app
 from dashboard.db import db
 from dashboard.models import AuthenticatorApp, Guess, Passkey, RecoveryCode
@@ -358,13 +358,68 @@ def test_wrong_codes_are_counted_apart_from_passwords(client: Browser, added: Ad
     answer = finish(client, added.app.next_code())
     assert answer.status == 429, "not even with the right one"
     assert int(answer.response.headers["Retry-After"]) > 0
-    assert finish(client, added.codes[0]).status == 429
     with refund_desk.desk.read() as session:
         buckets = set(session.scalars(select(Guess.bucket).where(Guess.count > 0)))
     assert {bucket.partition(":")[0] for bucket in buckets} == {"proof"}
     begin(client, OPERATOR)
     refund_desk.clock.advance(59, minutes=4)
     assert finish(client, added.app.code()).status == 303
+
+
+def fill(browser: Browser) -> None:
+    """Guess codes until no more are looked at."""
+    begin(browser, OPERATOR)
+    for _ in range(5):
+        assert finish(browser, "000000").status == 422
+    assert finish(browser, "000000").status == 429
+
+
+@on_sqlite
+def test_whoever_guesses_codes_does_not_keep_out_a_recovery_code(client: Browser, added: Added) -> None:
+    fill(client)
+    assert finish(client, added.codes[0]).status == 303
+
+
+@on_sqlite
+def test_nor_a_browser_that_was_signed_in_to_before(client: Browser, added: Added, app: Flask) -> None:
+    begin(client, OPERATOR)
+    assert finish(client, added.app.next_code()).status == 303
+    client.sign_out()
+    client.forget_csrf_token()
+    fill(Browser(app))
+    begin(client, OPERATOR)
+    assert finish(client, added.app.next_code()).status == 303
+
+
+@on_sqlite
+def test_nor_a_sign_in_that_is_open(client: Browser, operator: Browser, added: Added, refund_desk: RefundDesk) -> None:
+    """It may have to prove once more who is there, to approve something."""
+    fill(client)
+    refund_desk.clock.advance(minutes=5)
+    fill(client)
+    answer = operator.post("/factors/codes", {"proof_code": added.app.code()})
+    assert answer.status == 200
+    assert "Put these codes away now" in answer.text
+
+
+@on_sqlite
+def test_one_address_guesses_only_so_often(client: Browser, added: Added, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guessing, "ADDRESS_FAILURES", 3)
+    begin(client, OPERATOR)
+    assert [finish(client, "AAAA-AAAA-AAAA-AAAA-AAAA").status for _ in range(4)] == [422, 422, 422, 429]
+    client.environ["REMOTE_ADDR"] = "192.0.2.9"
+    assert finish(client, added.codes[0]).status == 303
+
+
+@on_sqlite
+def test_a_right_code_sent_twice_is_no_guess(client: Browser, added: Added, app: Flask) -> None:
+    code = added.app.next_code()
+    begin(client, OPERATOR)
+    assert finish(client, code).status == 303
+    other = Browser(app)
+    begin(other, OPERATOR)
+    assert {finish(other, code).status for _ in range(6)} == {422}
+    assert finish(other, added.app.next_code()).status == 303
 
 
 def test_they_are_counted_across_processes(client: Browser, added: Added, app: Flask, refund_desk: RefundDesk) -> None:
@@ -375,7 +430,7 @@ def test_they_are_counted_across_processes(client: Browser, added: Added, app: F
             begin(browser, OPERATOR)
         for number in range(5):
             assert finish(browsers[number % 2], "000000").status == 422
-        assert [finish(browser, added.codes[0]).status for browser in browsers] == [429, 429]
+        assert [finish(browser, added.app.code()).status for browser in browsers] == [429, 429]
     finally:
         with second.app_context():
             db.engine.dispose()

@@ -1,0 +1,46 @@
+"""Whether two accounts stand for two people, wherever it takes two: one person with two accounts does not."""
+
+from datetime import datetime
+
+from sqlalchemy import literal, select
+from sqlalchemy.orm import Session
+
+from dashboard.journal import timestamp
+from dashboard.limit_rules import DAY
+from dashboard.models import JournalEntry, Person
+
+# What lets somebody into an account, or makes it one that may do more.
+_LETTING_IN = (
+    *("person:added", "person:invited", "person:role_changed", "person:enabled", "person:reset_started"),
+    *("factor:reset_asked", "factor:reset"),
+)
+
+
+def are_two(session: Session, one_id: str | None, other_id: str | None, now: datetime) -> bool:
+    """Neither has let the other in within the last day, nor has somebody let in both, be it by way of others.
+
+    After a day everybody has had the time to see it in the journal.
+    """
+    return behind(session, one_id, now).isdisjoint(behind(session, other_id, now))
+
+
+def behind(session: Session, person_id: str | None, now: datetime) -> set[str]:
+    """Addresses: the account's, whoever's has let it in within the last day, whoever's has let in those, and so on."""
+    since = timestamp(now - DAY)
+    found, to_ask = set[str](), {session.get_one(Person, person_id).email}
+    while to_ask:
+        found |= to_ask
+        to_ask = _who_let_in(session, to_ask, since) - found
+    return found
+
+
+def _who_let_in(session: Session, emails: set[str], since: str) -> set[str]:
+    """People alone: what is done with the server's command line is done by whoever runs the desk."""
+    subjects = select(literal("person:") + Person.id).where(Person.email.in_(emails))
+    query = select(JournalEntry.actor).where(
+        JournalEntry.subject.in_(subjects),
+        JournalEntry.action.in_(_LETTING_IN),
+        JournalEntry.at > since,
+        JournalEntry.actor.in_(select(Person.email)),
+    )
+    return set(session.scalars(query.distinct()))
