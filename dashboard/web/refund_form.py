@@ -8,7 +8,18 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from sqlalchemy import select
 
-from dashboard import history, limit_rules, limits, money, refund_rules, refunds, restore, roles, session_index
+from dashboard import (
+    history,
+    limit_rules,
+    limits,
+    look_alikes,
+    money,
+    refund_rules,
+    refunds,
+    restore,
+    roles,
+    session_index,
+)
 from dashboard.bank131.client import BankError
 from dashboard.db import db
 from dashboard.models import PaymentSession, Refund
@@ -16,7 +27,7 @@ from dashboard.refunds import Offer, RefundOrder, RequestRefused
 from dashboard.web import step_up, wording
 from dashboard.web.access import desk, needs, person
 from dashboard.web.bank_seats import bank_seat
-from dashboard.web.formats import amount_with_currency, moment_seconds
+from dashboard.web.formats import amount_with_currency, moment, moment_seconds
 from dashboard.web.forms import FULL, RefundForm
 from dashboard.web.pause import why_paused
 from dashboard.web.sessions import find_or_explain, look_at_bank, refusal_of
@@ -273,8 +284,19 @@ def _show_confirmation(
         is_full=amount_minor == offer.captured_minor,
         undo_s=round(desk().config.undo_s),
         needs_approval=needs_approval,
-        warnings=_warnings(payment_session.id),
+        warnings=[*_warnings(payment_session.id), *_look_alikes(payment_session, amount_minor, offer.currency)],
     )
+
+
+def _look_alikes(payment_session: PaymentSession, amount_minor: int, currency: str) -> list[str]:
+    """What this refund may be a second one of."""
+    found = look_alikes.of_amount(db.session(), payment_session, amount_minor, currency, desk().clock.now())
+    sentences = [wording.look_alike(one.why, one.session_id, one.asked_by, moment(one.asked_at)) for one in found]
+    if look_alikes.charged_back(db.session(), payment_session.id):
+        sentences.append(
+            _("There is a chargeback in this session: the customer gets money back through their own bank already.")
+        )
+    return sentences
 
 
 @bp.get("/sessions/<session_id>/refund/left")

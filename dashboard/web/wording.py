@@ -6,7 +6,7 @@ from typing import Any
 from flask_babel import LazyString, gettext, ngettext
 from flask_babel import lazy_gettext as _l
 
-from dashboard import mail, money, passwords, refund_rules
+from dashboard import look_alikes, mail, money, passwords, refund_rules
 
 REASONS: Mapping[str, LazyString] = {
     "goods_returned": _l("Goods returned"),
@@ -643,3 +643,23 @@ def told(action: str, data: Mapping[str, Any]) -> str:
         was, now = (_ROLE_NAMES.get(role, role) for role in (data["was"], data["now"]))
         return gettext("Role changed from %(was)s to %(now)s", was=was, now=now)
     return str(_TOLD.get(action, action))
+
+
+_LOOK_ALIKES: Mapping[str, LazyString] = {
+    look_alikes.SAME_SESSION: _l(
+        "The same amount of this session was asked for already, %(time)s (%(who)s). Is this one meant besides?"
+    ),
+    look_alikes.SAME_CUSTOMER: _l(
+        "The same amount went back to this customer lately: session %(session)s, %(time)s (%(who)s). Is this one meant "
+        "besides?"
+    ),
+    look_alikes.SAME_CARD: _l(
+        "The same amount went back to such a card lately: session %(session)s, %(time)s (%(who)s). Is this one meant "
+        "besides?"
+    ),
+}
+
+
+def look_alike(why: str, session_id: str, asked_by: str | None, time: str) -> str:
+    """What a refund may be a second one of; `time` as it is written for people."""
+    return str(_LOOK_ALIKES[why]) % {"session": session_id, "time": time, "who": asked_by or gettext("at the bank")}

@@ -71,6 +71,7 @@ ORDER = (
     "single_sign_on",
     "retention",
     "history",
+    "look_alikes",
     "refund_exports",
     "audit",
     "evidence",
