@@ -1,12 +1,12 @@
 """How money and moments are written for people, as template filters."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 
 from babel import Locale
 from babel.numbers import get_decimal_symbol, get_group_symbol
 from flask import Flask
-from flask_babel import format_datetime, format_decimal, get_locale
+from flask_babel import format_date, format_datetime, format_decimal, get_locale
 
 from dashboard import money
 from dashboard.own_account import Told
@@ -21,7 +21,7 @@ _SPACES = {"\n", "\u00a0", _THIN_SPACE}
 
 def init_app(app: Flask) -> None:
     """Offer the filters to templates."""
-    filters = (amount, moment, moment_seconds, moment_utc, number)
+    filters = (amount, day, moment, moment_seconds, moment_utc, number)
     app.jinja_env.filters.update({each.__name__: each for each in filters})
     app.jinja_env.filters["numberformat"] = number
     app.jinja_env.filters["reason_text"] = wording.reason
@@ -66,6 +66,11 @@ def moment(at: datetime) -> str:
 def moment_seconds(at: datetime) -> str:
     """`24 Nov 14:59:12` in the dashboard's zone, with the year when it is not this one."""
     return format_datetime(at, f"{_day_pattern(at)} HH:mm:ss")
+
+
+def day(one: date) -> str:
+    """`24 Nov`."""
+    return format_date(one, "d MMM", rebase=False)
 
 
 def _day_pattern(at: datetime) -> str:

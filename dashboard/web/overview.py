@@ -1,7 +1,8 @@
-"""The first page: what needs somebody now, today in figures, the latest refunds."""
+"""The first page: what needs somebody now, today in figures, two weeks in a picture, the latest refunds."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from flask import Blueprint, render_template, url_for
@@ -10,12 +11,14 @@ from flask_babel import gettext as _
 
 from dashboard import health, history, refund_rules, roles
 from dashboard.db import db
-from dashboard.history import Filters
+from dashboard.history import Filters, Sum
+from dashboard.web import charts
 from dashboard.web.access import desk, needs
 from dashboard.web.pause import why_paused
 from dashboard.web.reader import zone
 
 MOST_ROWS = 10
+DAYS = 14
 
 bp = Blueprint("overview", __name__)
 
@@ -37,15 +40,21 @@ def index() -> ResponseReturnValue:
     session = db.session()
     needing = history.page(session, Filters(status=history.NEEDS_PEOPLE), zone(), size=MOST_ROWS)
     latest = history.page(session, Filters(), zone(), size=MOST_ROWS)
+    today = desk().clock.now().astimezone(zone()).date()
+    days = [today - timedelta(days=ago) for ago in reversed(range(DAYS))]
+    sums_by_day = {day: history.sums_of_day(session, day, zone()) for day in days}
     return render_template(
-        "overview.html", needs_you=needing.rows, latest=latest.rows, figures=_figures(), notices=_notices()
+        "overview.html",
+        needs_you=needing.rows,
+        latest=latest.rows,
+        figures=_figures(today, sums_by_day[today]),
+        bars=charts.bars(sums_by_day),
+        notices=_notices(),
     )
 
 
-def _figures() -> list[Figure]:
-    today = desk().clock.now().astimezone(zone()).date()
+def _figures(today: date, sums: Sequence[Sum]) -> list[Figure]:
     day = today.isoformat()
-    sums = history.sums_of_day(db.session(), today, zone())
     accepted = {"status": refund_rules.ACCEPTED, "from": day, "to": day}
     open_count, waiting_count = history.counts(db.session(), history.OPEN, refund_rules.AWAITING_APPROVAL).values()
     figures = [
