@@ -21,7 +21,7 @@ _SPACES = {"\n", "\u00a0", _THIN_SPACE}
 
 def init_app(app: Flask) -> None:
     """Offer the filters to templates."""
-    filters = (amount, day, moment, moment_seconds, moment_utc, number)
+    filters = (amount, day, moment, moment_day, moment_seconds, moment_utc, number)
     app.jinja_env.filters.update({each.__name__: each for each in filters})
     app.jinja_env.filters["numberformat"] = number
     app.jinja_env.filters["reason_text"] = wording.reason
@@ -71,6 +71,11 @@ def moment_seconds(at: datetime) -> str:
 def day(one: date) -> str:
     """`24 Nov`."""
     return format_date(one, "d MMM", rebase=False)
+
+
+def moment_day(at: datetime) -> str:
+    """`24 Nov 2026`, the day in the reader's zone."""
+    return format_datetime(at, "d MMM y")
 
 
 def _day_pattern(at: datetime) -> str:

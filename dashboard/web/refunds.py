@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from dashboard import history, journal, keyset, money, pauses, refund_rules, refunds, review_queue, roles
 from dashboard.db import db
-from dashboard.history import Filters
+from dashboard.history import Filters, Row
 from dashboard.models import Attempt, JournalEntry, PaymentSession, Refund
 from dashboard.refunds import CannotCancel
 from dashboard.web import timeline, wording
@@ -169,6 +169,7 @@ def _page_of(session: Session, reference: str) -> dict[str, Any]:
     return {
         "r": row,
         "next_step": _next_step(session, row, refund),
+        "for_customer": _for_customer(row),
         "can_undo": refund_rules.may_undo(refund.state, refund.review) and visitor().may(roles.CANCEL_REFUND),
         "undo_until": refund.undo_until,
         "now": desk().clock.now(),
@@ -180,6 +181,22 @@ def _page_of(session: Session, reference: str) -> dict[str, Any]:
         "entries": timeline.of_refund(session, row),
         **_replacements(session, refund),
     }
+
+
+def _for_customer(row: Row) -> str | None:
+    """Which text fits for the customer; None where there is nothing to say. What is not sure is never called done."""
+    if row.origin == "chargeback" or row.status in {
+        refund_rules.CANCELLED,
+        refund_rules.REJECTED,
+        refund_rules.ABANDONED,
+    }:
+        return None
+    is_sure = not row.review and not row.contradicted
+    if is_sure and row.status == refund_rules.ACCEPTED:
+        return "returned"
+    if is_sure and row.status in {refund_rules.DECLINED, refund_rules.REFUSED}:
+        return "not_returned"
+    return "in_hand"
 
 
 def _can_approve(refund: Refund) -> bool:

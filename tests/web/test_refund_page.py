@@ -225,3 +225,54 @@ def test_an_answer_that_was_lost_is_found_by_reading(operator: Browser, refund_d
     assert detail(operator, reference)["data-status"] == "in_progress"
     refund_desk.run_for(minutes=5)
     assert detail(operator, reference)["data-status"] == "accepted"
+
+
+# For the customer
+
+
+def customer_text(browser: Browser, reference: str) -> str:
+    folds = [
+        one for one in detail(browser, reference).all("details") if one.one("summary").text == "Text for the customer"
+    ]
+    return folds[0].one("pre").text if folds else ""
+
+
+@pytest.mark.parametrize(
+    ("state", "beginning"),
+    [
+        ("accepted", "We have returned 10.00 RUB to you (Visa ··4242), on 1 Mar 2026."),
+        ("queued", "Your refund of 10.00 RUB (Visa ··4242) of 1 Mar 2026 is in hand."),
+        ("unknown", "Your refund of 10.00 RUB (Visa ··4242) of 1 Mar 2026 is in hand."),
+        ("error", "Your refund of 10.00 RUB (Visa ··4242) of 1 Mar 2026 is in hand."),
+        ("declined", "The refund of 10.00 RUB (Visa ··4242) of 1 Mar 2026 did not go through"),
+        ("refused", "The refund of 10.00 RUB (Visa ··4242) of 1 Mar 2026 did not go through"),
+    ],
+)
+@on_sqlite
+def test_a_text_for_the_customer_says_what_is_sure_and_no_more(
+    operator: Browser, made_up: MadeUp, state: str, beginning: str
+) -> None:
+    reference = made_up.refund(made_up.session("ps_1"), state=state)
+    text = customer_text(operator, reference)
+    assert text.startswith(beginning)
+    assert text.endswith(f"Our number of this refund: {reference}.")
+    for internal in ("comment", "operator@desk.test", "Outcome unknown"):
+        assert internal not in text
+
+
+@on_sqlite
+@pytest.mark.parametrize("state", ["accepted", "declined"])
+def test_what_two_people_still_have_to_decide_is_in_hand(operator: Browser, made_up: MadeUp, state: str) -> None:
+    reference = made_up.refund(made_up.session("ps_1"), state=state, review="contradiction")
+    assert "is in hand" in customer_text(operator, reference)
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("state", "origin"), [("cancelled", "here"), ("abandoned", "here"), ("accepted", "chargeback")]
+)
+def test_there_is_none_where_nothing_goes_back_from_us(
+    operator: Browser, made_up: MadeUp, state: str, origin: str
+) -> None:
+    reference = made_up.refund(made_up.session("ps_1"), state=state, origin=origin)
+    assert customer_text(operator, reference) == ""
