@@ -21,7 +21,8 @@ class ApprovalRefused(Exception):
     """Nothing was decided. `code`: `not_waiting` (it needs no approval, or not any more), `decided` (by somebody else),
     `same_person`, `no_right`, `under_review` (it may have been sent already), of a rejection alone `comment_missing`,
     and of an approval alone `asker_gone`, `not_two_people` (see there), `not_whole`, `unknown_open`,
-    `no_longer_fits`, `not_allowed` (by the limits as they are now), `other_bank`, `just_restored`.
+    `no_longer_fits`, `not_allowed` (by the limits as they are now), `held_to_old_limit` (see
+    `limits.of_person`), `other_bank`, `just_restored`.
     """
 
     def __init__(self, code: str) -> None:
@@ -119,7 +120,8 @@ def _check_still_right(
         raise ApprovalRefused("under_review")
     limit = limits.of_person(tx, person.id, refund.currency, tx.clock.now())
     if limit_rules.is_forbidden(limit, refund.amount_minor):
-        raise ApprovalRefused("not_allowed")
+        is_for_all = limit_rules.is_forbidden(limits.of_currency(tx, refund.currency), refund.amount_minor)
+        raise ApprovalRefused("not_allowed" if is_for_all else "held_to_old_limit")
     others = [one for one in refunds if one is not refund]
     if any(one.state == refund_rules.UNKNOWN for one in others):
         raise ApprovalRefused("unknown_open")

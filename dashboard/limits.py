@@ -31,8 +31,10 @@ def of_currency(session: Session, currency: str) -> Limit:
 def of_person(session: Session, person_id: str, currency: str, now: datetime) -> Limit:
     """What holds for this person: for a day also what they, or whoever has just let them in, have loosened."""
     behind = two_people.behind(session, person_id, now)
+    has_own = session.get(RefundLimit, currency) is not None
+    holding = [currency] if has_own else [currency, ANY_CURRENCY]
     query = select(JournalEntry.data).where(
-        JournalEntry.subject.in_([f"limit:{currency}", f"limit:{ANY_CURRENCY}"]),
+        JournalEntry.subject.in_([f"limit:{each}" for each in holding]),
         JournalEntry.action.in_(["limit:set", "limit:removed"]),
         JournalEntry.actor.in_(behind),
         JournalEntry.at > timestamp(now - DAY),
@@ -71,11 +73,11 @@ def put(books: Books, currency: str, limit: Limit, *, actor: str) -> bool:
     """Set the limits of a currency, or of all others (`*`); answers with whether that is a change. Raises BadLimit."""
     limit_rules.check(currency, limit)
     with books.write() as tx:
-        is_new = tx.get(RefundLimit, currency) is None
+        is_new, held = tx.get(RefundLimit, currency) is None, of_currency(tx, currency)
         # Of two at once that set the first ones the later finds those of the other.
         insert_unless_there(tx, RefundLimit, {"currency": currency})
         row = tx.get_one(RefundLimit, currency, with_for_update=True, populate_existing=True)
-        was = _limit(row)
+        was = held if is_new else _limit(row)
         if was == limit and not is_new:
             return False
         for name, amount_minor in asdict(limit).items():

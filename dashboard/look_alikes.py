@@ -51,6 +51,7 @@ def of_amount(
             Refund.amount_minor == amount_minor,
             Refund.currency == currency,
             Refund.counts,
+            Refund.origin != "chargeback",
             or_(is_here, same_customer, same_card),
         )
         .order_by(Refund.asked_at.desc(), Refund.id.desc())

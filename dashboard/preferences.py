@@ -1,5 +1,6 @@
 """How somebody wants to see the desk; what they did not choose is up to their browser, the desk and the system."""
 
+from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from dashboard.desk import Books
@@ -13,6 +14,7 @@ class BadPreference(ValueError):
     """No such language, zone or theme."""
 
 
+@lru_cache
 def zones() -> list[str]:
     """Every place whose clock the system knows, such as `Europe/Moscow`, and `UTC`."""
     places = [name for name in available_timezones() if "/" in name and not name.startswith(("Etc/", "SystemV/"))]

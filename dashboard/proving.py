@@ -102,7 +102,8 @@ def prove_again(books: Books, token: str, person_id: str, proof: Proof, address:
 
 def _limits(proof: Proof, where: Limit, address: str) -> list[Limit]:
     """Nobody guesses a passkey's answer or a recovery code: whoever tries codes must not keep out who has one."""
-    if proof.answer:
+    # Where there is no factor the answer counts for nothing, and the password beside it does.
+    if proof.answer and not proof.password:
         return []
     by_address = guessing.by_address("proof", address)
     return [where, by_address] if proof.password or _is_of_app(factors.plain(proof.code)) else [by_address]

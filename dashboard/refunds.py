@@ -57,6 +57,7 @@ class RefundOrder:
 class RequestRefused(Exception):
     """The refund was not made. `code`: `forged_form`, `not_whole`, `unknown_open`, `nothing_left`, `outdated`,
     `too_much`, `no_right` (the account was disabled or lost its right), `not_allowed` (above what anybody may send),
+    `held_to_old_limit` (see `limits.of_person`),
     `cannot_replace`, `just_restored`, `other_bank` (the books were moved to another one since the start).
 
     `left_minor` is what can still be refunded, of `not_allowed` what may be; `just_restored` holds until `since`.
@@ -146,7 +147,10 @@ def check_limits(session: Session, desk: Desk, person: Person, currency: str, am
     """Whether somebody else has to approve a refund that this person asks for now. Raises RequestRefused."""
     verdict = limits.verdict(session, person.id, currency, amount_minor, desk.clock.now())
     if verdict == limit_rules.NOT_ALLOWED:
-        raise RequestRefused("not_allowed", limits.of_currency(session, currency).approved_up_to_minor or 0)
+        for_all = limits.of_currency(session, currency)
+        if not limit_rules.is_forbidden(for_all, amount_minor):
+            raise RequestRefused("held_to_old_limit")
+        raise RequestRefused("not_allowed", for_all.approved_up_to_minor or 0)
     return verdict == limit_rules.NEEDS_APPROVAL
 
 

@@ -1,5 +1,7 @@
 """Signing in: limits, then the password, then a sign-in, or half of one where a second factor is awaited."""
 
+import re
+
 from dashboard import factors, guessing, passwords, people, sign_ins
 from dashboard.bank131.card_numbers import mask_card_numbers
 from dashboard.desk import Books
@@ -68,5 +70,6 @@ def _record_failure(books: Books, email: str, person: Person | None, address: st
     with books.write() as tx:
         subject = f"person:{person.id}" if person else "person:unknown"
         # People type their password into the first field: what is no address is kept nowhere.
-        said = mask_card_numbers(email[:254]) if "@" in email else ""
+        is_address = re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", email)
+        said = mask_card_numbers(email[:254]) if is_address else ""
         tx.record("nobody", "login:failed", subject, email=said, address=address)

@@ -9,7 +9,7 @@ from io import StringIO
 # semicolons or tabs stand between them.
 _STARTS_A_FORMULA = re.compile(r"(^|[;\t\r\n])(?=[\"\s]*[=+\-@\t\r\n＝＋－＠])")
 # Where there is none of these the expression would look in vain, and most cells are like that.
-_FIRST_SIGNS, _ENDS_OF_CELLS = frozenset("=+-@\t\r\n＝＋－＠"), frozenset(";\t\r\n")
+_FIRST_SIGNS, _ENDS_OF_CELLS = frozenset('=+-@\t\r\n＝＋－＠" \u00a0'), frozenset(";\t\r\n")
 _LINES_AT_ONCE = 500
 
 Cell = str | int | None

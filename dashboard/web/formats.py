@@ -59,12 +59,12 @@ def amount_with_currency(amount_minor: int, currency: str) -> str:
 
 
 def moment(at: datetime) -> str:
-    """`24 Nov 14:59` in the dashboard's zone, with the year when it is not this one."""
+    """`24 Nov 14:59` in the reader's zone, with the year when it is not this one."""
     return format_datetime(at, f"{_day_pattern(at)} HH:mm")
 
 
 def moment_seconds(at: datetime) -> str:
-    """`24 Nov 14:59:12` in the dashboard's zone, with the year when it is not this one."""
+    """`24 Nov 14:59:12` in the reader's zone, with the year when it is not this one."""
     return format_datetime(at, f"{_day_pattern(at)} HH:mm:ss")
 
 

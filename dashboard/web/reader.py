@@ -1,13 +1,11 @@
 """Whoever reads a page: their language, time zone and colours."""
 
 from contextlib import AbstractContextManager
-from datetime import datetime
 from typing import cast
 from zoneinfo import ZoneInfo
 
-from babel.dates import get_timezone_gmt
 from flask import Flask, current_app, g, request
-from flask_babel import Babel, force_locale, get_locale, refresh
+from flask_babel import Babel, force_locale, refresh
 
 from dashboard import preferences
 from dashboard.desk import Desk
@@ -34,7 +32,9 @@ def language() -> str:
     person = _reader()
     if person is not None and person.language:
         return person.language
-    return request.accept_languages.best_match(LANGUAGES) or _desk().config.language
+    of_desk = _desk().config.language
+    # Whoever takes any language is answered in the first of these.
+    return request.accept_languages.best_match([of_desk, *(LANGUAGES.keys() - {of_desk})]) or of_desk
 
 
 def zone() -> ZoneInfo:
@@ -50,8 +50,7 @@ def theme() -> str:
 
 def zone_words() -> str:
     """`Europe/Moscow, UTC+03:00`."""
-    now: datetime = _desk().clock.now().astimezone(zone())
-    return f"{zone().key}, {get_timezone_gmt(now, width='iso8601', locale=get_locale(), return_z=False)}"
+    return f"{zone().key}, UTC{_desk().clock.now().astimezone(zone()).isoformat()[-6:]}"
 
 
 def in_language(chosen: str | None) -> AbstractContextManager[None]:

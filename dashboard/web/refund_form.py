@@ -225,6 +225,9 @@ def _answer_refused(form: RefundForm, session_id: str, refusal: RequestRefused) 
     if refusal.code == "not_allowed":
         form.blame_amount(_why_not_allowed(refusal.left_minor, offer.currency))
         return _show_form(form, payment_session, offer), 422
+    if refusal.code == "held_to_old_limit":
+        form.blame_amount(wording.refusal(refusal.code))
+        return _show_form(form, payment_session, offer), 422
     if refusal.code == "forged_form":
         _give_token(form, session_id, offer)
         form.blame(wording.refusal(refusal.code))

@@ -183,15 +183,16 @@ def _page_of(session: Session, reference: str) -> dict[str, Any]:
     }
 
 
+# Nothing is on its way, or it may still be undone.
+_NOTHING_TO_TELL = refund_rules.UNDOABLE | {refund_rules.CANCELLED, refund_rules.REJECTED, refund_rules.ABANDONED}
+
+
 def _for_customer(row: Row) -> str | None:
     """Which text fits for the customer; None where there is nothing to say. What is not sure is never called done."""
-    if row.origin == "chargeback" or row.status in {
-        refund_rules.CANCELLED,
-        refund_rules.REJECTED,
-        refund_rules.ABANDONED,
-    }:
+    if row.origin == "chargeback" or row.contradicted or row.status in _NOTHING_TO_TELL:
         return None
-    is_sure = not row.review and not row.contradicted
+    of_bank = (row.bank_amount_minor, row.bank_currency)
+    is_sure = not row.review and of_bank in {(None, None), (row.amount_minor, row.currency)}
     if is_sure and row.status == refund_rules.ACCEPTED:
         return "returned"
     if is_sure and row.status in {refund_rules.DECLINED, refund_rules.REFUSED}:

@@ -183,6 +183,10 @@ _REFUSALS: Mapping[str, LazyString] = {
     "outdated": _l("Nothing was sent. Look again at what is left."),
     "no_right": _l("Your account may not ask for refunds any more. Nothing was sent. Ask an admin."),
     "not_allowed": _l("The limits do not allow this refund, whoever approves. Nothing was sent."),
+    "held_to_old_limit": _l(
+        "Within the last 24 hours you, or somebody who let you in, made the limit higher: till then the old one holds "
+        "for you, and it does not allow this refund. Nothing was sent. Somebody else may ask for it."
+    ),
     "too_much": _l("That is more than can still be refunded. Nothing was sent."),
     "just_restored": _l(
         "The database was put back from a backup, and refunds that were asked for before may still arrive at the bank. "
@@ -480,6 +484,10 @@ _NOT_APPROVED: Mapping[str, LazyString] = {
         "account of the other, or somebody has those of both, so you do not count as two people yet. The amount stays "
         "held. Ask another colleague."
     ),
+    "held_to_old_limit": _l(
+        "Not approved: within the last 24 hours you, or somebody who let you in, made the limit higher, so the old one "
+        "still holds for you. The amount stays held. Ask another colleague."
+    ),
     "not_allowed": _l(
         "Not approved: the limits do not allow this refund any more, whoever approves. The amount stays held until you "
         "reject it or it is undone."
@@ -647,19 +655,21 @@ def told(action: str, data: Mapping[str, Any]) -> str:
 
 _LOOK_ALIKES: Mapping[str, LazyString] = {
     look_alikes.SAME_SESSION: _l(
-        "The same amount of this session was asked for already, %(time)s (%(who)s). Is this one meant besides?"
+        "The same amount of this session was refunded lately, or is about to be: %(time)s (%(who)s). Is another one "
+        "meant?"
     ),
     look_alikes.SAME_CUSTOMER: _l(
-        "The same amount went back to this customer lately: session %(session)s, %(time)s (%(who)s). Is this one meant "
-        "besides?"
+        "The same amount was refunded to this customer lately, or is about to be: session %(session)s, %(time)s "
+        "(%(who)s). Is another one meant?"
     ),
     look_alikes.SAME_CARD: _l(
-        "The same amount went back to such a card lately: session %(session)s, %(time)s (%(who)s). Is this one meant "
-        "besides?"
+        "The same amount was refunded to a card with the same last digits lately, or is about to be: session "
+        "%(session)s, %(time)s (%(who)s). Is another one meant?"
     ),
 }
 
 
 def look_alike(why: str, session_id: str, asked_by: str | None, time: str) -> str:
     """What a refund may be a second one of; `time` as it is written for people."""
-    return str(_LOOK_ALIKES[why]) % {"session": session_id, "time": time, "who": asked_by or gettext("at the bank")}
+    who = asked_by or gettext("made at the bank")
+    return str(_LOOK_ALIKES[why]) % {"session": session_id, "time": time, "who": who}

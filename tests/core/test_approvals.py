@@ -320,13 +320,17 @@ def test_put_back_from_a_backup_it_is_not_rejected_by_one_alone(
 # Whoever sets the limits
 
 
-@pytest.mark.parametrize("how", ["set higher", "removed", "removed for all others", "by who let them in"])
+@pytest.mark.parametrize(
+    "how", ["set higher", "removed", "removed for all others", "by who let them in", "given limits of its own"]
+)
 def test_whoever_loosened_a_limit_is_held_to_the_old_one_for_a_day(refund_desk: RefundDesk, how: str) -> None:
     desk, admin = refund_desk.desk, refund_desk.person("admin")
-    currency = "*" if how == "removed for all others" else "rub"
+    currency = "*" if how in {"removed for all others", "given limits of its own"} else "rub"
     limits.put(desk, currency, Limit(0), actor="other-admin@desk.test")
     if how == "set higher":
         limits.put(desk, currency, Limit(90_00), actor=admin.email)
+    elif how == "given limits of its own":
+        limits.put(desk, "rub", Limit(90_00), actor=admin.email)
     else:
         limits.remove(desk, currency, actor=admin.email)
     asker = refund_desk.person("operator", "puppet@desk.test") if how == "by who let them in" else admin
@@ -343,8 +347,25 @@ def test_whoever_loosened_a_limit_approves_up_to_the_old_one(
 ) -> None:
     limits.put(refund_desk.desk, "rub", Limit(0, 59_99), actor="other-admin@desk.test")
     limits.put(refund_desk.desk, "rub", Limit(0), actor=approver.email)
-    assert refused(lambda: approvals.approve(refund_desk.desk, approver, waiting)) == "not_allowed"
+    assert refused(lambda: approvals.approve(refund_desk.desk, approver, waiting)) == "held_to_old_limit"
     approvals.approve(refund_desk.desk, refund_desk.person("approver", "another@desk.test"), waiting)
+
+
+def test_whoever_loosened_a_limit_is_told_that_the_old_one_holds_for_them(refund_desk: RefundDesk) -> None:
+    desk, admin = refund_desk.desk, refund_desk.person("admin")
+    limits.put(desk, "rub", Limit(0, 50_00), actor="other-admin@desk.test")
+    limits.remove(desk, "rub", actor=admin.email)
+    with pytest.raises(RequestRefused, match="held_to_old_limit"):
+        refund_desk.ask(refund_desk.paid_session(), 60_00, admin)
+    assert refund_desk.refund(refund_desk.ask(refund_desk.paid_session(), 60_00)).state == "queued"
+
+
+def test_limits_of_others_that_were_loosened_hold_nobody_where_a_currency_has_its_own(refund_desk: RefundDesk) -> None:
+    desk, admin = refund_desk.desk, refund_desk.person("admin")
+    limits.put(desk, "*", Limit(0), actor="other-admin@desk.test")
+    limits.put(desk, "rub", Limit(90_00), actor="other-admin@desk.test")
+    limits.remove(desk, "*", actor=admin.email)
+    assert refund_desk.refund(refund_desk.ask(refund_desk.paid_session(), 1_00, admin)).state == "queued"
 
 
 # Rejecting and undoing

@@ -1,8 +1,10 @@
 """The page of one refund: what it is, how it stands, what happens next."""
 
 import pytest
+from sqlalchemy import update
 
 from dashboard import refund_rules
+from dashboard.models import Refund
 from dashboard.refunds import RefundOrder
 from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import RefundDesk
@@ -240,8 +242,8 @@ def customer_text(browser: Browser, reference: str) -> str:
 @pytest.mark.parametrize(
     ("state", "beginning"),
     [
-        ("accepted", "We have returned 10.00 RUB to you (Visa ··4242), on 1 Mar 2026."),
-        ("queued", "Your refund of 10.00 RUB (Visa ··4242) of 1 Mar 2026 is in hand."),
+        ("accepted", "We have returned 10.00 RUB to you (Visa ··4242)"),
+        ("in_progress", "Your refund of 10.00 RUB (Visa ··4242) of 1 Mar 2026 is in hand."),
         ("unknown", "Your refund of 10.00 RUB (Visa ··4242) of 1 Mar 2026 is in hand."),
         ("error", "Your refund of 10.00 RUB (Visa ··4242) of 1 Mar 2026 is in hand."),
         ("declined", "The refund of 10.00 RUB (Visa ··4242) of 1 Mar 2026 did not go through"),
@@ -269,10 +271,34 @@ def test_what_two_people_still_have_to_decide_is_in_hand(operator: Browser, made
 
 @on_sqlite
 @pytest.mark.parametrize(
-    ("state", "origin"), [("cancelled", "here"), ("abandoned", "here"), ("accepted", "chargeback")]
+    ("state", "origin"),
+    [
+        ("cancelled", "here"),
+        ("abandoned", "here"),
+        ("rejected", "here"),
+        ("queued", "here"),
+        ("awaiting_approval", "here"),
+        ("accepted", "chargeback"),
+    ],
 )
 def test_there_is_none_where_nothing_goes_back_from_us(
     operator: Browser, made_up: MadeUp, state: str, origin: str
 ) -> None:
     reference = made_up.refund(made_up.session("ps_1"), state=state, origin=origin)
     assert customer_text(operator, reference) == ""
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [({"contradicted": True}, ""), ({"bank_amount_minor": 9_00, "bank_currency": "rub"}, "in hand")],
+)
+def test_what_the_bank_says_otherwise_is_not_called_returned(
+    operator: Browser, made_up: MadeUp, refund_desk: RefundDesk, change: dict[str, object], expected: str
+) -> None:
+    reference = made_up.refund(made_up.session("ps_1"))
+    with refund_desk.desk.write() as tx:
+        tx.execute(update(Refund).where(Refund.reference == reference).values(**change))
+    text = customer_text(operator, reference)
+    assert "returned" not in text
+    assert expected in text

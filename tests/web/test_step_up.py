@@ -162,6 +162,11 @@ def test_too_many_attempts_have_to_wait_and_nobody_is_signed_out(stale: Browser,
     assert stale.get("/refunds/").status == 200
 
 
+def test_a_password_beside_an_answer_that_counts_for_nothing_is_counted(stale: Browser, done: list[object]) -> None:
+    sent = {"proof_password": "wrong", "proof_answer": "x", "proof_challenge": "x"}
+    assert [stale.post(ADDRESS, sent).status for _ in range(6)] == [422] * 5 + [429]
+
+
 @on_sqlite
 def test_a_sign_in_that_ends_meanwhile_is_not_brought_back(
     stale: Browser, done: list[object], refund_desk: RefundDesk
