@@ -67,6 +67,7 @@ NO_MONEY_IN = frozenset(
         "links",
         "mail",
         "own_account",
+        "preferences",
         "own_bank",
         "people",
         "proving",
