@@ -185,8 +185,10 @@ def test_a_viewer_decides_nothing(viewer: Browser, refund_desk: RefundDesk) -> N
     lost = not_found(refund_desk)
     resolution_id = propose(refund_desk, lost, NEVER_MADE)
     assert buttons(decision(viewer, lost.reference)) == []
+    calls = len(refund_desk.wire.calls)
     for verb in ("confirm", "reject", "withdraw"):
         assert decide(viewer, resolution_id, verb, "x").status == 403
+    assert len(refund_desk.wire.calls) == calls, "the bank is asked for nobody who may not decide"
 
 
 @on_sqlite
