@@ -27,6 +27,7 @@ from dashboard.web import (
     evidence,
     factor_resets,
     factors,
+    finding,
     formats,
     hardening,
     health,
@@ -145,7 +146,7 @@ def add_pages(app: Flask) -> None:
     of_people = (people, single_sign_on, second_step, account, factors, accounts, links, factor_resets)
     of_refunds = (sessions, refunds, refund_form, approvals, limits, review, evidence, refund_files)
     for_machines = (webhooks, health, metrics)
-    for part in (*of_people, overview, *of_refunds, live, journal, *for_machines):
+    for part in (*of_people, overview, finding, *of_refunds, live, journal, *for_machines):
         app.register_blueprint(part.bp)
     access.check_views(app)
 

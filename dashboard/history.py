@@ -5,19 +5,22 @@ whole table, so that a page costs the same at a thousand refunds and at ten mill
 first, from the refunds' indexes alone, where the database has little choice; then the rows of these ids.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Select, false, func, literal_column, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, false, func, literal_column, or_, select, true
 from sqlalchemy.orm import Session, aliased
 
-from dashboard import journal, keyset, refund_rules, search
+from dashboard import journal, keyset, money, refund_rules, search, search_language
 from dashboard.models import PaymentSession, Person, Refund
 from dashboard.models.refunds import IS_OPEN, NEEDS_SOMEBODY
+from dashboard.search_language import Asked, Bound
 
 _NEWEST_FIRST = (Refund.asked_at.desc(), Refund.id.desc())
 
@@ -25,11 +28,8 @@ PAGE_SIZE = 50
 MOST_CHANGES = 200
 MOST_COUNTED = 1000
 
-OPEN = "open"
-NEEDS_PEOPLE = "needs_you"
-STATUSES = (*refund_rules.STATES, OPEN, NEEDS_PEOPLE)
-HERE = "here"
-ORIGINS = (HERE, "bank", "chargeback")
+OPEN = search_language.OPEN
+NEEDS_PEOPLE = search_language.NEEDS_PEOPLE
 
 
 class BadFilter(ValueError):
@@ -45,7 +45,8 @@ class Filters:
     """What the history is narrowed to. Empty texts and None do not narrow.
 
     `status`: a state of a refund, `open` or `needs_you`. Dates are inclusive, in the dashboard's zone.
-    `q`: words to be found in the refund, its session, customer or card. `operator`: an e-mail address.
+    `q`: what was typed into a search box, of whose language `today` and `me`, the reader's address, are the
+    other half. `operator`: an e-mail address.
     """
 
     session: str = ""
@@ -55,6 +56,8 @@ class Filters:
     q: str = ""
     operator: str = ""
     origin: str = ""
+    today: date = field(default=date.max, compare=False)
+    me: str = field(default="", compare=False)
 
     def __bool__(self) -> bool:
         return self != Filters()
@@ -123,11 +126,12 @@ class Changes:
 
 
 def page(session: Session, filters: Filters, zone: ZoneInfo, before: str = "", size: int = PAGE_SIZE) -> Page:
-    """One page of the history. `before`: the cursor of a page. Raises BadFilter, keyset.BadCursor."""
-    wanted = _conditions_but_words(filters, zone)
+    """One page of the history. `before`: the cursor of a page. Raises BadFilter, BadTerm, keyset.BadCursor."""
+    asked = _asked(filters)
+    wanted = _conditions_but_words(filters, asked, zone)
     if before:
         wanted.append(keyset.older_than(before, Refund.asked_at, Refund.id))
-    ids = search.newest(session, search.REFUNDS, wanted, search.words_of(filters.q), size + 1)
+    ids = search.newest(session, search.REFUNDS, wanted, _words(asked), size + 1)
     rows = _read(session, _rows_query().where(Refund.id.in_(ids)).order_by(*_NEWEST_FIRST)) if ids else []
     older = rows[size - 1].sort_key if len(rows) > size else ""
     return Page(rows[:size], older)
@@ -159,6 +163,17 @@ def one(session: Session, reference: str) -> Row | None:
     """The row of one refund."""
     rows = _read(session, _rows_query().where(Refund.reference == reference))
     return rows[0] if rows else None
+
+
+def reference_of(session: Session, text: str) -> str | None:
+    """The reference of the refund that bears this one or this id of the bank's."""
+    wanted = or_(Refund.reference == text, Refund.bank_id == text)
+    return session.scalars(select(Refund.reference).where(wanted).limit(1)).first() if text else None
+
+
+def askers(session: Session) -> list[str]:
+    """The addresses of everybody who may have asked for a refund."""
+    return list(session.scalars(select(Person.email).order_by(Person.email)))
 
 
 def of_session(session: Session, session_id: str) -> list[Row]:
@@ -194,26 +209,83 @@ def _counts_query(statuses: tuple[str, ...]) -> Select[Any]:
 
 
 def conditions(filters: Filters, zone: ZoneInfo) -> list[ColumnElement[bool]]:
-    """The filters as conditions on Refund. Raises BadFilter."""
-    return _conditions_but_words(filters, zone) + [search.REFUNDS.has(word) for word in search.words_of(filters.q)]
+    """The filters as conditions on Refund. Raises BadFilter, BadTerm."""
+    asked = _asked(filters)
+    return [*_conditions_but_words(filters, asked, zone), *map(search.REFUNDS.has, _words(asked))]
 
 
-def _conditions_but_words(filters: Filters, zone: ZoneInfo) -> list[ColumnElement[bool]]:
+def _asked(filters: Filters) -> Asked:
+    return search_language.parse(filters.q, filters.today, filters.me)
+
+
+def _words(asked: Asked) -> list[str]:
+    """Also those of what is asked of one column that has no index of its own: they are looked up in that of words."""
+    digits = asked.card if asked.card.isdigit() else ""
+    return search.words_of(f"{asked.words} {digits} {asked.customer}")
+
+
+def _conditions_but_words(filters: Filters, asked: Asked, zone: ZoneInfo) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
-    if filters.session:
-        found.append(Refund.session_id == filters.session)
+    found += [Refund.session_id == session for session in (filters.session, asked.session) if session]
+    is_alone = not (filters.operator or filters.origin or asked.by or asked.made)
     if filters.status:
-        found.append(_by_status(filters.status, is_alone=not (filters.operator or filters.origin)))
-    if filters.origin:
-        found.append(_by_origin(filters.origin, filters.operator))
-    if filters.date_from:
-        found.append(Refund.asked_at >= start_of(filters.date_from, zone))
-    if filters.date_to:
-        found.append(Refund.asked_at < start_of(filters.date_to + timedelta(days=1), zone))
+        found.append(_by_status(filters.status, is_alone=is_alone))
+    if asked.statuses:
+        found.append(or_(*(_by_status(status, is_alone=is_alone) for status in asked.statuses)))
+    found += [_by_origin(origin, filters.operator) for origin in (filters.origin, asked.made) if origin]
+    found += [Refund.asked_at >= start_of(day, zone) for day in (filters.date_from, asked.since) if day]
+    found += [Refund.asked_at < _end_of(day, zone) for day in (filters.date_to, asked.until) if day]
     if filters.operator:
         person = select(Person.id).where(Person.email == filters.operator.strip().lower())
         found.append(Refund.asked_by_id == person.scalar_subquery())
-    return found
+    return found + list(_by_columns(asked))
+
+
+def _by_columns(asked: Asked) -> Iterator[ColumnElement[bool]]:
+    """What is asked for in the words of the search box alone."""
+    if asked.by:
+        people = select(Person.id).where(Person.email.startswith(asked.by, autoescape=True))
+        yield Refund.asked_by_id.in_(people)
+    if asked.currency:
+        yield Refund.currency == asked.currency
+    if asked.reason:
+        yield Refund.reason.startswith(asked.reason, autoescape=True)
+    yield from map(_by_amount, asked.bounds)
+    if asked.card:
+        column = PaymentSession.card_last4 if asked.card.isdigit() else func.lower(PaymentSession.card_brand)
+        yield Refund.session_id.in_(select(PaymentSession.id).where(column == asked.card))
+    if asked.customer:
+        yield Refund.session_id.in_(select(PaymentSession.id).where(_has_customer(asked.customer)))
+
+
+def _has_customer(name: str) -> ColumnElement[bool]:
+    # SQLite knows no small letters but the Latin ones.
+    ways = {name, name.capitalize(), name.title(), name.upper()}
+    customer = PaymentSession.customer_reference
+    return or_(customer.icontains(name, autoescape=True), *(customer.contains(way, autoescape=True) for way in ways))
+
+
+def _by_amount(bound: Bound) -> ColumnElement[bool]:
+    """An amount in major units, which is another number of minor ones in a currency without hundredths."""
+    others = money.currencies_by_exponent()
+    usual = Refund.currency.not_in([currency for group in others.values() for currency in group])
+    groups = [(2, usual), *((digits, Refund.currency.in_(group)) for digits, group in others.items())]
+    return or_(*(and_(_compared(bound, digits), currencies) for digits, currencies in groups))
+
+
+def _compared(bound: Bound, digits: int) -> ColumnElement[bool]:
+    exact = min(bound.value.scaleb(digits), Decimal(money.MAX_AMOUNT_MINOR + 1))
+    least, most = math.ceil(exact), math.floor(exact)
+    match bound.sign:
+        case ">":
+            return Refund.amount_minor > most
+        case ">=":
+            return Refund.amount_minor >= least
+        case "<":
+            return Refund.amount_minor < least
+        case "<=":
+            return Refund.amount_minor <= most
+    return Refund.amount_minor == most if least == most else false()
 
 
 # In the very words of the partial indexes, which serve nothing else.
@@ -221,7 +293,7 @@ _FEW = {OPEN: IS_OPEN, NEEDS_PEOPLE: f"({NEEDS_SOMEBODY})"}
 
 
 def _by_status(status: str, *, is_alone: bool = True) -> ColumnElement[bool]:
-    if status not in STATUSES:
+    if status not in search_language.STATUSES:
         raise BadFilter("status")
     if status not in _FEW:
         return Refund.state == status
@@ -233,17 +305,21 @@ def _by_status(status: str, *, is_alone: bool = True) -> ColumnElement[bool]:
 
 
 def _by_origin(origin: str, operator: str) -> ColumnElement[bool]:
-    if origin not in ORIGINS:
+    if origin not in search_language.ORIGINS:
         raise BadFilter("origin")
     if operator:
         # Whatever an operator asked for was made here, and no index has to be searched to know it.
-        return true() if origin == HERE else false()
+        return true() if origin == search_language.HERE else false()
     return Refund.origin == origin
 
 
 def start_of(day: date, zone: ZoneInfo) -> datetime:
     """The moment at which a day of the zone begins."""
     return datetime.combine(day, time.min, zone).astimezone(UTC)
+
+
+def _end_of(day: date, zone: ZoneInfo) -> datetime:
+    return start_of(day + timedelta(days=1), zone)
 
 
 # Rows

@@ -1,6 +1,7 @@
 """Amounts: integers of minor units inside, text as people write it outside. No float anywhere."""
 
 import re
+from decimal import Decimal
 from functools import lru_cache
 
 from iso4217 import Currency
@@ -30,6 +31,16 @@ class BadAmount(ValueError):
     def __init__(self, code: str) -> None:
         super().__init__(code)
         self.code = code
+
+
+@lru_cache(maxsize=1)
+def currencies_by_exponent() -> dict[int, list[str]]:
+    """The currencies whose minor unit is no hundredth, by their digits after the point."""
+    found: dict[int, list[str]] = {}
+    for currency in Currency:
+        if currency.exponent is not None and currency.exponent != 2:
+            found.setdefault(int(currency.exponent), []).append(currency.code.lower())
+    return found
 
 
 @lru_cache(maxsize=256)
@@ -66,6 +77,19 @@ def parse_amount(text: str, currency: str) -> int:
     if amount_minor > MAX_AMOUNT_MINOR:
         raise BadAmount("too_large")
     return amount_minor
+
+
+def parse_number(text: str) -> Decimal:
+    """A number of major units of whatever currency, as people type it: zero too, a lone group is thousands.
+
+    Raises BadAmount.
+    """
+    whole, fraction = _parts(text.strip())
+    if _ONE_GROUP.fullmatch(text.strip()):
+        whole, fraction = whole + fraction, ""
+    if len(whole) > _MAX_WHOLE_DIGITS:
+        raise BadAmount("too_large")
+    return Decimal(f"{whole}.{fraction or 0}")
 
 
 def _parts(text: str) -> tuple[str, str]:

@@ -6,6 +6,7 @@ begun is left out unless it ceased to fit meanwhile.
 """
 
 from collections.abc import Iterator
+from zoneinfo import ZoneInfo
 
 from dashboard import history
 from dashboard.desk import Books
@@ -20,12 +21,12 @@ def begin(books: Books, actor: str, kind: str, filters: dict[str, str]) -> None:
         tx.record(actor, "export:made", "refunds", kind=kind, filters=filters)
 
 
-def rows(books: Books, actor: str, kind: str, filters: Filters) -> Iterator[Row]:
-    """The refunds that fit. That all of them were read is put on record as well, with how many they were."""
+def rows(books: Books, actor: str, kind: str, filters: Filters, zone: ZoneInfo) -> Iterator[Row]:
+    """The refunds that fit, with days of the zone. That all were read, and how many, is put on record as well."""
     count, before, is_more = 0, "", True
     while is_more:
         with books.read() as session:
-            page = history.page(session, filters, books.config.timezone, before, BATCH)
+            page = history.page(session, filters, zone, before, BATCH)
         yield from page.rows
         count, before = count + len(page.rows), page.older
         is_more = bool(before)

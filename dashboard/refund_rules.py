@@ -42,6 +42,17 @@ STATES = (
     ABANDONED,
 )
 
+# Why people refund, as codes.
+REASONS = (
+    "goods_returned",
+    "order_cancelled",
+    "service_not_given",
+    "duplicate_payment",
+    "wrong_amount",
+    "fraud_suspected",
+    "other",
+)
+
 # The bank's clock may be off by so much; what it dates further away is not taken at its word.
 CLOCK_SKEW = timedelta(hours=1)
 

@@ -64,6 +64,13 @@ def _in_order(session: Session, ids: Sequence[str]) -> Sequence[PaymentSession]:
     return session.scalars(query.order_by(PaymentSession.created_at.desc(), PaymentSession.id.desc())).all()
 
 
+def session_of(session: Session, text: str) -> str | None:
+    """The id of the session known here that bears this id, or whose payment does."""
+    if known := session.get(PaymentSession, text):
+        return None if known.denied_at else known.id
+    return session.scalars(select(Payment.session_id).where(Payment.id == text).limit(1)).first()
+
+
 def is_status(text: str) -> bool:
     """Whether the bank knows a session status of this name."""
     return text in SESSION_STATUSES

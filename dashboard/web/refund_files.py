@@ -53,7 +53,7 @@ def _begin(kind: str) -> Iterator[Row]:
     filters, actor = filters_of(request.form), person().email
     count_file()
     refund_exports.begin(desk(), actor, kind, arguments_of(filters))
-    return refund_exports.rows(desk(), actor, kind, filters)
+    return refund_exports.rows(desk(), actor, kind, filters, zone())
 
 
 def _marked(pieces: Iterable[bytes]) -> Iterator[bytes]:

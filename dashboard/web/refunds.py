@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
@@ -16,6 +16,7 @@ from dashboard.db import db
 from dashboard.history import Filters, Row
 from dashboard.models import Attempt, JournalEntry, PaymentSession, Refund
 from dashboard.refunds import CannotCancel
+from dashboard.search_language import BadTerm
 from dashboard.web import timeline, wording
 from dashboard.web.access import desk, needs, person, visitor
 from dashboard.web.days import day_in
@@ -39,6 +40,7 @@ class ShownFilters:
     operator: str
     origin: str
     is_narrowed: bool
+    problem: str | None
     tabs: list[tuple[str, str, int | None, bool]]
     live_url: str
     rows_url: str
@@ -50,14 +52,16 @@ class ShownFilters:
 @bp.get("/refunds/")
 @needs(roles.SEE)
 def index() -> ResponseReturnValue:
-    filters = filters_of(request.args)
+    filters = _typed(request.args)
     cursor = journal.head_seq(db.session())
-    page = list_page(filters)
+    problem = _problem_of(filters)
+    page = history.Page([], "") if problem else list_page(filters)
     arguments = arguments_of(filters)
     older_url, newest_url = pager_urls("refunds.index", page.older, **arguments)
     shown = ShownFilters(
         **_texts(filters),
         is_narrowed=bool(filters),
+        problem=problem,
         tabs=_tabs(filters.status),
         live_url=url_for("live.stream", **arguments),
         rows_url=url_for("refunds.rows", **arguments),
@@ -65,7 +69,10 @@ def index() -> ResponseReturnValue:
         older_url=older_url,
         newest_url=newest_url,
     )
-    return render_template("refunds/index.html", rows=page.rows, filters=shown)
+    shown_page = render_template(
+        "refunds/index.html", rows=page.rows, filters=shown, search_terms=list(wording.terms())
+    )
+    return shown_page, 400 if problem else 200
 
 
 def list_page(filters: Filters) -> history.Page:
@@ -77,19 +84,35 @@ def list_page(filters: Filters) -> history.Page:
 
 
 def filters_of(arguments: Mapping[str, str]) -> Filters:
-    """The filters in an address; 400 for those that cannot be read."""
-    names = ("session", "status", "q", "operator", "origin")
-    texts = {name: arguments.get(name, "").strip()[:200] for name in names}
-    filters = Filters(date_from=day_in(arguments, "from"), date_to=day_in(arguments, "to"), **texts)
-    try:
-        history.conditions(filters, zone())
-    except history.BadFilter as problem:
-        abort(400, _("This filter cannot be used: %(name)s.", name=problem.field))
+    """The filters in an address; 400 for those that cannot be used."""
+    filters = _typed(arguments)
+    if problem := _problem_of(filters):
+        abort(400, problem)
     return filters
 
 
+def _typed(arguments: Mapping[str, str]) -> Filters:
+    names = ("session", "status", "q", "operator", "origin")
+    texts: dict[str, Any] = {name: arguments.get(name, "").strip()[:200] for name in names}
+    days: dict[str, Any] = {"date_from": day_in(arguments, "from"), "date_to": day_in(arguments, "to")}
+    today = desk().clock.now().astimezone(zone()).date()
+    return Filters(**texts, **days, today=today, me=person().email)
+
+
+def _problem_of(filters: Filters) -> str | None:
+    """Why they cannot be used, for people."""
+    try:
+        history.conditions(filters, zone())
+    except history.BadFilter as problem:
+        return _("This filter cannot be used: %(name)s.", name=problem.field)
+    except BadTerm as problem:
+        return wording.bad_term(problem.name, problem.value)
+    return None
+
+
 def _texts(filters: Filters) -> dict[str, str]:
-    return {name: str(value) if value else "" for name, value in asdict(filters).items()}
+    chosen = {each.name: getattr(filters, each.name) for each in fields(filters) if each.compare}
+    return {name: str(value) if value else "" for name, value in chosen.items()}
 
 
 def arguments_of(filters: Filters) -> dict[str, Any]:

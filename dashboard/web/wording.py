@@ -1,12 +1,12 @@
 """Codes of the domain in the words that people read."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from flask_babel import LazyString, gettext, ngettext
+from flask_babel import LazyString, get_locale, gettext, ngettext
 from flask_babel import lazy_gettext as _l
 
-from dashboard import look_alikes, mail, money, passwords, refund_rules
+from dashboard import look_alikes, mail, money, passwords, refund_rules, search_language
 
 REASONS: Mapping[str, LazyString] = {
     "goods_returned": _l("Goods returned"),
@@ -227,6 +227,56 @@ _LIMITS: Mapping[str, LazyString] = {
         "Nothing was set."
     ),
 }
+
+
+# What can be narrowed to in a search box, and how it is written.
+_TERMS: Mapping[str, LazyString] = {
+    "status": _l("its status, or several with commas between them"),
+    "amount": _l("exactly, >, >=, <, <= or from..to: >15000, 100..200"),
+    "currency": _l("such as rub"),
+    "since": _l("a day, a weekday, a month or days ago: 2026-03-31, monday, 2026-03, 7d"),
+    "until": _l("the same, that day included"),
+    "by": _l("who asked for it: the beginning of an address, or me"),
+    "customer": _l("a part of the customer’s reference"),
+    "card": _l("its last four digits, or its brand"),
+    "reason": _l("why it was asked for"),
+    "session": _l("the session’s whole id"),
+    "made": _l("where it was made"),
+}
+
+# The values that some of them are chosen from, beside those of statuses.
+TERM_VALUES: Mapping[str, Mapping[str, LazyString]] = {
+    "since": {"today": _l("Today"), "yesterday": _l("Yesterday"), "monday": _l("Monday"), "7d": _l("7 days ago")},
+    "reason": REASONS,
+    "made": {"here": _l("Here"), "bank": _l("At the bank"), "chargeback": _l("Chargeback")},
+}
+
+_BAD_TERMS: Mapping[str, LazyString] = {
+    "status": _l("There is no status “%(value)s”. Write one of the list, such as status:declined or status:open."),
+    "amount": _l(
+        "“%(value)s” is no amount. Write it like amount:1500.50, amount:>15000 or amount:100..200, without spaces."
+    ),
+    "currency": _l("“%(value)s” is no currency. Write its three letters, such as currency:rub."),
+    "since": _l("“%(value)s” is no day. Write it like since:2026-03-31, since:monday, since:2026-03 or since:7d."),
+    "until": _l("“%(value)s” is no day. Write it like until:2026-03-31, until:yesterday, until:2026-03 or until:7d."),
+    "card": _l("“%(value)s” is no card. Write its last four digits or its brand: card:4242 or card:visa."),
+    "reason": _l("There is no reason “%(value)s”. Write the beginning of one of the list, such as reason:duplicate."),
+    "made": _l("Refunds are made here, at the bank or by a chargeback: made:here, made:bank or made:chargeback."),
+}
+
+
+def terms() -> Iterator[tuple[str, str, str]]:
+    """The terms of the search box: the name of each, how it is called in the reader's language, and what it is for."""
+    is_russian = str(get_locale()) == "ru"
+    for name, hint in _TERMS.items():
+        yield name, search_language.NAMES[name] if is_russian else name, str(hint)
+
+
+def bad_term(name: str, value: str) -> str:
+    """Why a term of the search box cannot be used."""
+    if not value:
+        return gettext("Something is missing after “%(name)s:”.", name=name)
+    return str(_BAD_TERMS[name]) % {"value": value}
 
 
 def bad_limit(code: str) -> str:

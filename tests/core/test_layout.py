@@ -33,6 +33,7 @@ ORDER = (
     "spreadsheets",
     "xlsx",
     "search",
+    "search_language",
     "own_bank",
     "pauses",
     "ledger",

@@ -53,6 +53,8 @@ class MadeUp:
         amount_minor: int = 10_00,
         review: str = "",
         comment: str = "",
+        reason: str = "other",
+        currency: str = "rub",
     ) -> str:
         """A refund; answers with its reference. `by`: who asked, where it was made here."""
         reference = self.refund_desk.desk.new_id()
@@ -66,12 +68,12 @@ class MadeUp:
                 review=review,
                 counts=refund_rules.counts(state, contradicted=False),
                 amount_minor=amount_minor,
-                currency="rub",
+                currency=currency,
                 in_full=False,
                 bank_id=f"rf_{reference[-6:]}" if state in refund_rules.BANK_STATES else None,
                 asked_at=at,
                 asked_by_id=person and person.id,
-                reason="other" if person else "",
+                reason=reason if person else "",
                 comment=comment,
                 form_token=f"token of {reference}" if person else None,
                 body=b"{}" if person else None,

@@ -4,8 +4,10 @@ import csv
 import io
 import json
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 import openpyxl
 import pytest
@@ -13,7 +15,7 @@ import pytest
 from dashboard import history, refund_exports
 from dashboard.models import Refund
 from dashboard.web import refund_files, wording
-from tests.bench.databases import on_both
+from tests.bench.databases import on_both, on_sqlite
 from tests.bench.refund_desk import RefundDesk
 from tests.bench.simulated import START
 from tests.web.browser import Answer, Browser
@@ -133,10 +135,21 @@ def test_one_that_breaks_off_has_no_end_on_record(
         raise OSError("the database is gone")
 
     monkeypatch.setattr(history, "page", break_off)
-    rows = refund_exports.rows(refund_desk.desk, "somebody", "csv", history.Filters())
+    rows = refund_exports.rows(refund_desk.desk, "somebody", "csv", history.Filters(), ZoneInfo("UTC"))
     with pytest.raises(OSError, match="gone"):
         list(rows)
     assert told(refund_desk) == []
+
+
+@on_sqlite
+def test_days_are_those_of_the_reader_as_on_the_page(viewer: Browser, made_up: MadeUp) -> None:
+    made_up.session("ps_1")
+    evening = made_up.refund("ps_1", at=datetime(2026, 3, 1, 22, tzinfo=UTC))
+    viewer.post("/account/preferences", {"language": "", "timezone": "Europe/Moscow", "theme": ""})
+    filters = {"from": "2026-03-02", "to": "2026-03-02"}
+    assert viewer.get(f"/refunds/?{urlencode(filters)}").references == [evening]
+    taken = viewer.post("/exports/refunds.csv", filters).response.get_data(as_text=True)
+    assert [line.partition(",")[0] for line in taken.splitlines()[1:]] == [evening]
 
 
 def test_the_mark_for_excel_is_an_option(viewer: Browser, refunded: str) -> None:
@@ -194,7 +207,7 @@ def test_each_row_has_one_place_though_refunds_come_and_change_meanwhile(
 ) -> None:
     make_25(made_up)
     monkeypatch.setattr(refund_exports, "BATCH", 5)
-    rows = refund_exports.rows(refund_desk.desk, "somebody", "csv", history.Filters())
+    rows = refund_exports.rows(refund_desk.desk, "somebody", "csv", history.Filters(), ZoneInfo("UTC"))
     first = [next(rows) for _ in range(3)]
     with refund_desk.desk.read() as session:
         before = {refund.reference for refund in session.query(Refund)}

@@ -1,0 +1,161 @@
+"""The search box: terms narrow the history, ids lead to what bears them, and mistakes are explained where they are."""
+
+from datetime import timedelta
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.bench.databases import on_sqlite
+from tests.bench.simulated import START
+from tests.web.browser import Browser
+from tests.web.made_up import MadeUp
+
+
+class Refunds:
+    """Four refunds by their names, and which of them the history shows for what is typed."""
+
+    def __init__(self, made_up: MadeUp, browser: Browser) -> None:
+        made_up.session("ps_lucky", customer="Lucky Goods 7", last4="4242")
+        made_up.session("ps_udacha", customer="Удача", last4="1111")
+        day = timedelta(days=1)
+        self.browser = browser
+        self.names = {
+            made_up.refund("ps_lucky", state="declined", amount_minor=15_000_00, by="ann@desk.test", at=START): "first",
+            made_up.refund("ps_lucky", amount_minor=150_00, by="bob@desk.test", at=START + day): "second",
+            made_up.refund(
+                "ps_udacha", amount_minor=150, currency="jpy", by="ann@desk.test", at=START + 2 * day
+            ): "yen",
+            made_up.refund("ps_udacha", state="accepted", origin="bank", amount_minor=20_000_01, at=START): "bank's",
+        }
+
+    def found_by(self, text: str) -> set[str]:
+        return {
+            self.names[reference] for reference in self.browser.get(f"/refunds/?{urlencode({'q': text})}").references
+        }
+
+
+@pytest.fixture
+def refunds(made_up: MadeUp, operator: Browser) -> Refunds:
+    return Refunds(made_up, operator)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("status:declined", {"first"}),
+        ("status:declined,accepted", {"first", "second", "yen", "bank's"}),
+        ("status:open", set()),
+        ("amount:150", {"second", "yen"}),
+        ("150.00", {"second", "yen"}),
+        ("amount:150 currency:jpy", {"yen"}),
+        ("amount:>15000", {"bank's"}),
+        ("amount:>=15000", {"first", "bank's"}),
+        ("amount:<150.01", {"second", "yen"}),
+        ("amount:<150", set()),
+        ("amount:<=150", {"second", "yen"}),
+        ("amount:149.9950..150.0050", {"second", "yen"}),
+        ("amount:150.0050", set()),
+        ("amount:20000.01", {"bank's"}),
+        ("amount:<99999999999999999999", {"first", "second", "yen", "bank's"}),
+        ("by:ann", {"first", "yen"}),
+        ("by:bob@desk.test", {"second"}),
+        ("by:a%", set()),
+        ("customer:lucky", {"first", "second"}),
+        ('customer:"lucky goods"', {"first", "second"}),
+        ('customer:"goods lucky"', set()),
+        ("customer:удача", {"yen", "bank's"}),
+        ("card:4242", {"first", "second"}),
+        ("card:VISA", {"first", "second", "yen", "bank's"}),
+        ("card:maestro", set()),
+        ("made:bank", {"bank's"}),
+        ("reason:other made:here", {"first", "second", "yen"}),
+        ("session:ps_udacha", {"yen", "bank's"}),
+        ("since:2026-03-02", {"second", "yen"}),
+        ("until:2026-03-01", {"first", "bank's"}),
+        ("since:2026-03 until:2026-03", {"first", "second", "yen", "bank's"}),
+        ("lucky status:accepted by:bob amount:100..200 card:4242 since:2026-03-02 until:2026-03-02", {"second"}),
+    ],
+)
+def test_each_term_finds_exactly_its_refunds(refunds: Refunds, text: str, found: set[str]) -> None:
+    assert refunds.found_by(text) == found
+
+
+@on_sqlite
+def test_days_are_those_of_today_and_me_is_the_reader(made_up: MadeUp, operator: Browser) -> None:
+    made_up.session("ps_1")
+    now = made_up.refund_desk.desk.clock.now()
+    made_up.refund("ps_1", by="ann@desk.test", at=now)
+    made_up.refund("ps_1", by="operator@desk.test", at=now - timedelta(days=2))
+    mine = made_up.refund("ps_1", by="operator@desk.test", at=now)
+    assert operator.get("/refunds/?q=by:me+since:today").references == [mine]
+
+
+@on_sqlite
+def test_a_term_narrows_with_the_other_filters_and_stays_in_every_address(refunds: Refunds) -> None:
+    page = refunds.browser.page("/refunds/?q=amount:150&status=accepted&session=ps_lucky")
+    assert [refunds.names[reference] for reference in page.references] == ["second"]
+    panel = page.one("div", class_="panel rows-panel")
+    assert all("q=amount:150" in panel[f"data-{name}-url"].replace("%3A", ":") for name in ("live", "rows"))
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    "text", ["status:gone", "amount:much", "since:someday", "card:x1", "made:there", "reason:no", "by:"]
+)
+def test_a_mistake_is_explained_and_nothing_typed_is_lost(refunds: Refunds, text: str) -> None:
+    answer = refunds.browser.get(f"/refunds/?{urlencode({'q': text, 'session': 'ps_lucky'})}")
+    assert answer.status == 400
+    assert "This cannot be searched for" in answer.text
+    assert text.partition(":")[2] in answer.text
+    assert answer.page.one("input", name="session")["value"] == "ps_lucky"
+    assert [each["value"] for each in answer.page.all("input", name="q")] == [text] * 2
+    assert answer.references == []
+
+
+@on_sqlite
+def test_what_is_taken_along_is_refused_with_a_mistake_as_well(refunds: Refunds) -> None:
+    answer = refunds.browser.post("/exports/refunds.csv", {"q": "status:gone"})
+    assert (answer.status, "There is no status “gone”" in answer.text) == (400, True)
+
+
+# Where the box of every page leads
+
+
+@on_sqlite
+def test_an_id_leads_to_what_bears_it(made_up: MadeUp, operator: Browser) -> None:
+    made_up.session("ps_1")
+    reference = made_up.refund("ps_1")
+    assert led_to(operator, reference) == f"/refunds/{reference}"
+    assert led_to(operator, f" rf_{reference[-6:]} ") == f"/refunds/{reference}"
+    assert led_to(operator, "ps_1") == "/sessions/ps_1"
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("", "/sessions/"),
+        ("4242", "/sessions/?q=4242"),
+        ("ps_nowhere", "/sessions/?q=ps_nowhere"),
+        ("1500.00", "/refunds/?q=1500.00"),
+        ("anna status:open", "/refunds/?q=anna+status:open"),
+        ("status:gone", "/refunds/?q=status:gone"),
+    ],
+)
+def test_terms_lead_to_the_refunds_and_words_to_the_sessions(operator: Browser, text: str, address: str) -> None:
+    assert led_to(operator, text) == address
+
+
+def led_to(browser: Browser, text: str) -> str:
+    answer = browser.get(f"/find?{urlencode({'q': text})}")
+    assert answer.status == 302
+    return str(answer.location).replace("%3A", ":")
+
+
+@on_sqlite
+def test_what_completes_a_term_is_in_the_readers_language(operator: Browser) -> None:
+    terms = {term["name"]: term for term in operator.get("/find/terms").response.json["terms"]}
+    assert {"value": "declined", "word": "Declined"} in terms["status"]["values"]
+    assert {"value": "operator@desk.test", "word": ""} in terms["by"]["values"]
+    operator.post("/account/preferences", {"language": "ru", "timezone": "", "theme": ""})
+    assert [term["name"] for term in operator.get("/find/terms").response.json["terms"]][:2] == ["статус", "сумма"]
