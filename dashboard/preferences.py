@@ -8,10 +8,12 @@ from dashboard.languages import LANGUAGES
 from dashboard.models import Person
 
 THEMES = ("light", "dark")
+# Whether keys of one letter do something, which gets in the way of those who speak to their computer.
+KEYS_OFF = "off"
 
 
 class BadPreference(ValueError):
-    """No such language, zone or theme."""
+    """No such language, zone, theme or choice of keys."""
 
 
 @lru_cache
@@ -21,13 +23,16 @@ def zones() -> list[str]:
     return ["UTC", *sorted(places)]
 
 
-def choose(books: Books, person: Person, *, language: str, timezone: str, theme: str) -> None:
+def choose(books: Books, person: Person, *, language: str, timezone: str, theme: str, keys: str) -> None:
     """Keep what somebody chose for themselves; an empty text chooses nothing. Raises BadPreference."""
-    if language not in {"", *LANGUAGES} or theme not in {"", *THEMES} or timezone not in {"", *zones()}:
+    if language not in {"", *LANGUAGES} or theme not in {"", *THEMES} or keys not in {"", KEYS_OFF}:
+        raise BadPreference
+    if timezone not in {"", *zones()}:
         raise BadPreference
     with books.write() as tx:
         account = tx.get_one(Person, person.id)
-        account.language, account.timezone, account.theme = language or None, timezone or None, theme or None
+        account.language, account.timezone = language or None, timezone or None
+        account.theme, account.keys = theme or None, keys or None
 
 
 def zone_of(person: Person | None, otherwise: ZoneInfo) -> ZoneInfo:

@@ -12,6 +12,7 @@ from dashboard.models.refunds import Anomaly, Attempt, Refund
 from dashboard.models.resolutions import Resolution
 from dashboard.models.search import SearchTerm
 from dashboard.models.sessions import Payment, PaymentSession
+from dashboard.models.views import OpenForm, SavedView
 from dashboard.models.webhooks import WebhookDelivery
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "KeptForm",
     "Link",
     "Mail",
+    "OpenForm",
     "Passkey",
     "Payment",
     "PaymentSession",
@@ -37,6 +39,7 @@ __all__ = [
     "Refund",
     "RefundLimit",
     "Resolution",
+    "SavedView",
     "SearchTerm",
     "SignIn",
     "WebhookDelivery",

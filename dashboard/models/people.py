@@ -11,7 +11,7 @@ from dashboard.db import Base
 class Person(Base):
     """One account. `email` is kept in lower case. `password_hash`: empty until a password was set.
 
-    `language`, `timezone`, `theme`: what the person chose for their pages, each None where they did not.
+    `language`, `timezone`, `theme`, `keys`: what the person chose for their pages, each None where they did not.
     """
 
     __tablename__ = "people"
@@ -26,6 +26,7 @@ class Person(Base):
     language: Mapped[str | None]
     timezone: Mapped[str | None]
     theme: Mapped[str | None]
+    keys: Mapped[str | None]
 
 
 class SignIn(Base):

@@ -66,9 +66,10 @@ def prefer() -> ResponseReturnValue:
             language=form.language.data or "",
             timezone=form.timezone.data or "",
             theme=form.theme.data or "",
+            keys=form.keys.data or "",
         )
     except preferences.BadPreference:
-        abort(400, _("There is no such language, time zone or choice of colours."))
+        abort(400, _("There is no such language, time zone, colours or keys."))
     reader.welcome(db.session.get_one(Person, person().id, populate_existing=True))
     flash(_("Your pages are as you chose."), "ok")
     return redirect(url_for("account.index"), 303)

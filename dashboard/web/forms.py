@@ -16,6 +16,7 @@ from dashboard import factors, money
 from dashboard.bank131.card_numbers import mask_card_numbers
 from dashboard.languages import LANGUAGES
 from dashboard.limit_rules import ANY_CURRENCY, Limit
+from dashboard.preferences import KEYS_OFF
 from dashboard.web import wording
 
 FULL = "full"
@@ -99,6 +100,11 @@ class PreferencesForm(FlaskForm):  # type: ignore[misc]
             SelectChoice("light", _l("Light")),
             SelectChoice("dark", _l("Dark")),
         ],
+        validate_choice=False,
+    )
+    keys = SelectField(
+        _l("Keys of one letter"),
+        choices=[SelectChoice("", _l("On: ? shows them")), SelectChoice(KEYS_OFF, _l("Off"))],
         validate_choice=False,
     )
 

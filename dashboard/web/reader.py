@@ -18,7 +18,7 @@ _READER = "reader"
 def init_app(app: Flask, desk: Desk) -> None:
     """Speak to everybody as they chose, else as their browser asks, else as the desk is set."""
     Babel(app, default_locale=desk.config.language, locale_selector=language, timezone_selector=lambda: str(zone()))
-    app.jinja_env.globals.update(page_language=language, page_theme=theme, page_zone=zone_words)
+    app.jinja_env.globals.update(page_language=language, page_theme=theme, page_zone=zone_words, page_keys=has_keys)
 
 
 def welcome(person: Person) -> None:
@@ -46,6 +46,12 @@ def theme() -> str:
     """`light` or `dark`, or nothing where the system decides."""
     person = _reader()
     return (person.theme or "") if person is not None else ""
+
+
+def has_keys() -> bool:
+    """Whether keys of one letter do something."""
+    person = _reader()
+    return person is None or person.keys != preferences.KEYS_OFF
 
 
 def zone_words() -> str:

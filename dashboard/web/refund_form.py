@@ -14,6 +14,7 @@ from dashboard import (
     limits,
     look_alikes,
     money,
+    open_forms,
     refund_rules,
     refunds,
     restore,
@@ -86,7 +87,13 @@ def _answer_new_form(form: RefundForm, payment_session: PaymentSession, offer: O
     if answer := _answer_not_replaced(form, payment_session, offer):
         return answer
     blocked = _why_blocked(offer)
-    return _show_form(form, payment_session, offer, blocked), 409 if blocked else 200
+    page = _show_form(form, payment_session, offer, blocked)
+    if blocked:
+        return page, 409
+    session_id = payment_session.id
+    db.session.rollback()
+    open_forms.note(desk(), session_id, person())
+    return page
 
 
 def _give_token(form: RefundForm, session_id: str, offer: Offer) -> None:
@@ -158,8 +165,16 @@ def _show_form(form: RefundForm, payment_session: PaymentSession, offer: Offer, 
 
 
 def _warnings(session_id: str) -> list[str]:
-    """What would keep a new refund of this session from being sent for now."""
-    warnings = []
+    """What would keep a new refund of this session from being sent for now, and who may be about to ask for one."""
+    others = open_forms.of_others(db.session(), session_id, person(), desk().clock.now())
+    warnings = [
+        _(
+            "%(person)s opened the refund form of this session at %(time)s and has not sent it. Ask them first.",
+            person=other.email,
+            time=moment(other.at),
+        )
+        for other in others
+    ]
     if any(row.review for row in history.of_session(db.session(), session_id)):
         warnings.append(_("Another refund of this session needs somebody. A new one waits until that is settled."))
     if why := why_paused(db.session()):

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
+from urllib.parse import parse_qsl
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -11,10 +12,10 @@ from flask_babel import gettext as _
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from dashboard import history, journal, keyset, money, pauses, refund_rules, refunds, review_queue, roles
+from dashboard import history, journal, keyset, money, pauses, refund_rules, refunds, review_queue, roles, saved_views
 from dashboard.db import db
 from dashboard.history import Filters, Row
-from dashboard.models import Attempt, JournalEntry, PaymentSession, Refund
+from dashboard.models import Attempt, JournalEntry, PaymentSession, Refund, SavedView
 from dashboard.refunds import CannotCancel
 from dashboard.search_language import BadTerm
 from dashboard.web import timeline, wording
@@ -41,6 +42,7 @@ class ShownFilters:
     origin: str
     is_narrowed: bool
     problem: str | None
+    views: list[tuple[int, str, str, bool]]
     tabs: list[tuple[str, str, int | None, bool]]
     live_url: str
     rows_url: str
@@ -62,6 +64,7 @@ def index() -> ResponseReturnValue:
         **_texts(filters),
         is_narrowed=bool(filters),
         problem=problem,
+        views=_views(arguments),
         tabs=_tabs(filters.status),
         live_url=url_for("live.stream", **arguments),
         rows_url=url_for("refunds.rows", **arguments),
@@ -132,6 +135,13 @@ def _tabs(status: str) -> list[tuple[str, str, int | None, bool]]:
         (_("Unknown"), refund_rules.UNKNOWN),
     )
     return [(label, value, counted.get(value), value == status) for label, value in tabs]
+
+
+def _views(arguments: dict[str, Any]) -> list[tuple[int, str, str, bool]]:
+    """The searches that the reader keeps: id, name, address, and whether it is the one shown."""
+    kept: list[tuple[SavedView, dict[str, Any]]]
+    kept = [(one, dict(parse_qsl(one.arguments))) for one in saved_views.of_person(db.session(), person())]
+    return [(one.id, one.name, url_for("refunds.index", **its), its == arguments) for one, its in kept]
 
 
 @bp.get("/refunds/rows")

@@ -279,6 +279,18 @@ def bad_term(name: str, value: str) -> str:
     return str(_BAD_TERMS[name]) % {"value": value}
 
 
+_BAD_VIEWS: Mapping[str, LazyString] = {
+    "no_name": _l("It was not kept: give it a name."),
+    "long_name": _l("It was not kept: its name is too long. Forty letters are enough."),
+    "too_many": _l("It was not kept: twenty are the most. Forget one first."),
+}
+
+
+def bad_view(code: str) -> str:
+    """Why a search cannot be kept."""
+    return str(_BAD_VIEWS[code])
+
+
 def bad_limit(code: str) -> str:
     """Why limits cannot be set."""
     return str(_LIMITS.get(code, code))

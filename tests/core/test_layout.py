@@ -72,6 +72,8 @@ ORDER = (
     "single_sign_on",
     "retention",
     "history",
+    "saved_views",
+    "open_forms",
     "look_alikes",
     "refund_exports",
     "audit",

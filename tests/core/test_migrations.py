@@ -82,6 +82,23 @@ def test_an_upgrade_that_breaks_off_leaves_nothing(empty_database_url: str, last
         assert migrations.is_current(engine)
 
 
+def test_an_upgrade_that_breaks_off_leaves_nothing_behind(empty_database_url: str) -> None:
+    """All of it is one transaction, which is also what keeps another upgrade from coming in between."""
+
+    def break_off(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if "CREATE TABLE open_forms" in statement:
+            raise RuntimeError("the power went")
+
+    with opened(empty_database_url) as engine:
+        event.listen(engine, "before_cursor_execute", break_off)
+        with pytest.raises(RuntimeError, match="power"):
+            migrations.upgrade(engine, KEY)
+        event.remove(engine, "before_cursor_execute", break_off)
+        assert migrations.is_empty(engine)
+        migrations.upgrade(engine, KEY)
+        assert migrations.is_current(engine)
+
+
 UPGRADE = """
 import sys, time, pathlib
 from dashboard import db, migrations

@@ -17,8 +17,9 @@ SOMETHING_ELSE = {"HTTP_ACCEPT_LANGUAGE": "fi,sv;q=0.8"}
 pytestmark = on_sqlite
 
 
-def choose(browser: Browser, language: str = "", timezone: str = "", theme: str = "") -> Answer:
-    return browser.post("/account/preferences", {"language": language, "timezone": timezone, "theme": theme})
+def choose(browser: Browser, language: str = "", timezone: str = "", theme: str = "", keys: str = "") -> Answer:
+    chosen = {"language": language, "timezone": timezone, "theme": theme, "keys": keys}
+    return browser.post("/account/preferences", chosen)
 
 
 def language(browser: Browser, path: str = "/account/") -> str:
@@ -125,25 +126,38 @@ def test_colours_are_the_system_s_until_chosen(operator: Browser) -> None:
     assert page.one("meta", name="color-scheme")["content"] == "dark"
 
 
-# All three
+# Keys of one letter
+
+
+def test_keys_of_one_letter_can_be_switched_off(operator: Browser) -> None:
+    page = operator.page("/account/")
+    assert page.one("body").get("data-keys") is None
+    assert page.all("dialog", **{"data-keys-overview": ""})
+    choose(operator, keys="off")
+    page = operator.page("/account/")
+    assert page.one("body")["data-keys"] == "off"
+    assert not page.all("dialog")
+
+
+# All four
 
 
 def test_the_form_shows_what_was_chosen(operator: Browser) -> None:
-    choose(operator, "ru", "Europe/Moscow", "light")
+    choose(operator, "ru", "Europe/Moscow", "light", "off")
     form = operator.page("/account/").one("form", action="/account/preferences")
     chosen = {select["name"]: select.one("option", selected="").get("value") for select in form.all("select")}
-    assert chosen == {"language": "ru", "timezone": "Europe/Moscow", "theme": "light"}
+    assert chosen == {"language": "ru", "timezone": "Europe/Moscow", "theme": "light", "keys": "off"}
 
 
 @pytest.mark.parametrize(
-    ("language", "timezone", "theme"),
-    [("fi", "", ""), ("", "Mars/Olympus", ""), ("", "../../etc/passwd", ""), ("", "", "pink")],
+    "choice",
+    [("fi",), ("", "Mars/Olympus"), ("", "../../etc/passwd"), ("", "", "pink"), ("", "", "", "loud")],
 )
-def test_nothing_is_kept_of_what_there_is_not(operator: Browser, language: str, timezone: str, theme: str) -> None:
+def test_nothing_is_kept_of_what_there_is_not(operator: Browser, choice: tuple[str, ...]) -> None:
     choose(operator, "en", "Europe/Moscow", "light")
-    answer = choose(operator, language, timezone, theme)
+    answer = choose(operator, *choice)
     assert answer.status == 400
-    assert "There is no such language, time zone or choice of colours." in answer.text
+    assert "There is no such language, time zone, colours or keys." in answer.text
     page = operator.page("/account/")
     assert (page.one("html")["lang"], page.one("html")["data-theme"]) == ("en", "light")
     assert "Times are those of Europe/Moscow" in page.text

@@ -102,6 +102,7 @@ def targets(app: Flask, refund_desk: RefundDesk) -> list[Target]:
         "person_id": refund_desk.person("viewer", "somebody@desk.test").id,
         "passkey_id": "somebody-elses",
         "reset_id": "none",
+        "view_id": "1",
     }
     rules = list(app.url_map.iter_rules())
     with app.test_request_context():

@@ -1,0 +1,46 @@
+"""Who else has the refund form of a session open: shown to people, who can ask each other. It stops nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, exists, select
+from sqlalchemy.orm import Session
+
+from dashboard.desk import Books
+from dashboard.models import OpenForm, Person, Refund
+
+LATELY = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Who opened the form, and when."""
+
+    email: str
+    at: datetime
+
+
+def note(books: Books, session_id: str, person: Person) -> None:
+    """Somebody opens the form. What nobody has sent for long is forgotten with it."""
+    now = books.clock.now()
+    with books.write() as tx:
+        tx.execute(delete(OpenForm).where(OpenForm.session_id == session_id, OpenForm.opened_at < now - LATELY))
+        tx.merge(OpenForm(session_id=session_id, person_id=person.id, opened_at=now))
+
+
+def of_others(session: Session, session_id: str, person: Person, now: datetime) -> Sequence[Opened]:
+    """The others who opened it lately and have not sent it since, the latest first."""
+    has_sent = exists().where(
+        Refund.session_id == session_id,
+        Refund.asked_by_id == OpenForm.person_id,
+        Refund.asked_at >= OpenForm.opened_at,
+    )
+    query = (
+        select(Person.email, OpenForm.opened_at)
+        .join(Person, Person.id == OpenForm.person_id)
+        .where(OpenForm.session_id == session_id, OpenForm.person_id != person.id)
+        .where(OpenForm.opened_at > now - LATELY, ~has_sent)
+        .order_by(OpenForm.opened_at.desc(), Person.email)
+    )
+    return [Opened(email, at) for email, at in session.execute(query)]

@@ -1,0 +1,56 @@
+"""Who else has the refund form of a session open is told before money moves, and stops nothing."""
+
+import pytest
+
+from tests.bench.databases import on_both, on_sqlite
+from tests.bench.refund_desk import RefundDesk
+from tests.web.browser import Browser
+from tests.web.conftest import Auth
+from tests.web.test_look_alikes import warnings
+
+OTHER = "approver@desk.test"
+
+
+@pytest.fixture
+def approver(auth: Auth) -> Browser:
+    return auth.login("approver")
+
+
+def opened(browser: Browser, session_id: str) -> str:
+    return browser.page(f"/sessions/{session_id}/refund").one("main").text
+
+
+@on_both
+def test_whoever_comes_second_is_told_on_the_form_and_before_sending(
+    operator: Browser, approver: Browser, refund_desk: RefundDesk
+) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    assert "opened the refund form" not in opened(approver, session_id)
+    told = f"{OTHER} opened the refund form of this session at 1 Mar 09:00 and has not sent it. Ask them first."
+    assert told in opened(operator, session_id)
+    assert told in warnings(operator, session_id)
+    assert "operator@desk.test opened" in opened(approver, session_id), "each is told of the other"
+    assert "opened" not in opened(operator, refund_desk.paid_session(100_00)), "only of this session"
+
+
+@on_sqlite
+def test_what_was_sent_or_is_long_ago_is_not_told(
+    operator: Browser, approver: Browser, refund_desk: RefundDesk, auth: Auth
+) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    opened(approver, session_id)
+    refund_desk.clock.advance(minutes=9)
+    assert OTHER in opened(operator, session_id)
+    refund_desk.clock.advance(minutes=2)
+    assert OTHER not in opened(operator, session_id)
+    opened(approver, session_id)
+    refund_desk.ask(session_id, 10_00, person=auth.person("approver"))
+    assert f"{OTHER} opened" not in opened(operator, session_id)
+
+
+@on_sqlite
+def test_the_form_is_there_all_the_same(operator: Browser, approver: Browser, refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    opened(approver, session_id)
+    page = operator.page(f"/sessions/{session_id}/refund")
+    assert page.one("input", name="form_token")["value"]
