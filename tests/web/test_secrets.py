@@ -100,8 +100,9 @@ def test_no_page_log_or_table_tells_a_secret(
     said += [admin.post("/logout", {"csrf_token": "wrong"}), admin.ask("POST", "/logout", json={})]
     said += [client.post("/webhooks/bank131", csrf=False)]
     with monkeypatch.context() as patch:
-        patch.setattr("dashboard.sign_ins.whose", no_database)
+        patch.setattr("dashboard.sign_ins.find", no_database)
         said += [admin.get("/refunds/"), admin.get("/readyz")]
+    assert "the database could not be used: server closed" in caplog.text
     pages = " ".join(f"{answer.text} {answer.response.headers.get('Location')}" for answer in said)
     assert {answer.status for answer in said} >= {200, 303, 400, 401, 404, 422, 500, 503}
     assert "RuntimeError" in caplog.text
