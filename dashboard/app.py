@@ -39,6 +39,7 @@ from dashboard.web import (
     overview,
     people,
     reader,
+    receipts,
     refund_files,
     refund_form,
     refunds,
@@ -145,7 +146,18 @@ def _add_parts(app: Flask, desk: Desk) -> None:
 def add_pages(app: Flask) -> None:
     """Every address of the app."""
     of_people = (people, single_sign_on, second_step, account, factors, accounts, links, factor_resets)
-    of_refunds = (sessions, refunds, saved_views, refund_form, approvals, limits, review, evidence, refund_files)
+    of_refunds = (
+        sessions,
+        refunds,
+        saved_views,
+        refund_form,
+        approvals,
+        limits,
+        review,
+        evidence,
+        receipts,
+        refund_files,
+    )
     for_machines = (webhooks, health, metrics)
     for part in (*of_people, overview, finding, *of_refunds, live, journal, *for_machines):
         app.register_blueprint(part.bp)

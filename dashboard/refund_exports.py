@@ -8,9 +8,12 @@ begun is left out unless it ceased to fit meanwhile.
 from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import select
+
 from dashboard import history
 from dashboard.desk import Books
 from dashboard.history import Filters, Row
+from dashboard.models import Refund
 
 BATCH = 1000
 
@@ -19,6 +22,14 @@ def begin(books: Books, actor: str, kind: str, filters: dict[str, str]) -> None:
     """Put on record that somebody takes refunds along. `kind`: what is made of them; `filters`: as in an address."""
     with books.write() as tx:
         tx.record(actor, "export:made", "refunds", kind=kind, filters=filters)
+
+
+def note_paper(books: Books, actor: str, reference: str) -> None:
+    """Put on record that somebody takes one refund along on paper. Raises LookupError for none of this reference."""
+    with books.write() as tx:
+        if tx.scalars(select(Refund.id).where(Refund.reference == reference)).first() is None:
+            raise LookupError(reference)
+        tx.record(actor, "export:made", f"refund:{reference}", kind="paper")
 
 
 def rows(books: Books, actor: str, kind: str, filters: Filters, zone: ZoneInfo) -> Iterator[Row]:

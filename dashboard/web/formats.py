@@ -7,6 +7,7 @@ from babel import Locale
 from babel.numbers import get_decimal_symbol, get_group_symbol
 from flask import Flask
 from flask_babel import format_date, format_datetime, format_decimal, get_locale
+from num2words import num2words
 
 from dashboard import money
 from dashboard.own_account import Told
@@ -15,13 +16,16 @@ from dashboard.web import browsers, wording
 from dashboard.web.access import desk
 from dashboard.web.reader import zone
 
+# From here on an amount is spelled out before it moves.
+LARGE_MAJOR = 10_000
+
 _THIN_SPACE = "\u202f"
 _SPACES = {"\n", "\u00a0", _THIN_SPACE}
 
 
 def init_app(app: Flask) -> None:
     """Offer the filters to templates."""
-    filters = (amount, day, moment, moment_day, moment_seconds, moment_utc, number)
+    filters = (amount, amount_in_words, day, in_words_if_large, moment, moment_day, moment_seconds, moment_utc, number)
     app.jinja_env.filters.update({each.__name__: each for each in filters})
     app.jinja_env.filters["numberformat"] = number
     app.jinja_env.filters["reason_text"] = wording.reason
@@ -56,6 +60,20 @@ def _marks(locale: Locale) -> tuple[str, str]:
 def amount_with_currency(amount_minor: int, currency: str) -> str:
     """`1,000.50 RUB`, for sentences."""
     return f"{amount(amount_minor, currency)}\u00a0{currency.upper()}"
+
+
+def amount_in_words(amount_minor: int, currency: str) -> str:
+    """`1250050`, `rub` -> `twelve thousand five hundred RUB 50/100`: a digit too many is heard where it is not seen."""
+    whole, _, fraction = money.major(amount_minor, currency).partition(".")
+    words = f"{num2words(int(whole), lang=str(get_locale()))} {currency.upper()}"
+    return f"{words} {fraction}/1{'0' * len(fraction)}" if fraction else words
+
+
+def in_words_if_large(amount_minor: int, currency: str) -> str:
+    """The same for amounts in which a digit too many is easily overlooked; nothing for others."""
+    digits = money.exponent(currency)
+    is_large = digits is not None and amount_minor >= LARGE_MAJOR * 10**digits
+    return amount_in_words(amount_minor, currency) if is_large else ""
 
 
 def moment(at: datetime) -> str:

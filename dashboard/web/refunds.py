@@ -202,7 +202,7 @@ def _page_of(session: Session, reference: str) -> dict[str, Any]:
     return {
         "r": row,
         "next_step": _next_step(session, row, refund),
-        "for_customer": _for_customer(row),
+        "for_customer": sureness(row),
         "can_undo": refund_rules.may_undo(refund.state, refund.review) and visitor().may(roles.CANCEL_REFUND),
         "undo_until": refund.undo_until,
         "now": desk().clock.now(),
@@ -220,8 +220,11 @@ def _page_of(session: Session, reference: str) -> dict[str, Any]:
 _NOTHING_TO_TELL = refund_rules.UNDOABLE | {refund_rules.CANCELLED, refund_rules.REJECTED, refund_rules.ABANDONED}
 
 
-def _for_customer(row: Row) -> str | None:
-    """Which text fits for the customer; None where there is nothing to say. What is not sure is never called done."""
+def sureness(row: Row) -> str | None:
+    """What can be said of it outside: `returned`, `not_returned`, `in_hand`; None where there is nothing to say.
+
+    What is not sure is never called done.
+    """
     if row.origin == "chargeback" or row.contradicted or row.status in _NOTHING_TO_TELL:
         return None
     of_bank = (row.bank_amount_minor, row.bank_currency)

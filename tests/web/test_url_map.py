@@ -64,6 +64,7 @@ TAKEN_ALONG = {
     "journal.export_csv",
     "journal.export_proof",
     "evidence.take",
+    "receipts.show",
     "refund_files.export_csv",
     "refund_files.export_xlsx",
 }
