@@ -29,6 +29,7 @@ from dashboard import (
     factor_resets,
     health,
     journal_file,
+    leaked_passwords,
     migrations,
     own_bank,
     passwords,
@@ -190,7 +191,7 @@ def demo_command(port: int, bank_port: int, data: Path, fresh: bool, password: s
 @click.option("--bind", default=BIND, show_default=True, help="HOST:PORT to listen on.")
 def serve(bind: str) -> None:
     """Web and worker, from the environment's settings."""
-    _ready_config(may_sign=True)
+    _check_leaked_passwords(_ready_config(may_sign=True))
     _check_bind(bind)
     sys.exit(server.run_together([["web", "--bind", bind], ["worker"]], os.environ))
 
@@ -200,8 +201,18 @@ def serve(bind: str) -> None:
 def web(bind: str) -> None:
     """The web server alone."""
     config = _ready_config(may_sign=False)
+    _check_leaked_passwords(config)
     _check_bind(bind)
     server.serve_web(config, bind)
+
+
+def _check_leaked_passwords(config: Config) -> None:
+    """Only where people set them: a worker, or a command for an emergency, does without the list."""
+    if config.leaked_passwords_file is not None:
+        try:
+            leaked_passwords.look_over(config.leaked_passwords_file)
+        except leaked_passwords.UnusableList as problem:
+            _fail(f"{problem}.")
 
 
 def _check_bind(bind: str) -> None:

@@ -70,6 +70,7 @@ class BooksConfig(KeyConfig):
     metrics_token: str = field(repr=False)
     idle_minutes: float
     require_factors: bool
+    leaked_passwords_file: Path | None
     oidc_issuer: str
     oidc_client_id: str
     oidc_client_secret: str = field(repr=False)
@@ -429,6 +430,13 @@ SETTINGS: tuple[Setting, ...] = (
         "no",
         "Whether whoever has no second factor can do nothing but add one: yes or no.",
         _yes_or_no,
+    ),
+    Setting(
+        "DASHBOARD_LEAKED_PASSWORDS_FILE",
+        "leaked_passwords_file",
+        "",
+        "A list of passwords that have leaked, by their SHA-1 and sorted by it: none of them can be chosen.",
+        _optional_path,
     ),
     Setting(
         "DASHBOARD_OIDC_ISSUER",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from dashboard import bank_window, db, limits, migrations, own_bank, passwords, people, server
+from dashboard import bank_window, db, leaked_passwords, limits, migrations, own_bank, passwords, people, server
 from dashboard.app import create_desk
 from dashboard.config import SETTINGS, Config, read_config
 from dashboard.desk import Desk, journal_key
@@ -49,7 +49,9 @@ def run(
     bank_dir = data_dir / "bank"
     keys = prepare_data_dir(bank_dir)
     settings = {**environ, **_settings(data_dir, keys, port, bank_port)}
-    _prepare_database(read_config(settings), password)
+    config = read_config(settings)
+    _check_leaked_passwords(config)
+    _prepare_database(config, password)
     settings_file = _write_settings(data_dir, settings)
     url = f"http://{HOST}:{port}"
     commands = [
@@ -87,6 +89,14 @@ def _prepare_folder(data_dir: Path, *, fresh: bool) -> None:
         shutil.rmtree(data_dir)
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     mark.write_text("The data of a refund desk demo. Delete the folder, or start with --fresh, to begin anew.\n")
+
+
+def _check_leaked_passwords(config: Config) -> None:
+    if config.leaked_passwords_file is not None:
+        try:
+            leaked_passwords.look_over(config.leaked_passwords_file)
+        except leaked_passwords.UnusableList as problem:
+            raise CannotStart(f"{problem}.") from problem
 
 
 def _settings(data_dir: Path, keys: SandboxKeys, port: int, bank_port: int) -> dict[str, str]:

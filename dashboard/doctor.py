@@ -11,7 +11,7 @@ from sqlalchemy import Engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from dashboard import bank_window, db, health, migrations, openid, own_bank, pauses, reads, smtp
+from dashboard import bank_window, db, health, leaked_passwords, migrations, openid, own_bank, pauses, reads, smtp
 from dashboard.app import bank_client
 from dashboard.bank131.client import BankError, NeverReached, Refused
 from dashboard.bank131.signature import KeyFormatError, load_private_key, load_public_key
@@ -34,6 +34,8 @@ def findings(config: Config) -> Iterator[Finding]:
     yield from _in_the_clear(config)
     keys = list(_keys(config))
     yield from keys
+    if config.leaked_passwords_file is not None:
+        yield _leaked_passwords(config.leaked_passwords_file)
     engine = db.open_engine(config.database_url)
     try:
         database = list(_database(config, engine))
@@ -104,6 +106,16 @@ def _key(setting: str, file: Path, load: Callable[[bytes], object]) -> Finding:
     except KeyFormatError as problem:
         return Finding(f"{setting}: {file} cannot be used: {problem}.", is_fatal=True)
     return Finding(f"{setting}: good.", is_fatal=False)
+
+
+def _leaked_passwords(file: Path) -> Finding:
+    try:
+        found = leaked_passwords.look_over(file)
+    except leaked_passwords.UnusableList as problem:
+        return Finding(f"{problem}.", is_fatal=True)
+    size = f"{found.size / 10**9:,.1f} GB" if found.size >= 10**8 else f"{found.size:,} bytes"
+    line = f"{leaked_passwords.SETTING}: good, {size}, written on {found.written_at:%Y-%m-%d}."
+    return Finding(line, is_fatal=False)
 
 
 def _database(config: Config, engine: Engine) -> Iterator[Finding]:

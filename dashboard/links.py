@@ -73,7 +73,7 @@ def use(books: Books, token: str, password: str) -> None:
         found = whose(session, token, books.clock.now())
     if found is None:
         raise LinkOver
-    passwords.check(password, found.email)
+    passwords.check(password, found.email, books.config.leaked_passwords_file)
     password_hash = passwords.hash_of(password)
     with books.write() as tx:
         person = people.locked(tx, found.email)

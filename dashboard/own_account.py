@@ -51,7 +51,7 @@ def change_password(books: Books, person: Person, token: str, old: str, new: str
 
     Raises WrongPassword, BadPassword, TooManyAttempts.
     """
-    passwords.check(new, person.email)
+    passwords.check(new, person.email, books.config.leaked_passwords_file)
     limit = guessing.by_account("own-password", person.id)
     guessing.reserve(books, limit)
     if not passwords.fits(old, person.password_hash):

@@ -1,11 +1,17 @@
 """Passwords: which ones are taken, and how they are kept."""
 
+import logging
 import re
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
+
+from dashboard import leaked_passwords
+
+log = logging.getLogger(__name__)
 
 SHORTEST = 8
 LONGEST = 1000
@@ -25,14 +31,17 @@ _NOBODY = "$argon2id$v=19$m=65536,t=3,p=4$DbweTj3dIr6dbfqKN5A9MA$BwENL7vbFOCK3Ut
 
 
 class BadPassword(ValueError):
-    """It cannot be used; `code`: too_short, too_long, common or guessable. str() says why in one line."""
+    """It cannot be used; str() says why in one line.
+
+    `code`: too_short, too_long, common, guessable, leaked or unchecked.
+    """
 
     def __init__(self, code: str, reason: str) -> None:
         super().__init__(reason)
         self.code = code
 
 
-def check_length(password: str, _email: str) -> None:
+def check_length(password: str, _email: str, _leaked_file: Path | None) -> None:
     """Raises BadPassword for what is too short or too long."""
     if len(password) < SHORTEST:
         raise BadPassword("too_short", f"the password needs {SHORTEST} characters or more")
@@ -40,18 +49,31 @@ def check_length(password: str, _email: str) -> None:
         raise BadPassword("too_long", f"the password has more than {LONGEST} characters")
 
 
-def check(password: str, email: str) -> None:
-    """Raises BadPassword for what is too short or too long, is among the most common ones, or is easily guessed here.
+def check(password: str, email: str, leaked_file: Path | None) -> None:
+    """Raises BadPassword for what is too short or too long, is among the most common ones, is easily guessed here, or
+    stands in the installation's list of leaked ones, if it has one. What cannot be looked up there is not taken.
 
     Any characters in any mixture are taken.
     """
-    check_length(password, email)
+    check_length(password, email, leaked_file)
     plain = password.casefold()
     if plain in _common():
         raise BadPassword("common", "the password is one of the most common ones")
     beside = _beside_context(plain, email)
     if beside != plain and len(re.sub(r"[\W_]+", "", beside)) < FEWEST_BESIDE_CONTEXT:
         raise BadPassword("guessable", "the password is hardly more than the e-mail address or words of this desk")
+    if leaked_file is not None:
+        _check_leaked(password, leaked_file)
+
+
+def _check_leaked(password: str, file: Path) -> None:
+    try:
+        has_leaked = leaked_passwords.has(file, password)
+    except leaked_passwords.UnusableList as problem:
+        log.warning("no password can be set: %s", problem)
+        raise BadPassword("unchecked", f"it cannot be looked up among leaked ones: {problem}") from problem
+    if has_leaked:
+        raise BadPassword("leaked", "the password stands in the list of leaked ones")
 
 
 @cache

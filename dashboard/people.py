@@ -1,6 +1,7 @@
 """Accounts: who may sign in, and as what."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from sqlalchemy import and_, exists, literal, or_, select, update
 from sqlalchemy.orm import Session
@@ -21,13 +22,14 @@ class LastAdmin(BadAccount):
     """Without this account nobody could look after accounts any more."""
 
 
-# What a new password has to be like: raises BadPassword. Takes the password and the person's address.
-Check = Callable[[str, str], None]
+# What a new password has to be like: raises BadPassword. Takes the password, the person's address and the list
+# of leaked ones.
+Check = Callable[[str, str, Path | None], None]
 
 
 def add(books: Books, email: str, role: str, password: str, *, actor: str, check: Check = passwords.check) -> None:
     """Make an account. Raises BadAccount, BadPassword."""
-    check(password, email)
+    check(password, email, books.config.leaked_passwords_file)
     password_hash = passwords.hash_of(password)
     with books.write() as tx:
         person = make(tx, books.new_id(), email, role, password_hash)
@@ -54,7 +56,7 @@ def set_password(books: Books, email: str, password: str, *, actor: str, check: 
 
     Raises BadAccount, BadPassword.
     """
-    check(password, email)
+    check(password, email, books.config.leaked_passwords_file)
     password_hash = passwords.hash_of(password)
     with books.write() as tx:
         person = locked(tx, email)

@@ -658,6 +658,13 @@ def bad_password(code: str) -> str:
         return gettext("At most %(max)d characters.", max=passwords.LONGEST)
     if code == "common":
         return gettext("This is one of the passwords that are tried first everywhere. Take another one.")
+    if code == "leaked":
+        return gettext("This password has leaked somewhere, so others may try it. Take another one.")
+    if code == "unchecked":
+        return gettext(
+            "The list of leaked passwords cannot be read just now, so no password can be set. "
+            "Ask whoever runs the desk to mend it."
+        )
     return gettext("This is little more than your address or words of this desk. Take another one.")
 
 

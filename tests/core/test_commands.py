@@ -1,6 +1,7 @@
 """Commands: which database they work on, what they need of the settings, and what they refuse before they write."""
 
 import logging
+import os
 import shutil
 import socket
 import sqlite3
@@ -20,7 +21,9 @@ from dashboard.config import Config, read_config
 from dashboard.models import FederatedIdentity, Person, WorkerBeat
 from tests.bench.command_line import run, set_to
 from tests.bench.databases import on_postgresql, on_sqlite
+from tests.bench.leaked import write_list
 from tests.bench.refund_desk import PASSWORD, RefundDesk
+from tests.journeys.commands import free_port
 
 EMAIL = "anna@desk.test"
 CHANGING = {
@@ -403,6 +406,38 @@ def test_a_check_tells_where_pages_cannot_look_at_the_bank(config: Config, tmp_p
     assert doctor._no_window(alone) == line
     tmp_path.chmod(0o777)
     assert "can be written to by everybody" in (doctor._no_window(alone) or "")
+
+
+@on_sqlite
+def test_a_check_says_how_big_the_list_of_leaked_passwords_is(config: Config, tmp_path: Path) -> None:
+    file = write_list(tmp_path / "leaked.txt", ["password one", "password two"])
+    os.utime(file, (0, 0))
+    with_list = replace(config, leaked_passwords_file=file)
+    line = "DASHBOARD_LEAKED_PASSWORDS_FILE: good, 87 bytes, written on 1970-01-01."
+    assert doctor.Finding(line, is_fatal=False) in list(doctor.findings(with_list))
+    file.write_text("123456\npassword\n")
+    [line] = [one for one in doctor.findings(with_list) if one.line.startswith("DASHBOARD_LEAKED_PASSWORDS_FILE")]
+    assert line.is_fatal
+    file.unlink()
+    no_file = f"DASHBOARD_LEAKED_PASSWORDS_FILE: there is no file {file}."
+    assert doctor.Finding(no_file, is_fatal=True) in list(doctor.findings(with_list))
+
+
+@on_sqlite
+@pytest.mark.parametrize("command", ["serve", "web", "demo"])
+def test_no_start_with_a_list_of_leaked_passwords_that_is_none(
+    config: Config, environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    file = tmp_path / "leaked.txt"
+    file.write_text("123456\npassword\n")
+    settings = {"DASHBOARD_DATABASE_URL": config.database_url, "DASHBOARD_LEAKED_PASSWORDS_FILE": str(file)}
+    for name, value in {**environ, **settings}.items():
+        monkeypatch.setenv(name, value)
+    ports = (str(free_port()) for _ in range(2))
+    demo = ["--data", str(tmp_path / "data"), "--port", next(ports), "--bank-port", next(ports)]
+    result = run(command, *(demo if command == "demo" else []))
+    assert result.exit_code == 1
+    assert result.output.splitlines()[-1].startswith(f"DASHBOARD_LEAKED_PASSWORDS_FILE: {file} has lines that are no")
 
 
 def test_the_demo_needs_two_free_ports(tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ ORDER = (
     "sending",
     "resolutions",
     "webhook_inbox",
+    "leaked_passwords",
     "passwords",
     "sealing",
     "guessing",
@@ -92,7 +93,7 @@ ORDER = (
     "doctor",
     "cli",
 )
-OURS_ALONE = ORDER[ORDER.index("roles") : ORDER.index("passwords")]
+OURS_ALONE = ORDER[ORDER.index("roles") : ORDER.index("leaked_passwords")]
 SANDBOX_MAY_USE = {"clock", "money", "bank131.signature"}
 BANK131_MAY_USE = {"money"}
 

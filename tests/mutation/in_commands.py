@@ -123,6 +123,7 @@ _ACCOUNTS = (
 SIGN_INS = "dashboard/sign_ins.py"
 OPEN = "web/test_sign_ins.py"
 LINKS = "web/test_links.py"
+LEAKED = "web/test_leaked_passwords.py"
 
 _SIGN_INS = (
     without(
@@ -160,6 +161,34 @@ _SIGN_INS = (
         "a thousand passwords are tried at once before the first is counted",
         Edit("dashboard/guessing.py", "Guess.count < limit.most)", "Guess.count < 10**9)"),
         "core/test_guessing.py::test_many_at_once_do_not_pass_the_limit",
+    ),
+    without(
+        "nobody changes to a leaked password",
+        "whoever bought a list of leaks signs in with it",
+        Edit(
+            "dashboard/own_account.py",
+            "passwords.check(new, person.email, books.config.leaked_passwords_file)",
+            "passwords.check(new, person.email, None)",
+        ),
+        f"{LEAKED}::test_it_is_refused_on_the_pages_with_a_plain_sentence",
+    ),
+    without(
+        "a link sets no leaked password",
+        "whoever bought a list of leaks signs in with it",
+        Edit(
+            "dashboard/links.py",
+            "passwords.check(password, found.email, books.config.leaked_passwords_file)",
+            "passwords.check(password, found.email, None)",
+        ),
+        f"{LEAKED}::test_it_is_refused_on_the_pages_with_a_plain_sentence",
+    ),
+    without(
+        "what cannot be looked up among leaked ones is not taken",
+        "a list that is gone lets every leaked one in, unnoticed",
+        Edit(
+            "dashboard/passwords.py", 'raise BadPassword("unchecked",', 'return\n        raise BadPassword("unchecked",'
+        ),
+        f"{LEAKED}::test_what_cannot_be_looked_up_is_not_taken",
     ),
     without(
         "a link works once",
