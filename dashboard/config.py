@@ -71,6 +71,7 @@ class BooksConfig(KeyConfig):
     idle_minutes: float
     require_factors: bool
     leaked_passwords_file: Path | None
+    app_code_grace_s: float
     oidc_issuer: str
     oidc_client_id: str
     oidc_client_secret: str = field(repr=False)
@@ -437,6 +438,13 @@ SETTINGS: tuple[Setting, ...] = (
         "",
         "A list of passwords that have leaked, by their SHA-1 and sorted by it: none of them can be chosen.",
         _optional_path,
+    ),
+    Setting(
+        "DASHBOARD_APP_CODE_GRACE_SECONDS",
+        "app_code_grace_s",
+        "30",
+        "How long before its 30 seconds begin and after they have ended an app's code counts too; 0 is the strictest.",
+        _seconds(0, 30),
     ),
     Setting(
         "DASHBOARD_OIDC_ISSUER",

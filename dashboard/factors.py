@@ -7,6 +7,7 @@ alone.
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import delete, exists, func, select, update
@@ -22,7 +23,7 @@ MOST_PASSKEYS = 20
 
 
 class CannotAdd(Exception):
-    """Nothing was added. `why`: `wrong_code`, `too_late`, `there_already`, `too_many` or `not_good`."""
+    """Nothing was added. `why`: `wrong_code`, `ran_out`, `too_late`, `there_already`, `too_many` or `not_good`."""
 
     def __init__(self, why: str) -> None:
         super().__init__(why)
@@ -94,9 +95,9 @@ def app_secret(books: Books, person: Person, sealed: str) -> str:
 def add_app(books: Books, person: Person, sealed: str, code: str) -> list[str]:
     """Add the app that shows this code; answers with recovery codes if it is the first factor. Raises CannotAdd."""
     secret, now = app_secret(books, person, sealed), books.clock.now()
-    step = totp.step_of(secret, plain(code), now)
+    step = totp.step_of(secret, plain(code), now, books.config.app_code_grace_s)
     if step is None:
-        raise CannotAdd("wrong_code")
+        raise CannotAdd(_why_none(secret, plain(code), now))
     kept = sealing.seal(secret, books.config.secret_key, _to_use(person.id))
     with books.write() as tx:
         lock(tx, person.id)
@@ -110,18 +111,25 @@ def add_app(books: Books, person: Person, sealed: str, code: str) -> list[str]:
 
 
 def use_code(tx: WriteSession, books: Books, app: AuthenticatorApp, code: str) -> str | None:
-    """Use up a code of the app; None, or why that cannot be: `wrong_code`, `used_code`. Raises sealing.CannotUnseal.
+    """Use up a code of the app; None, or why that cannot be: `wrong_code`, `ran_out`, `used_code`.
+
+    Raises sealing.CannotUnseal.
 
     Compared and set in one statement: of two who send the same code at once, one is late.
     """
     secret = sealing.unseal(app.secret, books.config.secret_key, _to_use(app.person_id))
     now = tx.clock.now()
-    step = totp.step_of(secret, code, now)
+    step = totp.step_of(secret, code, now, books.config.app_code_grace_s)
     if step is None:
-        return "wrong_code"
+        return _why_none(secret, code, now)
     unused = (AuthenticatorApp.person_id == app.person_id, AuthenticatorApp.last_step < step)
     used: Any = tx.execute(update(AuthenticatorApp).where(*unused).values(last_step=step, last_used_at=now))
     return None if used.rowcount == 1 else "used_code"
+
+
+def _why_none(secret: str, code: str, now: datetime) -> str:
+    """Of the steps around, the one that has ended alone is told: its code opens nothing any more."""
+    return "ran_out" if totp.has_just_run_out(secret, code, now) else "wrong_code"
 
 
 def remove_app(books: Books, person: Person) -> bool:

@@ -12,7 +12,7 @@ from dashboard.models import Person
 APP_DIGITS = 6
 APP, PASSKEY, RECOVERY_CODE = "app", "passkey", "recovery_code"
 PASSWORD = "password"  # noqa: S105 (a kind of proof)
-_NO_GUESSES = frozenset({"too_late", "key_changed", "bad_passkey", "copied_key", "used_code"})
+_NO_GUESSES = frozenset({"too_late", "key_changed", "bad_passkey", "copied_key", "used_code", "ran_out"})
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,11 @@ class Proof:
 
 
 class NotProved(Exception):
-    """`why`: `wrong_code`, `used_code`, `wrong_password`, `bad_passkey`, `copied_key`, `too_late` or `key_changed`."""
+    """It does not count.
+
+    `why`: `wrong_code`, `ran_out`, `used_code`, `wrong_password`, `bad_passkey`, `copied_key`, `too_late` or
+    `key_changed`.
+    """
 
     def __init__(self, why: str) -> None:
         super().__init__(why)

@@ -7,8 +7,6 @@ import pyotp
 
 ISSUER = "Refund desk"
 STEP_S = 30
-# Clocks differ, and typing takes time: a code counts for one step more on either side.
-DRIFT_STEPS = 1
 
 
 def new_secret() -> str:
@@ -21,14 +19,25 @@ def address_of(secret: str, email: str) -> str:
     return pyotp.TOTP(secret, interval=STEP_S).provisioning_uri(name=email, issuer_name=ISSUER)
 
 
-def step_of(secret: str, code: str, now: datetime) -> int | None:
-    """The time step whose code this is, if it is one that counts now."""
-    if not (code.isascii() and code.isdecimal()):
-        return None
-    totp, step_now = pyotp.TOTP(secret, interval=STEP_S), int(now.timestamp()) // STEP_S
-    matching = [
-        step
-        for step in range(step_now - DRIFT_STEPS, step_now + DRIFT_STEPS + 1)
-        if secrets.compare_digest(totp.generate_otp(step), code)
-    ]
+def step_of(secret: str, code: str, now: datetime, grace_s: float) -> int | None:
+    """The time step whose code this is, if it is one that counts now.
+
+    Clocks differ, and typing takes time: for `grace_s` a code counts before its step begins and after it has ended.
+    """
+    step_now, into_s = divmod(now.timestamp(), STEP_S)
+    counting = [int(step_now) - 1] if into_s < grace_s else []
+    counting.append(int(step_now))
+    if STEP_S - into_s <= grace_s:
+        counting.append(int(step_now) + 1)
+    matching = [step for step in counting if _is_of(secret, step, code)]
     return matching[-1] if matching else None
+
+
+def has_just_run_out(secret: str, code: str, now: datetime) -> bool:
+    """Whether this was the code of the step before."""
+    return _is_of(secret, int(now.timestamp()) // STEP_S - 1, code)
+
+
+def _is_of(secret: str, step: int, code: str) -> bool:
+    is_number = code.isascii() and code.isdecimal()
+    return is_number and secrets.compare_digest(pyotp.TOTP(secret, interval=STEP_S).generate_otp(step), code)

@@ -93,7 +93,8 @@ def test_the_strength_of_each_is_the_one_that_holds() -> None:
     assert f"RSA of {signature.MIN_KEY_BITS} bits or more" in row("Secrets and keys", "`BANK131_PRIVATE_KEY_FILE`")
     app = row("Secrets and keys", "Secrets of apps")
     assert f"{len(totp.new_secret()) * 5} random bits" in app
-    assert f"each once within {totp.STEP_S * (1 + 2 * totp.DRIFT_STEPS)} seconds" in app
+    [grace] = [setting for setting in SETTINGS if setting.field == "app_code_grace_s"]
+    assert f"each once within {totp.STEP_S + 2 * int(grace.default or '')} seconds, or {totp.STEP_S} with" in app
 
 
 # Passwords and sign-ins

@@ -20,6 +20,9 @@ bp = Blueprint("factors", __name__, url_prefix="/factors")
 
 _WHY_NOT_ADDED: Mapping[str, LazyString] = {
     "wrong_code": _l("This is not the code that the app shows now. Look at its clock if it goes on."),
+    "ran_out": _l(
+        "That code has just run out: type the next one. If this goes on, the clock of your device is behind: set it."
+    ),
     "too_late": _l("This page had waited too long. Begin anew."),
     "there_already": _l("It is there already: nothing was added."),
     "too_many": _l("There are too many passkeys already: remove one first."),
@@ -62,7 +65,7 @@ def add_app() -> ResponseReturnValue:
     try:
         codes = factors.add_app(desk(), person(), form.sealed.data or "", form.code.data or "")
     except factors.CannotAdd as problem:
-        if problem.why != "wrong_code":
+        if problem.why not in {"wrong_code", "ran_out"}:
             flash(_WHY_NOT_ADDED[problem.why], "bad")
             return redirect(url_for("factors.index"), 303)
         form.code.errors = [_WHY_NOT_ADDED[problem.why]]

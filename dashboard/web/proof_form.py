@@ -19,6 +19,9 @@ _WORDS: Mapping[str, LazyString] = {
     "nothing": _l("Type the code, or use a passkey."),
     "no_password": _l("Type your password."),
     "wrong_code": _l("This code is not right. Codes of an app change every half minute; a recovery code works once."),
+    "ran_out": _l(
+        "That code has just run out: type the next one. If this goes on, the clock of your device is behind: set it."
+    ),
     "used_code": _l("This code was used already. Wait for the next one."),
     "wrong_password": _l("The password is not right."),
     "bad_passkey": _l("This passkey does not belong to your account here. Use another one, or a code."),

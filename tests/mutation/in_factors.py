@@ -10,6 +10,7 @@ RESETS = "dashboard/factor_resets.py"
 STEP_UP = "dashboard/web/step_up.py"
 
 TEST_SECOND_STEP = "web/test_second_step.py"
+TEST_APP_CODES = "web/test_app_codes.py"
 TEST_STEP_UP = "web/test_step_up.py"
 TEST_FACTORS = "web/test_factors.py"
 TEST_RESETS = "web/test_factor_resets.py"
@@ -20,6 +21,18 @@ MUTANTS = (
         "whoever looked over a shoulder signs in with it too",
         Edit(FACTORS, ", AuthenticatorApp.last_step < step)", ", AuthenticatorApp.last_step < step + 2)"),
         f"{TEST_SECOND_STEP}::test_of_two_who_send_the_same_code_at_once_one_is_signed_in",
+    ),
+    without(
+        "without grace a code of an app counts for its own step",
+        "a code that was read off a screen is good for a minute more than the installation allows",
+        Edit("dashboard/totp.py", "int(step_now) - 1] if into_s < grace_s else []", "int(step_now) - 1]"),
+        f"{TEST_APP_CODES}::test_without_grace_a_code_lives_for_thirty_seconds",
+    ),
+    without(
+        "a code that is still to come is not told from others",
+        "whoever guesses learns which code opens the account in a moment",
+        Edit("dashboard/totp.py", "// STEP_S - 1, code)", "// STEP_S + 1, code)"),
+        f"{TEST_APP_CODES}::test_the_code_that_comes_next_is_a_guess_like_any_other",
     ),
     without(
         "a password alone opens no account with a second factor",
