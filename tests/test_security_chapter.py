@@ -28,6 +28,7 @@ from dashboard import (
 from dashboard.bank131 import signature
 from dashboard.config import SETTINGS, Config
 from dashboard.web import bank_seats, forms, hardening, live, refusals, webhooks
+from tests import components
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -215,7 +216,14 @@ def test_every_library_stands_in_the_list_with_its_version() -> None:
     libraries = needed("bank131-refund-desk")
     assert len(libraries) > 30
     assert {one: version(one) for one in libraries} == {one: listed.get(one) for one in libraries}
-    assert "within 3 days" in part("Libraries")
+
+
+def test_the_times_for_libraries_are_those_that_are_looked_for() -> None:
+    told = " ".join(part("Libraries").split())
+    assert f"is mended within {components.MENDED_WITHIN.days} days of its fix" in told
+    assert f"any other within {components.LESSER_MENDED_WITHIN.days}" in told
+    assert f"all are brought up to date every {components.UP_TO_DATE_WITHIN.days}" in told
+    assert "Run it each week" in told
 
 
 def test_what_runs_in_production_loads_no_sandbox_and_no_demo() -> None:

@@ -22,6 +22,8 @@ CARDS = "web/test_card_data.py"
 SECRETS = "web/test_secrets.py"
 WINDOW_TESTS = "core/test_bank_window.py"
 TEXT = "web/test_text_safety.py"
+COMPONENTS = "tests/components.py"
+TEST_COMPONENTS = "test_components.py"
 
 
 def _header(name: str) -> Edit:
@@ -527,6 +529,29 @@ _WINDOW_TO_THE_BANK = (
     ),
 )
 
+_LIBRARIES = (
+    without(
+        "weaknesses that an index does not tell are not none",
+        "a mirror without such pages makes every check green",
+        Edit(
+            COMPONENTS,
+            'in answer.headers.get("Content-Type", ""):\n            raise NotTold("weaknesses")',
+            'in answer.headers.get("Content-Type", ""):\n            return []',
+        ),
+        f"{TEST_COMPONENTS}::test_an_index_without_pages_on_weaknesses_is_not_enough",
+    ),
+    without(
+        "a library counts as old from the first newer version on",
+        "one that comes out again each month is never past its time",
+        Edit(
+            COMPONENTS,
+            "since, newest = min(one.at for one in takable)",
+            "since, newest = max(one.at for one in takable)",
+        ),
+        f"{TEST_COMPONENTS}::test_what_has_been_out_of_date_for_longer_than_the_manual_allows_is_told",
+    ),
+)
+
 MUTANTS = (
     *_HEADERS,
     *_ANSWERS,
@@ -537,4 +562,5 @@ MUTANTS = (
     *_SECRETS,
     *_WINDOW_TO_THE_BANK,
     *_RECORD,
+    *_LIBRARIES,
 )
