@@ -150,8 +150,7 @@ def _ready_config(*, may_sign: bool) -> Config:
             _fail(f"{problem}.")
         except (OSError, KeyFormatError, ValueError) as problem:
             _fail(f"The bank's keys or address cannot be used: {problem}. `dashboard check` tells more.")
-    exposed = doctor.exposed_key(config)
-    if exposed is not None:
+    for exposed in doctor.exposed_keys(config):
         click.echo(exposed, err=True)
     return config
 
@@ -497,6 +496,11 @@ def _verified_archive(file: Path, key: str, expect: str | None) -> journal_file.
 
 
 def _what_is_proved(found: journal_file.FileVerdict) -> Iterator[str]:
+    if found.is_collected:
+        yield f"Entries {found.first} to {found.last} are as the desk wrote them, and none of them is missing."
+        yield f"Lines with an entry that was there already: {found.repeats}"
+        yield f"The last one is {found.head}: `dashboard journal verify --expect` on the desk shows if it has it too."
+        return
     if found.is_whole:
         yield f"The file is whole: every entry that there was, {found.entries}, head {found.head}"
         return

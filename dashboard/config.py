@@ -80,6 +80,10 @@ class BooksConfig(KeyConfig):
     oidc_only: bool
     mail_server: str = field(repr=False)
     mail_from: str
+    collector_url: str = field(repr=False)
+    collector_ca_file: Path | None
+    collector_cert_file: Path | None
+    collector_token: str = field(repr=False)
     timeout_s: float
 
     @property
@@ -91,6 +95,11 @@ class BooksConfig(KeyConfig):
     def has_mail(self) -> bool:
         """Whether mail is sent to people."""
         return bool(self.mail_server)
+
+    @property
+    def has_collector(self) -> bool:
+        """Whether the journal is sent on to a log system."""
+        return bool(self.collector_url)
 
     @property
     def undo(self) -> timedelta:
@@ -292,6 +301,25 @@ def _mail_address(value: str) -> str:
     if found["From"].defects or not address.domain:
         raise ValueError("must look like Refund desk <refunds@example.com>")
     return value.strip()
+
+
+def _collector_url(value: str) -> str:
+    url = value.strip()
+    if not url:
+        return ""
+    _web_url(url)
+    if not is_private(url):
+        raise ValueError("must begin with https:// (plain HTTP is for this machine alone)")
+    if "@" in urlsplit(url).netloc or urlsplit(url).fragment:
+        raise ValueError("must have neither a user nor # in it: a token is DASHBOARD_COLLECTOR_TOKEN")
+    return url
+
+
+def _token(value: str) -> str:
+    token = value.strip()
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise ValueError("has to be printable ASCII characters, without spaces")
+    return token
 
 
 def _roles_of_groups(value: str) -> Mapping[str, str]:
@@ -503,6 +531,34 @@ SETTINGS: tuple[Setting, ...] = (
         _mail_address,
     ),
     Setting(
+        "DASHBOARD_COLLECTOR_URL",
+        "collector_url",
+        "",
+        "The log system that the journal is sent on to, by HTTPS, as lines of JSON. Empty: none.",
+        _collector_url,
+    ),
+    Setting(
+        "DASHBOARD_COLLECTOR_CA_FILE",
+        "collector_ca_file",
+        "",
+        "The authorities (PEM) that vouch for the collector. Empty: the common ones.",
+        _optional_path,
+    ),
+    Setting(
+        "DASHBOARD_COLLECTOR_CERT_FILE",
+        "collector_cert_file",
+        "",
+        "A certificate and its key (PEM) with which the desk proves to the collector that it is itself.",
+        _optional_path,
+    ),
+    Setting(
+        "DASHBOARD_COLLECTOR_TOKEN",
+        "collector_token",
+        "",
+        "What proves it to a collector that takes no certificate, as a bearer token.",
+        _token,
+    ),
+    Setting(
         "DASHBOARD_RUN_FOLDER",
         "run_folder",
         "",
@@ -588,7 +644,7 @@ def _values(environ: Mapping[str, str], kind: type[KeyConfig]) -> dict[str, Any]
 def _checked(config: AnyConfig) -> AnyConfig:
     if config.live_streams >= config.web_threads:
         raise BadSettings(["DASHBOARD_LIVE_STREAMS must be smaller than DASHBOARD_WEB_THREADS."])
-    problem = _half_a_provider(config) or _half_a_mail(config)
+    problem = _half_a_provider(config) or _half_a_mail(config) or _half_a_collector(config)
     if problem is not None:
         raise BadSettings([problem])
     return config
@@ -597,6 +653,13 @@ def _checked(config: AnyConfig) -> AnyConfig:
 def _half_a_mail(config: BooksConfig) -> str | None:
     if config.mail_server and not config.mail_from:
         return "DASHBOARD_MAIL_FROM must be set as well: it says who mail comes from."
+    return None
+
+
+def _half_a_collector(config: BooksConfig) -> str | None:
+    given = (config.collector_ca_file, config.collector_cert_file, config.collector_token)
+    if any(given) and not config.collector_url:
+        return "DASHBOARD_COLLECTOR_URL must be set as well: it says where the journal is sent on to."
     return None
 
 

@@ -18,6 +18,7 @@ _RIGHTS = {
     "journal_head": "SELECT, UPDATE",
     "installation": "SELECT, UPDATE",
     _VERSION: "SELECT",
+    "collector": "SELECT, UPDATE",
     "approvals": "SELECT, INSERT, UPDATE",
     "attempts": "SELECT, INSERT, UPDATE",
     "factor_resets": "SELECT, INSERT, UPDATE",

@@ -1,5 +1,6 @@
 """`dashboard check`: each thing that stops the product working, in one clear line."""
 
+import ssl
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,7 +12,19 @@ from sqlalchemy import Engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from dashboard import bank_window, db, health, leaked_passwords, migrations, openid, own_bank, pauses, reads, smtp
+from dashboard import (
+    bank_window,
+    collector,
+    db,
+    health,
+    leaked_passwords,
+    migrations,
+    openid,
+    own_bank,
+    pauses,
+    reads,
+    smtp,
+)
 from dashboard.app import bank_client
 from dashboard.bank131.client import BankError, NeverReached, Refused
 from dashboard.bank131.signature import KeyFormatError, load_private_key, load_public_key
@@ -44,6 +57,9 @@ def findings(config: Config) -> Iterator[Finding]:
             yield _provider(config)
         if config.has_mail:
             yield _mail_server(config)
+        if config.has_collector:
+            is_there = not any(each.is_fatal for each in database)
+            yield from _collector(config, engine if is_there else None)
         if any(key.is_fatal for key in keys):
             return
         is_usable = not any(each.is_fatal for each in database)
@@ -78,22 +94,29 @@ def _keys(config: Config) -> Iterator[Finding]:
     if config.public_key_next_file is not None:
         yield _key("BANK131_PUBLIC_KEY_NEXT_FILE", config.public_key_next_file, load_public_key)
 
-    exposed = exposed_key(config)
-    if exposed is not None:
+    for exposed in exposed_keys(config):
         yield Finding(exposed, is_fatal=False)
 
 
-def exposed_key(config: Config) -> str | None:
-    """In one line, who else may read the private key; None: its owner alone, or there is no such file."""
-    file = config.private_key_file
+def exposed_keys(config: Config) -> Iterator[str]:
+    """In one line each, which private keys others may read, where the files are there."""
+    own = "BANK131_PRIVATE_KEY_FILE", config.private_key_file, "sign refunds with it"
+    towards_collector = "DASHBOARD_COLLECTOR_CERT_FILE", config.collector_cert_file, "send the collector what they like"
+    for setting, file, what in (own, towards_collector):
+        readers = file and _readers(file)
+        if readers:
+            yield f"{setting}: {file} is open to {readers}, who could {what}: chmod 600."
+
+
+def _readers(file: Path) -> str | None:
+    """Who else may read a file; None: its owner alone, or there is no such file."""
     try:
         mode = file.stat().st_mode
     except OSError:
         return None
     if not mode & (stat.S_IRWXG | stat.S_IRWXO):
         return None
-    readers = "everybody on this machine" if mode & stat.S_IRWXO else "all of its group"
-    return f"BANK131_PRIVATE_KEY_FILE: {file} is open to {readers}, who could sign refunds with it: chmod 600."
+    return "everybody on this machine" if mode & stat.S_IRWXO else "all of its group"
 
 
 def _key(setting: str, file: Path, load: Callable[[bytes], object]) -> Finding:
@@ -188,6 +211,61 @@ def _mail_server(config: Config) -> Finding:
     except smtp.NotTaken as problem:
         return Finding(f"The mail server {host} cannot be used: {problem}.", is_fatal=False)
     return Finding(f"The mail server {host} answers.", is_fatal=False)
+
+
+def _collector(config: Config, engine: Engine | None) -> Iterator[Finding]:
+    """Refunds do without it. `engine`: None if there is no database that can be used."""
+    host = urlsplit(config.collector_url).hostname
+    yield Finding(f"The collector {host} {_answer_of_collector(config)}.", is_fatal=False)
+    if engine is None:
+        return
+    with Session(engine) as session:
+        waiting = collector.waiting(session)
+    if waiting.entries:
+        since = f", the oldest since {waiting.since:%Y-%m-%d %H:%M:%S} UTC" if waiting.since else ""
+        why = f"; the last try failed: {waiting.problem}" if waiting.problem else ""
+        line = f"Entries of the journal that wait for the collector: {waiting.entries}{since}{why}."
+        yield Finding(line, is_fatal=False)
+
+
+def _answer_of_collector(config: Config) -> str:
+    """To a batch without entries, which some take and others call bad."""
+    problem = _bad_pem("DASHBOARD_COLLECTOR_CA_FILE", config.collector_ca_file, _load_authorities) or _bad_pem(
+        "DASHBOARD_COLLECTOR_CERT_FILE", config.collector_cert_file, _load_own
+    )
+    if problem is not None:
+        return f"cannot be asked: {problem}"
+    try:
+        status = collector.ask(config, b"").status
+    except collector.NotTaken as none:
+        return f"cannot be used: {none}"
+    if status in (401, 403):
+        ways = "DASHBOARD_COLLECTOR_CERT_FILE or DASHBOARD_COLLECTOR_TOKEN"
+        return f"does not let the desk in (HTTP {status}): {ways} is not what it wants"
+    is_good = 200 <= status < 300 or status in (400, 411, 422)
+    return "answers" if is_good else f"cannot be used: it answers HTTP {status}"
+
+
+def _bad_pem(setting: str, file: Path | None, load: Callable[[Path], object]) -> str | None:
+    if file is None:
+        return None
+    try:
+        load(file)
+    except FileNotFoundError:
+        return f"{setting}: there is no file {file}"
+    except ssl.SSLError:
+        return f"{setting}: {file} is not what it has to be (PEM, a key without a password)"
+    except OSError as problem:
+        return f"{setting}: {file} cannot be read: {problem.strerror}"
+    return None
+
+
+def _load_authorities(file: Path) -> None:
+    ssl.create_default_context(cafile=file)
+
+
+def _load_own(file: Path) -> None:
+    ssl.create_default_context().load_cert_chain(file, password="")
 
 
 def _own_bank(config: Config, engine: Engine) -> str | None:

@@ -3,12 +3,14 @@
 Each line is JSON: first what the file is, then the entries with all that their hashes are made of, last the head of
 the journal at that moment and a seal over all lines before. Without entries left out the chain itself is the proof;
 where some are left out, each entry's own hash is, and the seal that the file is as the desk wrote it.
+The entries alone, as a collector is sent them, are checked by the chain: some may be there more than once.
 """
 
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 
 from dashboard.journal import GENESIS, canonical, is_as_written, is_same, keyed_hash
 from dashboard.models import JournalEntry
@@ -16,6 +18,8 @@ from dashboard.models import JournalEntry
 FORMAT = "refund-desk-journal/1"
 FIELDS = ("seq", "at", "actor", "action", "subject", "data", "prev_hash", "hash")
 _NOT_OURS = "this is no file that the desk has made"
+_PUT_BACK = "the database was put back from a backup in between, or somebody has the journal's key"
+_HASH_BYTES = 32
 
 
 def lines(
@@ -34,7 +38,12 @@ def lines(
 def _body(about: dict[str, object], entries: Iterable[JournalEntry]) -> Iterator[bytes]:
     yield _line({"format": FORMAT, **about})
     for entry in entries:
-        yield _line({name: getattr(entry, name) for name in FIELDS})
+        yield entry_line(entry)
+
+
+def entry_line(entry: JournalEntry) -> bytes:
+    """An entry with all that its hash is made of."""
+    return _line({name: getattr(entry, name) for name in FIELDS})
 
 
 def _line(value: object) -> bytes:
@@ -48,7 +57,10 @@ def _seal(key: str, digest: str, end: dict[str, object]) -> str:
 @dataclass
 class FileVerdict:
     """What a file holds: how many entries, the first and the last of them, between how many of them some are left out,
-    the journal's head when it was made, and the first thing that is wrong (None: nothing)."""
+    the journal's head when it was made, and the first thing that is wrong (None: nothing).
+
+    `is_collected`: these are the entries as a collector has them, `repeats` of them more than once; `head` is the last.
+    """
 
     entries: int = 0
     first: int = 0
@@ -56,11 +68,13 @@ class FileVerdict:
     gaps: int = 0
     head: str = ""
     problem: str | None = None
+    is_collected: bool = False
+    repeats: int = 0
 
     @property
     def is_whole(self) -> bool:
         """Whether it has every entry that there was."""
-        return self.problem is None and self.entries == _head(self.head)[0]
+        return self.problem is None and not self.is_collected and self.entries == _head(self.head)[0]
 
 
 class _Broken(Exception):
@@ -127,12 +141,71 @@ class _Reader:
             raise _Broken("the expected head is not in it")
 
 
+@dataclass
+class _CollectedReader:
+    """The walk through entries as a collector has them: in order, none left out, some again; with what it adds."""
+
+    key: str
+    expect: tuple[int, str] | None
+    verdict: FileVerdict = field(default_factory=lambda: FileVerdict(is_collected=True))
+    last_hash: str = GENESIS
+    hashes: bytearray = field(default_factory=bytearray)
+    is_met: bool = False
+
+    def read(self, _number: int, line: bytes) -> None:
+        # Log systems end lines in their own way.
+        values = _values(line.rstrip(b"\r\n") + b"\n")
+        entry = _entry({name: values[name] for name in FIELDS if name in values})
+        if not is_as_written(entry, self.key):
+            raise _Broken(f"entry {entry.seq} was changed, or the journal key is not the one it was written with")
+        if not self.verdict.entries:
+            self.verdict.first, self.verdict.last = entry.seq, entry.seq - 1
+            self.last_hash = GENESIS if entry.seq == 1 else entry.prev_hash
+        if entry.seq <= self.verdict.last:
+            self._take_again(entry)
+        else:
+            self._take(entry)
+
+    def _take(self, entry: JournalEntry) -> None:
+        found = self.verdict
+        if entry.seq != found.last + 1:
+            raise _Broken(f"entries {found.last + 1} to {entry.seq - 1} are missing")
+        if entry.prev_hash != self.last_hash:
+            raise _Broken(f"entry {entry.seq} was written after another entry {found.last}: {_PUT_BACK}")
+        found.entries, found.last, self.last_hash = found.entries + 1, entry.seq, entry.hash
+        found.head = f"{entry.seq}:{entry.hash}"
+        self.hashes += bytes.fromhex(entry.hash)
+        self.is_met = self.is_met or self.expect == (entry.seq, entry.hash)
+
+    def _take_again(self, entry: JournalEntry) -> None:
+        place = (entry.seq - self.verdict.first) * _HASH_BYTES
+        if place < 0:
+            raise _Broken(f"entry {entry.seq} stands after {self.verdict.last}")
+        if self.hashes[place : place + _HASH_BYTES] != bytes.fromhex(entry.hash):
+            raise _Broken(f"entry {entry.seq} is another one than the one of that number before: {_PUT_BACK}")
+        self.verdict.repeats += 1
+
+    def close(self) -> None:
+        if self.expect not in (None, (0, GENESIS)) and not self.is_met:
+            raise _Broken("the expected head is not in it")
+
+
+def _is_collected(first: bytes) -> bool:
+    try:
+        return set(FIELDS) <= set(_values(first.rstrip(b"\r\n") + b"\n"))
+    except _Broken:
+        return False
+
+
 def verify(file: Iterable[bytes], key: str, expect: tuple[int, str] | None = None) -> FileVerdict:
     """Check a file line by line. `expect`: a head noted down earlier, which must be in it or be its head."""
-    reader = _Reader(key, expect)
+    lines = iter(file)
+    beginning = [line for line in [next(lines, b"")] if line]
+    kind = _CollectedReader if beginning and _is_collected(beginning[0]) else _Reader
+    reader = kind(key, expect)
     number = 0
     try:
-        for number, line in enumerate(file, 1):
+        for number, line in enumerate(chain(beginning, lines), 1):
             reader.read(number, line)
         reader.close()
     except _Broken as problem:

@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import ColumnElement, func, literal_column, select
 from sqlalchemy.orm import Session
 
-from dashboard import __version__, health, journal, pauses, refund_rules
+from dashboard import __version__, collector, health, journal, pauses, refund_rules
 from dashboard.models import Anomaly, Refund, WebhookDelivery
 from dashboard.models.refunds import IS_OPEN, OPEN_ANOMALY
 
@@ -22,10 +22,11 @@ _OPEN = tuple(state for state in refund_rules.STATES if state in refund_rules.OP
 _ENDED = tuple(state for state in refund_rules.STATES if state not in refund_rules.OPEN)
 
 
-def text(session: Session, now: datetime) -> bytes:
+def text(session: Session, now: datetime, *, has_collector: bool) -> bytes:
     """All figures in Prometheus' text format."""
+    of_collector = _of_collector(session, now) if has_collector else ()
     registry = CollectorRegistry()
-    registry.register(_Figures(list(_all(session, now))))
+    registry.register(_Figures([*_all(session, now), *of_collector]))
     return generate_latest(registry)
 
 
@@ -85,6 +86,15 @@ def _of_webhooks(session: Session, now: datetime) -> Iterator[GaugeMetricFamily]
     yield _one("webhooks_failed", "Of these, those that have failed and are tried again", failed)
     age = health.webhook_age_s(session, now)
     yield _one("webhook_age_seconds", "Since the last webhook with a good signature", age)
+
+
+def _of_collector(session: Session, now: datetime) -> Iterator[GaugeMetricFamily]:
+    waiting = collector.waiting(session)
+    meaning = "Entries of the journal that the collector has not taken yet"
+    yield _one("collector_waiting_entries", meaning, waiting.entries)
+    age = None if waiting.since is None else max(0.0, (now - waiting.since).total_seconds())
+    is_done = waiting.entries == 0
+    yield _one("collector_oldest_age_seconds", "Since the oldest of them was made", 0.0 if is_done else age)
 
 
 def _open_anomalies(session: Session) -> int:

@@ -9,7 +9,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -17,15 +18,16 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.util import parse_address
 
-from dashboard import bank_window, db, mail, worker
+from dashboard import bank_window, collector, db, mail, worker
 from dashboard.app import bank_client, create_app, create_desk
 from dashboard.config import Config
+from dashboard.desk import Books
 from dashboard.slow_clients import ImpatientWorker
 
 log = logging.getLogger(__name__)
 
 STOP_WITHIN_S = 3.5
-MAIL_ENDS_WITHIN_S = 2.0
+BESIDE_ENDS_WITHIN_S = 2.0
 LOOK_EVERY_S = 0.2
 _PR_SET_PDEATHSIG = 1
 _IN_MEMORY = "/dev/shm"  # noqa: S108 (a heartbeat file of gunicorn's, which makes its own name)
@@ -99,22 +101,33 @@ def serve_web(config: Config, bind: str) -> None:
 
 
 def run_worker(config: Config) -> None:
-    """Work until SIGTERM or SIGINT; what is under way is finished first, a mail only if that takes no time."""
+    """Work until SIGTERM or SIGINT; what is under way is finished first, what is beside it only if it is quick."""
     stop = _stop_on_signals()
     bank = bank_client(config)
     engine = db.open_engine(config.database_url)
     try:
         desk = create_desk(config, engine, bank)
-        # Not waited for long: what it leaves half done is taken up by another worker.
-        mailing = threading.Thread(target=mail.run, args=(desk, stop), name="mail", daemon=True)
-        if config.has_mail:
-            mailing.start()
-        with bank_window.open_to_pages(bank, config):
+        with bank_window.open_to_pages(bank, config), _done_beside(desk, stop):
             worker.run(desk, stop)
-        if config.has_mail:
-            mailing.join(MAIL_ENDS_WITHIN_S)
     finally:
         engine.dispose()
+
+
+@contextmanager
+def _done_beside(books: Books, stop: threading.Event) -> Iterator[None]:
+    """What delays no refund, each in a thread of its own. What it leaves half done is taken up by another worker."""
+    duties = {mail.run: books.config.has_mail, collector.run: books.config.has_collector}
+    threads = [
+        threading.Thread(target=duty, args=(books, stop), name=duty.__module__, daemon=True)
+        for duty, is_wanted in duties.items()
+        if is_wanted
+    ]
+    for thread in threads:
+        thread.start()
+    yield
+    ends_at_s = time.monotonic() + BESIDE_ENDS_WITHIN_S
+    for thread in threads:
+        thread.join(max(0.0, ends_at_s - time.monotonic()))
 
 
 # Several processes as one

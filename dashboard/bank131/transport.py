@@ -48,18 +48,27 @@ class Transport(Protocol):
 class RequestsTransport:
     """POST with requests: no retries, no redirects, no cookies, no proxies or passwords from the environment.
 
-    TLS certificates are verified against the common authorities, or against those in the file `ca_file`.
+    TLS certificates are verified against the common authorities, or against those in the file `ca_file`. A server that
+    asks for a certificate is shown the one in `client_certificate_file` (PEM, with its key).
     Answers longer than MAX_ANSWER_BYTES are NoAnswer.
     """
 
-    def __init__(self, *, ca_file: str | None = None, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        ca_file: str | None = None,
+        client_certificate_file: str | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._ca_file = ca_file
+        self._client_certificate_file = client_certificate_file
         self._monotonic = monotonic
 
     def __call__(self, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float) -> HttpAnswer:
         call = _Call(timeout_s, self._monotonic)
         try:
             with call, _session(call, self._ca_file) as session:
+                session.cert = self._client_certificate_file
                 return _answer(session, call, url, dict(headers), body)
         except (NeverConnected, NoAnswer):
             raise

@@ -1,6 +1,7 @@
 """Tables and constraints, one file a family. No verbs live here."""
 
 from dashboard.models.approvals import Approval, RefundLimit
+from dashboard.models.collector import Collector
 from dashboard.models.factors import AuthenticatorApp, FactorReset, HalfSignIn, Passkey, RecoveryCode
 from dashboard.models.federated import FederatedIdentity, KeptForm
 from dashboard.models.installation import Installation, WorkerBeat
@@ -20,6 +21,7 @@ __all__ = [
     "Approval",
     "Attempt",
     "AuthenticatorApp",
+    "Collector",
     "FactorReset",
     "FederatedIdentity",
     "Guess",

@@ -22,7 +22,8 @@ def show() -> ResponseReturnValue:
     """Of nobody else's business: 404, as if it were not there."""
     if not (_has_token() or _is_local()):
         abort(404)
-    return Response(metrics.text(db.session(), desk().clock.now()), content_type=CONTENT_TYPE_PLAIN_0_0_4)
+    figures = metrics.text(db.session(), desk().clock.now(), has_collector=desk().config.has_collector)
+    return Response(figures, content_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
 def _has_token() -> bool:

@@ -58,6 +58,7 @@ ORDER = (
     "sign_ins",
     "smtp",
     "mail",
+    "collector",
     "people",
     "links",
     "own_account",

@@ -6,6 +6,7 @@ from tests.mutation import (
     in_asking,
     in_auditing,
     in_books,
+    in_collecting,
     in_commands,
     in_factors,
     in_hardening,
@@ -37,4 +38,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *in_factors.MUTANTS,
     *in_single_sign_on.MUTANTS,
     *in_mailing.MUTANTS,
+    *in_collecting.MUTANTS,
 )

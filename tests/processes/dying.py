@@ -34,7 +34,7 @@ STATUS = "session/status"
 REFUND = "session/refund"
 VERBS = (
     *("sending", "reads", "refunds", "webhook_inbox", "worker"),
-    *("resolutions", "anomalies", "restore", "approvals", "limits"),
+    *("resolutions", "anomalies", "restore", "approvals", "limits", "collector"),
 )
 MET_WITHIN_S = 30.0
 

@@ -60,6 +60,7 @@ WITHOUT_A_POINT = {
 NO_MONEY_IN = frozenset(
     {
         "audit",
+        "collector",
         "evidence",
         "factor_resets",
         "factors",

@@ -1,13 +1,14 @@
 """Figures for whoever watches the desk: true, from the database, and nobody else's business."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from flask import Flask
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import event
 
-from dashboard import sending, worker
+from dashboard import collector, sending, worker
 from dashboard.db import db
 from tests.bench import reviews
 from tests.bench.databases import on_sqlite
@@ -196,3 +197,22 @@ def behind_two(environ: dict[str, str]) -> None:
 @on_sqlite
 def test_behind_fewer_proxies_than_told_nobody_is_this_machine(behind_two: None, client: Browser) -> None:
     assert from_afar(client, "127.0.0.1", **{"X-Forwarded-For": "203.0.113.7"}).status == 404
+
+
+def test_it_tells_what_waits_for_the_log_system_where_there_is_one(
+    client: Browser, refund_desk: RefundDesk, app: Flask
+) -> None:
+    assert ("collector_waiting_entries", "") not in figures(client)
+    app.extensions["desk"] = desk = replace(
+        refund_desk.desk, config=replace(refund_desk.desk.config, collector_url="https://logs.example.com")
+    )
+    refund_desk.ask(refund_desk.paid_session(100_00), 10_00)
+    refund_desk.clock.advance(100)
+    found = figures(client)
+    waiting = refund_desk.journal()[-1].seq
+    assert waiting > 0
+    assert (found["collector_waiting_entries", ""], found["collector_oldest_age_seconds", ""]) == (waiting, 100)
+    while collector.send_next(desk, lambda *_: None):
+        pass
+    found = figures(client)
+    assert (found["collector_waiting_entries", ""], found["collector_oldest_age_seconds", ""]) == (0, 0)

@@ -6,7 +6,7 @@ from alembic import op
 from dashboard.db import BigId, UtcDateTime
 
 revision = "0011"
-down_revision = "0009"
+down_revision = "0010"
 
 
 def upgrade() -> None:
