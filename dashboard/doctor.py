@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from sqlalchemy import Engine, make_url
+from sqlalchemy import URL, Engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -151,6 +151,9 @@ def _database(config: Config, engine: Engine) -> Iterator[Finding]:
             yield Finding(not_migrated(engine), is_fatal=True)
             return
         yield Finding(f"The database is there and migrated: {db.name_of(engine)}", is_fatal=False)
+        if _has_password(engine.url):
+            but = "which works, but a client certificate or a socket needs none (README, In production)"
+            yield Finding(f"DASHBOARD_DATABASE_URL holds a password, {but}.", is_fatal=False)
         now = SystemClock().now()
         with Session(engine) as session:
             alive = health.worker_is_alive(session, now, timedelta(seconds=30))
@@ -164,6 +167,10 @@ def _database(config: Config, engine: Engine) -> Iterator[Finding]:
             yield Finding(f"Sending is paused ({told}): `dashboard sending resume` ends it.", is_fatal=False)
     except SQLAlchemyError as problem:
         yield Finding(f"The database cannot be reached: {cause_of(problem)}.", is_fatal=True)
+
+
+def _has_password(address: URL) -> bool:
+    return bool(address.password or address.query.get("password"))
 
 
 def _no_window(config: Config) -> str | None:

@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 
-def write_certificate(folder: Path) -> Path:
-    """A file with a key and a certificate for 127.0.0.1, signed with that key, good for an hour."""
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "server.test")])
+def write_certificate(folder: Path, name_in_it: str = "server.test") -> Path:
+    """A file with a key and a certificate for 127.0.0.1, signed with that key, good for an hour; its owner's alone."""
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name_in_it)])
     now, key = datetime.datetime.now(datetime.UTC), ec.generate_private_key(ec.SECP256R1())
     certificate = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
@@ -24,6 +24,7 @@ def write_certificate(folder: Path) -> Path:
     )
     pem, path = serialization.Encoding.PEM, folder / "certificate.pem"
     key_text = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path.touch(0o600)
     path.write_bytes(certificate.public_bytes(pem) + key_text)
     return path
 
