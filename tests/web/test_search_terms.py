@@ -110,6 +110,7 @@ def test_a_mistake_is_explained_and_nothing_typed_is_lost(refunds: Refunds, text
     assert answer.page.one("input", name="session")["value"] == "ps_lucky"
     assert [each["value"] for each in answer.page.all("input", name="q")] == [text] * 2
     assert answer.references == []
+    assert not any(each.get("data-live-url") for each in answer.page.all("div")), "nothing to wait for"
 
 
 @on_sqlite
