@@ -44,6 +44,7 @@ from dashboard.web import (
     refund_form,
     refunds,
     refusals,
+    request_ids,
     review,
     saved_views,
     second_step,
@@ -127,6 +128,7 @@ def create_app(
 
 
 def _add_parts(app: Flask, desk: Desk) -> None:
+    request_ids.init_app(app)
     reader.init_app(app, desk)
     Bootstrap5(app)
     Compress(app)

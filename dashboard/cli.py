@@ -48,12 +48,13 @@ from dashboard.config import BadSettings, BooksConfig, Config, read_books_config
 from dashboard.desk import Books, journal_key
 from dashboard.models import Person
 from dashboard.sandbox.server import SandboxStartError, run_sandbox
+from dashboard.web import request_ids
 
 BIND = "127.0.0.1:8131"
 ACTOR = "command line"
 MOST_LINES = 20
 PORT = click.IntRange(1, 65535)
-LOG_LINE = logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
+LOG_LINE = logging.Formatter("%(asctime)s %(levelname)s %(name)s %(request_id)s%(message)s", "%Y-%m-%dT%H:%M:%SZ")
 LOG_LINE.converter = time.gmtime
 
 
@@ -63,6 +64,7 @@ def main() -> None:
     """The refund desk: look up payments taken through Bank 131, refund them, watch what becomes of it."""
     lines = logging.StreamHandler()
     lines.setFormatter(LOG_LINE)
+    lines.addFilter(request_ids.Named())
     logging.basicConfig(level=logging.INFO, handlers=[lines])
     logging.getLogger("alembic").setLevel(logging.WARNING)
 

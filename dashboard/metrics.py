@@ -3,6 +3,7 @@
 None of them counts a whole table: what is open is few, and what has ended is counted for a day.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -13,10 +14,11 @@ from sqlalchemy import ColumnElement, func, literal_column, select
 from sqlalchemy.orm import Session
 
 from dashboard import __version__, collector, health, journal, pauses, refund_rules
-from dashboard.models import Anomaly, Refund, WebhookDelivery
+from dashboard.models import Anomaly, Attempt, Refund, WebhookDelivery
 from dashboard.models.refunds import IS_OPEN, OPEN_ANOMALY
 
 A_DAY = timedelta(days=1)
+LATEST_SENDS = 200
 _PREFIX = "refund_desk_"
 _OPEN = tuple(state for state in refund_rules.STATES if state in refund_rules.OPEN)
 _ENDED = tuple(state for state in refund_rules.STATES if state not in refund_rules.OPEN)
@@ -44,6 +46,7 @@ def _all(session: Session, now: datetime) -> Iterator[GaugeMetricFamily]:
     yield _by("info", "Always 1; the version is its label", "version", {__version__: 1})
     yield from _of_refunds(session, now)
     yield from _of_webhooks(session, now)
+    yield from _of_sends(session)
     yield _one("anomalies_open", "Facts that fit no rule and that nobody has acknowledged", _open_anomalies(session))
     yield _one("journal_entries", "Number of the journal's last entry", journal.head_seq(session))
     yield _one("sending_paused", "1 while nothing is sent", int(pauses.is_paused(session)))
@@ -76,6 +79,20 @@ def _oldest(session: Session, state: str, now: datetime) -> float | None:
     query = select(Refund.asked_at).where(Refund.state == state).order_by(Refund.asked_at, Refund.id).limit(1)
     asked_at = session.scalars(query).first()
     return None if asked_at is None else max(0.0, (now - asked_at).total_seconds())
+
+
+def _of_sends(session: Session) -> Iterator[GaugeMetricFamily]:
+    """How the bank took the latest sends, however long ago that was."""
+    query = select(Attempt.outcome, Attempt.started_at, Attempt.answered_at).where(Attempt.outcome.is_not(None))
+    latest = session.execute(query.order_by(Attempt.id.desc()).limit(LATEST_SENDS)).all()
+    outcomes = Counter(str(outcome) for outcome, _, _ in latest)
+    yield _by(
+        f"last_{LATEST_SENDS}_sends", "The latest sends to the bank, by how they ended", "outcome", dict(outcomes)
+    )
+    took_s = sorted((end - start).total_seconds() for _, start, end in latest if end is not None)
+    at = {"0.5": len(took_s) // 2, "0.95": len(took_s) * 95 // 100, "1": len(took_s) - 1}
+    found = {quantile: took_s[place] for quantile, place in at.items()} if took_s else {}
+    yield _by("send_duration_seconds", "How long the bank took to answer them, by quantile", "quantile", found)
 
 
 def _of_webhooks(session: Session, now: datetime) -> Iterator[GaugeMetricFamily]:

@@ -27,7 +27,7 @@ ERRORS = (
     ("/refunds/00000000-0000-4000-8000-00000000ffff", 404, "Not found", "No refund has this reference."),
     ("/sessions/ps_999", 404, "Not found", "Neither this desk nor the bank knows a session with this id."),
     ("/logout", 405, "This address does not take this kind of request", "No money has moved."),
-    ("/refunds/?status=lost", 400, "This request cannot be used", "This filter cannot be used: status."),
+    ("/refunds/rows?since=0&status=lost", 400, "This request cannot be used", "This filter cannot be used: status."),
 )
 NULL_IN_ADDRESS = (
     "/refunds/?q=%00",

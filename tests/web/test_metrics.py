@@ -13,7 +13,7 @@ from dashboard.db import db
 from tests.bench import reviews
 from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import RefundDesk
-from tests.bench.wire import REFUND, lose_request
+from tests.bench.wire import REFUND, answered, lose_request
 from tests.web.browser import Answer, Browser
 
 TOKEN = "a token for whoever watches: 0123456789 abcdefghij"
@@ -71,6 +71,19 @@ def test_it_tells_what_needs_somebody(client: Browser, refund_desk: RefundDesk) 
     assert (found["sending_paused", ""], found["worker_beat_age_seconds", ""]) == (1, 12)
 
 
+@on_sqlite
+def test_it_tells_how_the_bank_took_the_latest_sends(client: Browser, refund_desk: RefundDesk) -> None:
+    assert ("send_duration_seconds", "0.5") not in figures(client), "nothing was sent yet"
+    session_id = refund_desk.paid_session(100_00)
+    refund_desk.ask_and_send(session_id, 10_00)
+    refund_desk.wire.next(REFUND, answered(503, b""))
+    refund_desk.ask_and_send(session_id, 10_00)
+    found = figures(client)
+    outcomes = {label: value for (name, label), value in found.items() if name == "last_200_sends"}
+    assert outcomes == {"answered": 1, "unclear": 1}
+    assert found["send_duration_seconds", "1"] == 0
+
+
 def test_it_tells_of_webhooks_that_are_not_applied(
     client: Browser, refund_desk: RefundDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -86,13 +99,16 @@ def test_it_tells_of_webhooks_that_are_not_applied(
 
 @on_sqlite
 def test_nothing_in_it_is_secret_or_of_a_customer(client: Browser, refund_desk: RefundDesk) -> None:
-    """Names and labels are words of ours; a label is a state or the version."""
+    """Names and labels are words of ours; a label is a state, an outcome, a quantile or the version."""
     refund_desk.ask_and_send(refund_desk.paid_session(100_00), 10_00)
     reviews.with_stranger(refund_desk)
     lines = [line for line in client.get("/metrics").text.splitlines() if not line.startswith("#")]
     assert lines
     for line in lines:
-        assert re.fullmatch(r'refund_desk_[a-z_]+({(state="[a-z_]+"|version="[0-9.]+")})? [0-9.e+]+', line), line
+        assert re.fullmatch(
+            r'refund_desk_[a-z_0-9]+({(state|outcome)="[a-z_]+"}|{version="[0-9.]+"}|{quantile="[0-9.]+"})? [0-9.e+-]+',
+            line,
+        ), line
 
 
 @on_sqlite
