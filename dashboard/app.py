@@ -99,6 +99,9 @@ def create_app(
     app = errors.DiscreetApp(__name__)
     app.config.update(
         SECRET_KEY=config.secret_key,
+        SECRET_KEY_FALLBACKS=list(config.secret_keys[1:]),
+        # Of this list the last one signs.
+        WTF_CSRF_SECRET_KEY=list(reversed(config.secret_keys)),
         SQLALCHEMY_DATABASE_URI=config.database_url,
         SQLALCHEMY_ENGINE_OPTIONS=db.engine_options(config.database_url),
         MAX_CONTENT_LENGTH=hardening.MAX_FORM_BYTES,

@@ -28,6 +28,7 @@ from dashboard import (
     evidence,
     factor_resets,
     health,
+    journal,
     journal_file,
     leaked_passwords,
     migrations,
@@ -35,6 +36,7 @@ from dashboard import (
     passwords,
     people,
     replay,
+    resealing,
     restore,
     roles,
     sending,
@@ -44,8 +46,16 @@ from dashboard import (
 from dashboard.app import bank_client, bank_keys, create_desk
 from dashboard.bank131.signature import KeyFormatError
 from dashboard.clock import SystemClock
-from dashboard.config import BadSettings, BooksConfig, Config, read_books_config, read_config, read_key_config
-from dashboard.desk import Books, journal_key
+from dashboard.config import (
+    BadSettings,
+    BooksConfig,
+    Config,
+    read_books_config,
+    read_config,
+    read_key_config,
+    read_keys_to_compare,
+)
+from dashboard.desk import Books, journal_key, journal_keys
 from dashboard.models import Person
 from dashboard.sandbox.server import SandboxStartError, run_sandbox
 from dashboard.web import request_ids
@@ -116,6 +126,12 @@ def _check_migrated(engine: Engine) -> None:
         _fail(doctor.not_migrated(engine))
 
 
+def _check_journal_key(books: Books) -> None:
+    with books.read() as session:
+        if not journal.is_kept_with(session, journal_key(books.config)):
+            _fail(doctor.OTHER_JOURNAL_KEY)
+
+
 def _check_stopped(books: Books) -> None:
     with books.read() as session:
         age = health.since_last_beat(session, books.clock.now())
@@ -144,6 +160,7 @@ def _ready_config(*, may_sign: bool) -> Config:
     """Settings with which a worker, or a web server alone, can start: a migrated database and usable keys."""
     config = _config()
     with _books(config) as books:
+        _check_journal_key(books)
         try:
             bank = bank_client(config) if may_sign else bank_window.Window(config)
             bank_keys(config)
@@ -271,6 +288,29 @@ def db_upgrade() -> None:
         click.echo("It is new and empty: no accounts, no refunds, no journal. If yours is another one,")
         click.echo("put DASHBOARD_DATABASE_URL right.")
     click.echo("The database has the newest shape.")
+
+
+SEALED = {"authenticator_apps": "secrets of apps", "mails": "mails that wait", "kept_forms": "kept forms"}
+
+
+@db_group.command("reseal")
+def db_reseal() -> None:
+    """Seal again with the present secret key all that is kept encrypted, after that key was changed."""
+    with _books(changes=True) as books:
+        _check_journal_key(books)
+        done = resealing.reseal(books, ACTOR)
+        with books.read() as session:
+            left = resealing.left(session, books.config.secret_keys)
+    click.echo(f"Sealed anew: {', '.join(f'{each.count} {SEALED[each.what]}' for each in done)}.")
+    for lost in filter(lambda each: each.lost, done):
+        click.echo(f"Cannot be opened with any key that is set, and left as they are: {lost.lost} {SEALED[lost.what]}.")
+    if left:
+        _fail(f"{left} were sealed otherwise meanwhile: have every process started anew, and run this again.")
+    if books.config.secret_key_before:
+        click.echo(
+            "Nothing that is kept needs DASHBOARD_SECRET_KEY_BEFORE any more. Sign-ins and open forms of before do:"
+        )
+        click.echo("empty it twelve hours after the last process was started with the new key, at once if it leaked.")
 
 
 @db_group.command("roles")
@@ -467,6 +507,21 @@ def journal_verify(expect: str | None, file: Path | None) -> None:
     if problem:
         _fail(*problem)
     click.echo(f"The journal is whole: {examined.entries} entries, head {examined.head}")
+
+
+@journal_group.command("key")
+def journal_key_command() -> None:
+    """Print the key that the journal is kept with, for DASHBOARD_JOURNAL_KEY: a secret."""
+    try:
+        keys = journal_keys(read_keys_to_compare(os.environ))
+        config = read_books_config({**os.environ, "DASHBOARD_JOURNAL_KEY": keys[0]})
+    except BadSettings as bad:
+        _fail(*bad.problems)
+    with _books(config) as books, books.read() as session:
+        found = next((key for key in keys if journal.is_kept_with(session, key)), None)
+    if found is None:
+        _fail("The journal was written with none of the keys that are set.")
+    click.echo(found)
 
 
 def _verify_file(file: Path, expect: str | None) -> None:

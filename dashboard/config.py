@@ -45,7 +45,13 @@ class KeyConfig:
 
     # What is secret stands in no text of the whole, whoever writes it down.
     secret_key: str = field(repr=False)
+    secret_key_before: str = field(repr=False)
     journal_key: str = field(repr=False)
+
+    @property
+    def secret_keys(self) -> tuple[str, ...]:
+        """The one that everything new is made with, then what opens and verifies beside it."""
+        return tuple(filter(None, (self.secret_key, self.secret_key_before)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +140,7 @@ class Config(BooksConfig):
     submerchant: str | None
 
 
+AnyKeyConfig = TypeVar("AnyKeyConfig", bound=KeyConfig)
 AnyConfig = TypeVar("AnyConfig", bound=BooksConfig)
 
 
@@ -355,6 +362,13 @@ SETTINGS: tuple[Setting, ...] = (
         None,
         "Signs cookies and forms. At least 32 random characters, the same for every process.",
         _secret,
+    ),
+    Setting(
+        "DASHBOARD_SECRET_KEY_BEFORE",
+        "secret_key_before",
+        "",
+        "While the secret key is being changed, the one before: it still opens and verifies, and makes nothing new.",
+        lambda value: _secret(value) if value else "",
     ),
     Setting(
         "DASHBOARD_JOURNAL_KEY",
@@ -619,7 +633,13 @@ def read_books_config(environ: Mapping[str, str]) -> BooksConfig:
 def read_key_config(environ: Mapping[str, str]) -> KeyConfig:
     """As `read_config`, but only what KeyConfig has; with a journal key nothing is derived from the secret key."""
     key = environ.get("DASHBOARD_JOURNAL_KEY")
-    return KeyConfig(**_values({"DASHBOARD_SECRET_KEY": key, **environ} if key else environ, KeyConfig))
+    environ = {"DASHBOARD_SECRET_KEY": key, **environ} if key else environ
+    return _checked_keys(KeyConfig(**_values(environ, KeyConfig)))
+
+
+def read_keys_to_compare(environ: Mapping[str, str]) -> KeyConfig:
+    """As `read_key_config`, with all keys at once from which the journal's may have been derived."""
+    return KeyConfig(**_values(environ, KeyConfig))
 
 
 def _values(environ: Mapping[str, str], kind: type[KeyConfig]) -> dict[str, Any]:
@@ -641,7 +661,18 @@ def _values(environ: Mapping[str, str], kind: type[KeyConfig]) -> dict[str, Any]
     return values
 
 
+def _checked_keys(config: AnyKeyConfig) -> AnyKeyConfig:
+    """The journal's key would change together with the secret key, and what was written before be verified no more."""
+    if config.secret_key_before and not config.journal_key:
+        how = "`dashboard journal key` prints the value"
+        raise BadSettings([f"DASHBOARD_JOURNAL_KEY must be set while DASHBOARD_SECRET_KEY_BEFORE is: {how}."])
+    if config.secret_key_before == config.secret_key:
+        raise BadSettings(["DASHBOARD_SECRET_KEY_BEFORE is the same as DASHBOARD_SECRET_KEY."])
+    return config
+
+
 def _checked(config: AnyConfig) -> AnyConfig:
+    _checked_keys(config)
     if config.live_streams >= config.web_threads:
         raise BadSettings(["DASHBOARD_LIVE_STREAMS must be smaller than DASHBOARD_WEB_THREADS."])
     problem = _half_a_provider(config) or _half_a_mail(config) or _half_a_collector(config)

@@ -103,6 +103,7 @@ def _settings(data_dir: Path, keys: SandboxKeys, port: int, bank_port: int) -> d
     return {
         "DASHBOARD_DATABASE_URL": f"sqlite:///{data_dir / 'refund-desk.sqlite3'}",
         "DASHBOARD_SECRET_KEY": _secret(data_dir / "secret.key"),
+        "DASHBOARD_SECRET_KEY_BEFORE": "",
         "DASHBOARD_JOURNAL_KEY": "",
         "DASHBOARD_PUBLIC_URL": f"http://{NAME}:{port}",
         "BANK131_URL": f"http://{HOST}:{bank_port}",

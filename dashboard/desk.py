@@ -49,4 +49,11 @@ class Desk(Books):
 
 def journal_key(config: KeyConfig) -> str:
     """The key of the journal's chain: the one set, or one derived from the secret key."""
-    return config.journal_key or hmac.new(config.secret_key.encode(), b"journal", "sha256").hexdigest()
+    return journal_keys(config)[0]
+
+
+def journal_keys(config: KeyConfig) -> tuple[str, ...]:
+    """All that it can be: only while the secret key is being changed is that more than one."""
+    if config.journal_key:
+        return (config.journal_key,)
+    return tuple(hmac.new(key.encode(), b"journal", "sha256").hexdigest() for key in config.secret_keys)

@@ -17,12 +17,14 @@ from dashboard import (
     collector,
     db,
     health,
+    journal,
     leaked_passwords,
     migrations,
     openid,
     own_bank,
     pauses,
     reads,
+    resealing,
     smtp,
 )
 from dashboard.app import bank_client
@@ -30,8 +32,13 @@ from dashboard.bank131.client import BankError, NeverReached, Refused
 from dashboard.bank131.signature import KeyFormatError, load_private_key, load_public_key
 from dashboard.clock import SystemClock
 from dashboard.config import Config, is_loopback
+from dashboard.desk import journal_key
 
 UNKNOWN_SESSION = "ps_0"
+OTHER_JOURNAL_KEY = (
+    "DASHBOARD_JOURNAL_KEY is not the key with which this journal was written, and what is added could never be "
+    "verified. With the secret key of then in DASHBOARD_SECRET_KEY_BEFORE, `dashboard journal key` prints it."
+)
 
 
 @dataclass(frozen=True)
@@ -156,6 +163,7 @@ def _database(config: Config, engine: Engine) -> Iterator[Finding]:
             yield Finding(f"DASHBOARD_DATABASE_URL holds a password, {but}.", is_fatal=False)
         now = SystemClock().now()
         with Session(engine) as session:
+            yield from _secrets(config, session)
             alive = health.worker_is_alive(session, now, timedelta(seconds=30))
             why = pauses.reasons(session)
         if not alive:
@@ -171,6 +179,16 @@ def _database(config: Config, engine: Engine) -> Iterator[Finding]:
 
 def _has_password(address: URL) -> bool:
     return bool(address.password or address.query.get("password"))
+
+
+def _secrets(config: Config, session: Session) -> Iterator[Finding]:
+    if not journal.is_kept_with(session, journal_key(config)):
+        yield Finding(OTHER_JOURNAL_KEY, is_fatal=True)
+    if not config.secret_key_before:
+        return
+    left = resealing.left(session, config.secret_keys)
+    kept = f"{left} secrets are still to be sealed anew: `dashboard db reseal`" if left else "nothing kept needs it"
+    yield Finding(f"DASHBOARD_SECRET_KEY_BEFORE is set: {kept}.", is_fatal=False)
 
 
 def _no_window(config: Config) -> str | None:

@@ -81,13 +81,13 @@ def lock(tx: WriteSession, person_id: str) -> Person:
 def new_app_secret(books: Books, person: Person) -> tuple[str, str]:
     """A secret for an app that is not added yet, and the same sealed, to come back with the first code."""
     secret = totp.new_secret()
-    return secret, sealing.seal_as_text(secret, books.config.secret_key, _to_add(person.id))
+    return secret, sealing.seal_as_text(secret, books.config.secret_keys, _to_add(person.id))
 
 
 def app_secret(books: Books, person: Person, sealed: str) -> str:
     """The secret that was shown to this person. Raises CannotAdd."""
     try:
-        return sealing.unseal_text(sealed, books.config.secret_key, _to_add(person.id))
+        return sealing.unseal_text(sealed, books.config.secret_keys, _to_add(person.id))
     except sealing.CannotUnseal as problem:
         raise CannotAdd("too_late") from problem
 
@@ -98,7 +98,7 @@ def add_app(books: Books, person: Person, sealed: str, code: str) -> list[str]:
     step = totp.step_of(secret, plain(code), now, books.config.app_code_grace_s)
     if step is None:
         raise CannotAdd(_why_none(secret, plain(code), now))
-    kept = sealing.seal(secret, books.config.secret_key, _to_use(person.id))
+    kept = sealing.seal(secret, books.config.secret_keys, to_use(person.id))
     with books.write() as tx:
         lock(tx, person.id)
         if tx.get(AuthenticatorApp, person.id) is not None:
@@ -117,7 +117,7 @@ def use_code(tx: WriteSession, books: Books, app: AuthenticatorApp, code: str) -
 
     Compared and set in one statement: of two who send the same code at once, one is late.
     """
-    secret = sealing.unseal(app.secret, books.config.secret_key, _to_use(app.person_id))
+    secret = sealing.unseal(app.secret, books.config.secret_keys, to_use(app.person_id))
     now = tx.clock.now()
     step = totp.step_of(secret, code, now, books.config.app_code_grace_s)
     if step is None:
@@ -152,7 +152,8 @@ def _to_add(person_id: str) -> str:
     return f"to add:{person_id}"
 
 
-def _to_use(person_id: str) -> str:
+def to_use(person_id: str) -> str:
+    """For what the secret of this person's app is sealed."""
     return f"to use:{person_id}"
 
 

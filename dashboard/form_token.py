@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
-from itsdangerous import BadData, URLSafeSerializer
+from itsdangerous import BadData
+
+from dashboard.signing import serializer
 
 _SALT = "refund-form"
 
@@ -22,16 +24,16 @@ class FormToken:
     nonce: str
 
 
-def seal(token: FormToken, secret_key: str) -> str:
+def seal(token: FormToken, secret_keys: tuple[str, ...]) -> str:
     """The token as text under an HMAC."""
     fields = [token.person_id, token.session_id, token.refunds_known, token.refunds_mark, token.nonce]
-    return str(URLSafeSerializer(secret_key, salt=_SALT).dumps(fields))
+    return str(serializer(secret_keys, _SALT).dumps(fields))
 
 
-def unseal(text: str, secret_key: str) -> FormToken:
+def unseal(text: str, secret_keys: tuple[str, ...]) -> FormToken:
     """The token behind the text. Raises ForgedToken."""
     try:
-        fields = URLSafeSerializer(secret_key, salt=_SALT).loads(text)
+        fields = serializer(secret_keys, _SALT).loads(text)
         person_id, session_id, refunds_known, refunds_mark, nonce = fields
     except (BadData, ValueError, TypeError) as problem:
         raise ForgedToken(str(problem)) from problem

@@ -142,6 +142,14 @@ def subjects_since(session: Session, since: int, limit: int = BATCH) -> tuple[in
     return (entries[-1].seq if entries else since), {entry.subject for entry in entries}
 
 
+def is_kept_with(session: Session, key: str) -> bool:
+    """Whether this is the journal's key: head or first entry show it, unless both were changed."""
+    head, first = _head(session), session.get(JournalEntry, 1)
+    if head is not None and is_same(head.seal, _seal(key, head.seq, head.hash)):
+        return True
+    return first is not None and is_as_written(first, key)
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What `verify` found: how far it got, and the first thing that is wrong (None: nothing)."""

@@ -7,28 +7,30 @@ has a name for each account; the name is worth nothing without the password.
 import hashlib
 import secrets
 
-from itsdangerous import BadData, URLSafeSerializer
+from itsdangerous import BadData
+
+from dashboard.signing import serializer
 
 MOST_ACCOUNTS = 5
 _SALT = "known-browser"
 
 
-def name_of(cookie: str, email: str, secret_key: str) -> str:
+def name_of(cookie: str, email: str, secret_keys: tuple[str, ...]) -> str:
     """The name that a browser has for an account; empty: it does not know it."""
-    return _names(cookie, secret_key).get(_account(email), "")
+    return _names(cookie, secret_keys).get(_account(email), "")
 
 
-def remember(cookie: str, email: str, secret_key: str) -> str:
+def remember(cookie: str, email: str, secret_keys: tuple[str, ...]) -> str:
     """The cookie of a browser that has just signed in to this account, and which knew those of `cookie` before."""
-    names = _names(cookie, secret_key)
+    names = _names(cookie, secret_keys)
     name = names.pop(_account(email), "") or secrets.token_urlsafe(16)
     latest = [*names.items(), (_account(email), name)][-MOST_ACCOUNTS:]
-    return str(URLSafeSerializer(secret_key, salt=_SALT).dumps(dict(latest)))
+    return str(serializer(secret_keys, _SALT).dumps(dict(latest)))
 
 
-def _names(cookie: str, secret_key: str) -> dict[str, str]:
+def _names(cookie: str, secret_keys: tuple[str, ...]) -> dict[str, str]:
     try:
-        return dict(URLSafeSerializer(secret_key, salt=_SALT).loads(cookie))
+        return dict(serializer(secret_keys, _SALT).loads(cookie))
     except (BadData, ValueError, TypeError):
         return {}
 

@@ -58,7 +58,8 @@ def put(
     """Write a mail down to be sent; it takes the place of one of its kind that still waits."""
     now = tx.clock.now()
     drop(tx, person, kind)
-    sealed = sealing.seal(json.dumps([letter.subject, letter.text]), config.secret_key, _to(person.id))
+    text = json.dumps([letter.subject, letter.text])
+    sealed = sealing.seal(text, config.secret_keys, sealed_to(person.id))
     mail = Mail(person_id=person.id, kind=kind, letter=sealed, queued_at=now, holds_until=holds_until, next_try_at=now)
     tx.add(mail)
 
@@ -139,7 +140,7 @@ def _message(books: Books, mail_id: int) -> EmailMessage:
     if books.clock.now() >= mail.holds_until:
         raise _OfNoUse(TOO_LATE)
     try:
-        letter = Letter(*json.loads(sealing.unseal(mail.letter, books.config.secret_key, _to(person.id))))
+        letter = Letter(*json.loads(sealing.unseal(mail.letter, books.config.secret_keys, sealed_to(person.id))))
     except sealing.CannotUnseal as problem:
         raise _OfNoUse(CANNOT_READ) from problem
     return _written(books.config, mail, _address(person.email), letter)
@@ -214,5 +215,6 @@ def _end(mail: Mail, problem: str | None = None) -> None:
     mail.letter, mail.next_try_at, mail.problem = None, None, problem
 
 
-def _to(person_id: str) -> str:
+def sealed_to(person_id: str) -> str:
+    """For what a letter to this person is sealed."""
     return f"mail:{person_id}"

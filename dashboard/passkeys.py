@@ -13,7 +13,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 import webauthn
-from itsdangerous import BadData, URLSafeSerializer
+from itsdangerous import BadData
 from webauthn.helpers import base64url_to_bytes, bytes_to_base64url, parse_registration_credential_json
 from webauthn.helpers.structs import (
     AuthenticatorSelectionCriteria,
@@ -25,6 +25,7 @@ from webauthn.helpers.structs import (
 
 from dashboard.config import BooksConfig
 from dashboard.models import Passkey
+from dashboard.signing import serializer
 
 HOLDS = timedelta(minutes=5)
 LONGEST_CREDENTIAL = 16 * 1024
@@ -185,7 +186,7 @@ def _check(
     if party is None or len(answer) > LONGEST_CREDENTIAL:
         raise BadPasskey
     try:
-        told_purpose, told_bound, told_at, _nonce = URLSafeSerializer(config.secret_key, salt=_SALT).loads(challenge)
+        told_purpose, told_bound, told_at, _nonce = serializer(config.secret_keys, _SALT).loads(challenge)
     except (BadData, ValueError, TypeError) as problem:
         raise BadPasskey from problem
     if (told_purpose, told_bound) != (purpose, _mark(bound_to)):
@@ -205,7 +206,7 @@ def _verified(verify: Callable[[], Verified]) -> Verified:
 
 def _seal(config: BooksConfig, purpose: str, bound_to: str, now: datetime, nonce: str) -> str:
     fields = [purpose, _mark(bound_to), now.isoformat(), nonce]
-    return str(URLSafeSerializer(config.secret_key, salt=_SALT).dumps(fields))
+    return str(serializer(config.secret_keys, _SALT).dumps(fields))
 
 
 def _mark(bound_to: str) -> str:

@@ -96,6 +96,11 @@ def hash_of(password: str) -> str:
     return _hasher.hash(password)
 
 
+def is_outdated(password_hash: str) -> bool:
+    """Whether the same password would be kept in another way today."""
+    return _hasher.check_needs_rehash(password_hash)
+
+
 def fits(password: str, password_hash: str) -> bool:
     """Whether this is the password behind the hash. Where there is none (empty) it takes the same time and never is."""
     try:

@@ -118,7 +118,7 @@ def _mark_of(refunds: Sequence[Refund]) -> str:
 def new_form_token(desk: Desk, person_id: str, session_id: str, offer: Offer) -> str:
     """The hidden token of a new form."""
     token = form_token.FormToken(person_id, session_id, offer.refunds_known, offer.refunds_mark, desk.new_id())
-    return form_token.seal(token, desk.config.secret_key)
+    return form_token.seal(token, desk.config.secret_keys)
 
 
 def made_with(session: Session, token_text: str) -> str | None:
@@ -157,7 +157,7 @@ def check_limits(session: Session, desk: Desk, person: Person, currency: str, am
 def open_form(desk: Desk, token_text: str, person_id: str, session_id: str) -> form_token.FormToken:
     """The form behind a token, if it is this person's for this session. Raises RequestRefused."""
     try:
-        token = form_token.unseal(token_text, desk.config.secret_key)
+        token = form_token.unseal(token_text, desk.config.secret_keys)
     except form_token.ForgedToken:
         raise RequestRefused("forged_form") from None
     if (token.person_id, token.session_id) != (person_id, session_id):

@@ -185,7 +185,7 @@ def keep_form(books: Books, person: Person, address: str, fields: Sequence[tuple
     """Keep what somebody has sent while they are at the provider; answers with the token that gives it back, once."""
     token, now = secrets.token_urlsafe(32), books.clock.now()
     text = json.dumps([address, list(fields)])
-    sealed = sealing.seal(text, books.config.secret_key, _kept_for(person))
+    sealed = sealing.seal(text, books.config.secret_keys, kept_for(person.id))
     with books.write() as tx:
         tx.execute(delete(KeptForm).where(KeptForm.kept_at <= now - LONGEST_VISIT))
         tx.add(KeptForm(token_digest=_digest(token), person_id=person.id, fields=sealed, kept_at=now))
@@ -199,12 +199,16 @@ def take_form(books: Books, person: Person, token: str) -> tuple[str, list[tuple
         if kept is None or kept.person_id != person.id:
             return None
         tx.delete(kept)
-        address, fields = json.loads(sealing.unseal(kept.fields, books.config.secret_key, _kept_for(person)))
+    try:
+        address, fields = json.loads(sealing.unseal(kept.fields, books.config.secret_keys, kept_for(person.id)))
+    except sealing.CannotUnseal:
+        return None
     return address, [(name, value) for name, value in fields]
 
 
-def _kept_for(person: Person) -> str:
-    return f"kept form:{person.id}"
+def kept_for(person_id: str) -> str:
+    """For what a form of this person is sealed."""
+    return f"kept form:{person_id}"
 
 
 def _digest(token: str) -> str:

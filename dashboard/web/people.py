@@ -103,14 +103,14 @@ def _tell_of_resets(person: Person) -> None:
 
 def know_browser(response: Response, email: str) -> None:
     """Remember that this account was signed in to here: nobody else's guessing keeps its owner out then."""
-    cookie = known_browsers.remember(_known(), email, desk().config.secret_key)
+    cookie = known_browsers.remember(_known(), email, desk().config.secret_keys)
     name = hardening.cookie_name(KNOWN)
     response.set_cookie(name, cookie, KNOWN_FOR_S, secure=request.is_secure, httponly=True, samesite="Lax")
 
 
 def known_as(email: str) -> str:
     """The name of this browser, where the account was signed in to in it before; else nothing."""
-    return known_browsers.name_of(_known(), email, desk().config.secret_key)
+    return known_browsers.name_of(_known(), email, desk().config.secret_keys)
 
 
 def _known() -> str:

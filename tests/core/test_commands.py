@@ -28,6 +28,7 @@ from tests.journeys.commands import free_port
 EMAIL = "anna@desk.test"
 CHANGING = {
     "upgrade": ["db", "upgrade"],
+    "reseal": ["db", "reseal"],
     "restored": ["db", "restored"],
     "move": ["bank", "move", "--yes"],
     "add": ["user", "add", "new@desk.test", "--role", "viewer", "--password-stdin"],
@@ -38,7 +39,7 @@ CHANGING = {
     "pause": ["sending", "pause"],
     "resume": ["sending", "resume"],
 }
-LOOKING = {"verify": ["journal", "verify"], "list": ["user", "list"]}
+LOOKING = {"verify": ["journal", "verify"], "key": ["journal", "key"], "list": ["user", "list"]}
 STARTING = {"serve": ["serve"], "web": ["web"], "worker": ["worker"], "check": ["check"]}
 
 

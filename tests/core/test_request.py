@@ -183,13 +183,13 @@ def test_in_full_means_what_was_shown(refund_desk: RefundDesk) -> None:
 def test_a_form_made_for_something_else_is_refused(refund_desk: RefundDesk, part: str) -> None:
     session_id, other = refund_desk.paid_session(), refund_desk.paid_session()
     refund_desk.read(session_id)
-    secret = refund_desk.desk.config.secret_key
+    secrets = refund_desk.desk.config.secret_keys
     person_id = refund_desk.person().id
     tokens = {
-        "person": seal(FormToken("somebody else", session_id, 0, "", "n"), secret),
-        "session": seal(FormToken(person_id, other, 0, "", "n"), secret),
-        "key": seal(FormToken(person_id, session_id, 0, "", "n"), secret + "x"),
-        "text": seal(FormToken(person_id, session_id, 0, "", "n"), secret)[1:],
+        "person": seal(FormToken("somebody else", session_id, 0, "", "n"), secrets),
+        "session": seal(FormToken(person_id, other, 0, "", "n"), secrets),
+        "key": seal(FormToken(person_id, session_id, 0, "", "n"), (secrets[0] + "x",)),
+        "text": seal(FormToken(person_id, session_id, 0, "", "n"), secrets)[1:],
     }
     assert refused(refund_desk, session_id, tokens[part], order(1_00)).code == "forged_form"
 

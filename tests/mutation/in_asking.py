@@ -51,8 +51,8 @@ _FORM = (
         "anybody makes up forms of other people",
         Edit(
             TOKEN,
-            "URLSafeSerializer(secret_key, salt=_SALT).loads(text)",
-            "URLSafeSerializer(secret_key, salt=_SALT).loads_unsafe(text)[1]",
+            "serializer(secret_keys, _SALT).loads(text)",
+            "serializer(secret_keys, _SALT).loads_unsafe(text)[1]",
         ),
         f"{REQUEST}::test_a_form_made_for_something_else_is_refused",
     ),

@@ -20,6 +20,8 @@ TEST_REFUSALS = "web/test_refusals.py"
 REAL_SERVER = "processes/test_web_server.py"
 CARDS = "web/test_card_data.py"
 SECRETS = "web/test_secrets.py"
+ANOTHER_KEY = "web/test_another_secret_key.py"
+RESEALING = "core/test_resealing.py"
 WINDOW_TESTS = "core/test_bank_window.py"
 TEXT = "web/test_text_safety.py"
 COMPONENTS = "tests/components.py"
@@ -317,6 +319,55 @@ _CARD_NUMBERS = (
     ),
 )
 
+_ANOTHER_KEY = (
+    without(
+        "a session's cookie of the secret key before is good while that is set",
+        "a change of keys signs everybody out",
+        Edit("dashboard/app.py", "        SECRET_KEY_FALLBACKS=list(config.secret_keys[1:]),\n", ""),
+        f"{ANOTHER_KEY}::test_everything_goes_on_while_the_key_before_is_set_and_what_is_kept_goes_on_afterwards",
+    ),
+    without(
+        "a form of the secret key before is good while that is set",
+        "a change of keys throws away what people are typing",
+        Edit("dashboard/app.py", "        WTF_CSRF_SECRET_KEY=list(reversed(config.secret_keys)),\n", ""),
+        f"{ANOTHER_KEY}::test_everything_goes_on_while_the_key_before_is_set_and_what_is_kept_goes_on_afterwards",
+    ),
+    without(
+        "the new key signs",
+        "what is signed after the change is over when the key before goes",
+        Edit("dashboard/signing.py", "list(reversed(secret_keys))", "list(secret_keys)"),
+        f"{ANOTHER_KEY}::test_a_question_for_a_passkey_and_a_known_browser_go_on_too",
+    ),
+    without(
+        "what the key before sealed is sealed anew",
+        "apps are lost when the key before goes",
+        Edit("dashboard/resealing.py", "    setattr(row, kept.column.key, sealing.seal(text, keys, purpose))\n", ""),
+        f"{RESEALING}::test_all_of_it_is_sealed_anew_in_small_steps_each_on_record",
+    ),
+    without(
+        "the journal's key does not change with the secret key",
+        "the journal of before can be verified no more",
+        Edit("dashboard/config.py", "    if config.secret_key_before and not config.journal_key:", "    if False:"),
+        f"{RESEALING}::test_the_journal_goes_on_with_its_key_when_the_secret_key_changes",
+    ),
+    without(
+        "nothing starts with another journal key",
+        "what is written from then on can be verified never more",
+        Edit("dashboard/cli.py", "        _check_journal_key(books)\n        try:", "        try:"),
+        f"{RESEALING}::test_nothing_starts_with_another_journal_key",
+    ),
+    without(
+        "a sign-in looks at a hash that was made anew meanwhile",
+        "a double click is told that the password is wrong",
+        Edit(
+            "dashboard/signing_in.py",
+            "    if person.password_hash != seen.password_hash and not passwords.fits(password, person.password_hash):",
+            "    if person.password_hash != seen.password_hash:",
+        ),
+        f"{RESEALING}::test_two_who_sign_in_while_it_is_hashed_anew_both_get_in",
+    ),
+)
+
 _SECRETS = (
     without(
         "settings are written down without what is secret",
@@ -559,6 +610,7 @@ MUTANTS = (
     *_SERVER,
     *_TEXT,
     *_CARD_NUMBERS,
+    *_ANOTHER_KEY,
     *_SECRETS,
     *_WINDOW_TO_THE_BANK,
     *_RECORD,

@@ -20,8 +20,8 @@ MUTANTS = (
         "whoever reads the database sets other people's passwords",
         Edit(
             MAIL,
-            "sealed = sealing.seal(json.dumps([letter.subject, letter.text]), config.secret_key, _to(person.id))",
-            "sealed = json.dumps([letter.subject, letter.text]).encode()",
+            "sealed = sealing.seal(text, config.secret_keys, sealed_to(person.id))",
+            "sealed = text.encode()",
         ),
         f"{TESTS}::test_nobody_reads_in_the_database_what_it_says_and_it_does_not_outlive_its_sending",
     ),

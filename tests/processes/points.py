@@ -74,6 +74,7 @@ NO_MONEY_IN = frozenset(
         "people",
         "proving",
         "refund_exports",
+        "resealing",
         "retention",
         "saved_views",
         "sign_ins",

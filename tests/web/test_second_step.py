@@ -453,7 +453,7 @@ def test_many_guesses_at_once_are_no_more_than_one_after_the_other(app: Flask, a
 def test_an_app_whose_secret_cannot_be_read_any_more_says_so(
     client: Browser, added: Added, refund_desk: RefundDesk
 ) -> None:
-    sealed = sealing.seal(added.app.secret, "another secret key", "to use:" + refund_desk.person().id)
+    sealed = sealing.seal(added.app.secret, ("another secret key",), "to use:" + refund_desk.person().id)
     with refund_desk.desk.write() as tx:
         tx.execute(update(AuthenticatorApp).values(secret=sealed))
     begin(client, OPERATOR)
