@@ -58,6 +58,7 @@ from dashboard.config import (
 from dashboard.desk import Books, journal_key, journal_keys
 from dashboard.models import Person
 from dashboard.sandbox.server import SandboxStartError, run_sandbox
+from dashboard.setting_files import with_files
 from dashboard.web import request_ids
 
 BIND = "127.0.0.1:8131"
@@ -87,14 +88,14 @@ def _fail(*lines: str) -> NoReturn:
 
 def _config() -> Config:
     try:
-        return read_config(os.environ)
+        return read_config(with_files(os.environ))
     except BadSettings as bad:
         _fail(*bad.problems)
 
 
 def _books_config() -> BooksConfig:
     try:
-        return read_books_config(os.environ)
+        return read_books_config(with_files(os.environ))
     except BadSettings as bad:
         _fail(*bad.problems)
 
@@ -189,7 +190,7 @@ def demo_command(port: int, bank_port: int, data: Path, fresh: bool, password: s
     """Everything in one: sandbox bank with sample sessions, database, people, web and worker."""
     try:
         code = demo.run(
-            os.environ,
+            with_files(os.environ),
             port=port,
             bank_port=bank_port,
             data_dir=data.resolve(),
@@ -513,8 +514,9 @@ def journal_verify(expect: str | None, file: Path | None) -> None:
 def journal_key_command() -> None:
     """Print the key that the journal is kept with, for DASHBOARD_JOURNAL_KEY: a secret."""
     try:
-        keys = journal_keys(read_keys_to_compare(os.environ))
-        config = read_books_config({**os.environ, "DASHBOARD_JOURNAL_KEY": keys[0]})
+        environ = with_files(os.environ)
+        keys = journal_keys(read_keys_to_compare(environ))
+        config = read_books_config({**environ, "DASHBOARD_JOURNAL_KEY": keys[0]})
     except BadSettings as bad:
         _fail(*bad.problems)
     with _books(config) as books, books.read() as session:
@@ -526,7 +528,7 @@ def journal_key_command() -> None:
 
 def _verify_file(file: Path, expect: str | None) -> None:
     try:
-        key = journal_key(read_key_config(os.environ))
+        key = journal_key(read_key_config(with_files(os.environ)))
     except BadSettings as bad:
         _fail(*bad.problems)
     found = _verified_archive(file, key, expect) if zipfile.is_zipfile(file) else _verified_lines(file, key, expect)

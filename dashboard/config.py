@@ -16,6 +16,8 @@ from dashboard.bank131.objects import is_identifier
 from dashboard.languages import LANGUAGES
 
 SHORTEST_SECRET = 32
+SECRETS_FOLDER = "DASHBOARD_SECRETS_FOLDER"
+FOLDER_OF_SYSTEMD = "CREDENTIALS_DIRECTORY"
 # What an attempt to send may take beside its call to the bank.
 GRACE_S = 5.0
 
@@ -136,6 +138,7 @@ class Config(BooksConfig):
     public_key_file: Path
     public_key_next_file: Path | None
     run_folder: Path | None
+    secrets_folder: Path | None
     api_version: int
     submerchant: str | None
 
@@ -577,6 +580,14 @@ SETTINGS: tuple[Setting, ...] = (
         "run_folder",
         "",
         "The folder where web servers find the workers of their machine. Empty: one of this user's.",
+        _optional_path,
+    ),
+    Setting(
+        SECRETS_FOLDER,
+        "secrets_folder",
+        "",
+        "A folder in which each file that is called like a setting is that setting. "
+        f"Not set: systemd's `{FOLDER_OF_SYSTEMD}`.",
         _optional_path,
     ),
     Setting("BANK131_URL", "bank_url", None, "The bank's server, without a path.", _bank_url),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dashboard import bank_window, db, leaked_passwords, limits, migrations, own_bank, passwords, people, server
 from dashboard.app import create_desk
-from dashboard.config import SETTINGS, Config, read_config
+from dashboard.config import SECRETS_FOLDER, SETTINGS, Config, read_config
 from dashboard.desk import Desk, journal_key
 from dashboard.limit_rules import Limit
 from dashboard.sandbox.keys import SandboxKeys, prepare_data_dir
@@ -112,6 +112,8 @@ def _settings(data_dir: Path, keys: SandboxKeys, port: int, bank_port: int) -> d
         "BANK131_PUBLIC_KEY_FILE": str(keys.bank_public_path),
         "BANK131_PUBLIC_KEY_NEXT_FILE": "",
         "DASHBOARD_RUN_FOLDER": "",
+        # What stood in files stands here already.
+        SECRETS_FOLDER: "",
     }
 
 

@@ -121,7 +121,9 @@ def _readers(file: Path) -> str | None:
         mode = file.stat().st_mode
     except OSError:
         return None
-    if not mode & (stat.S_IRWXG | stat.S_IRWXO):
+    # In the secrets' folder the rights of a group may stand for those that systemd gives to the service alone.
+    is_handed_over = config.secrets_folder is not None and file.is_relative_to(config.secrets_folder)
+    if not mode & (stat.S_IRWXO if is_handed_over else stat.S_IRWXG | stat.S_IRWXO):
         return None
     return "everybody on this machine" if mode & stat.S_IRWXO else "all of its group"
 

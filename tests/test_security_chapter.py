@@ -63,6 +63,17 @@ def test_every_setting_that_is_secret_or_a_key_stands_in_it() -> None:
     assert [name for name in sorted(named) if not re.search(rf"^\|[^|]*`{name}`", table, re.MULTILINE)] == []
 
 
+def test_a_vault_can_keep_every_secret_is_documented() -> None:
+    told = README.partition("**Secrets in a vault.**")[2].partition("\n4. **")[0]
+    loaded = dict(re.findall(r"LoadCredentialEncrypted=([^:\s]+):/etc/refund-desk/(\S+)", told))
+    assert {"DASHBOARD_SECRET_KEY", "DASHBOARD_JOURNAL_KEY", "DASHBOARD_DATABASE_URL", "private.pem"} <= set(loaded)
+    assert all(name == file for name, file in loaded.items()), "systemd-creds binds a file to its name"
+    assert {"systemd-creds encrypt", "destroy it by removing the file"} <= set(
+        re.findall("systemd-creds encrypt|destroy it by removing the file", told)
+    )
+    assert "(*Secrets in a vault*)" in part("Secrets and keys")
+
+
 # What is made of the secret key, by the name that its use has in the code -> how the manual calls it.
 USES = {
     "refund-form": "tokens of refund forms",

@@ -19,6 +19,7 @@ ORDER = (
     "roles",
     "languages",
     "config",
+    "setting_files",
     "refund_rules",
     "limit_rules",
     "db",

@@ -22,6 +22,7 @@ CARDS = "web/test_card_data.py"
 SECRETS = "web/test_secrets.py"
 ANOTHER_KEY = "web/test_another_secret_key.py"
 RESEALING = "core/test_resealing.py"
+FILES = "dashboard/setting_files.py"
 WINDOW_TESTS = "core/test_bank_window.py"
 TEXT = "web/test_text_safety.py"
 COMPONENTS = "tests/components.py"
@@ -397,8 +398,34 @@ _SECRETS = (
     without(
         "a private key open to others is told",
         "whoever has an account on the machine signs refunds",
-        Edit("dashboard/doctor.py", "    if not mode & (stat.S_IRWXG | stat.S_IRWXO):", "    if True:"),
+        Edit(
+            "dashboard/doctor.py",
+            "    if not mode & (stat.S_IRWXO if is_handed_over else stat.S_IRWXG | stat.S_IRWXO):",
+            "    if True:",
+        ),
         f"{SECRETS}::test_a_private_key_that_others_may_read_is_told",
+    ),
+    without(
+        "a secret's file is open to its owner and group alone",
+        "whoever has an account on the machine reads the secrets",
+        Edit(
+            FILES,
+            "    if file.stat().st_mode & stat.S_IRWXO and file.parent.stat().st_mode & stat.S_IXOTH:",
+            "    if False:",
+        ),
+        "core/test_setting_files.py::test_a_file_that_everybody_may_read_or_change_is_refused",
+    ),
+    without(
+        "nobody else writes into the secrets' folder",
+        "whoever has an account on the machine sets where refunds go",
+        Edit(FILES, "    if mode & stat.S_IWOTH and not is_fixed:", "    if False:"),
+        "core/test_setting_files.py::test_a_folder_into_which_everybody_may_write_is_refused",
+    ),
+    without(
+        "a setting stands in one place",
+        "a value that was forgotten counts",
+        Edit(FILES, "    if file.name in environ:", "    if False:"),
+        "core/test_setting_files.py::test_a_setting_in_both_places_is_refused_without_telling_either",
     ),
     without(
         "a weak secret key stops the start",
