@@ -59,7 +59,7 @@ def bank_client(config: Config, transport: Transport | None = None) -> BankClien
     return BankClient(
         url=config.bank_url,
         project=config.project,
-        private_key=load_private_key(config.private_key_file.read_bytes()),
+        private_key=load_private_key(config.private_key_file.read_bytes(), config.key_bits),
         version=config.api_version,
         timeout_s=config.timeout_s,
         submerchant=config.submerchant,
@@ -82,7 +82,7 @@ def create_desk(
 def bank_keys(config: Config) -> list[RSAPublicKey]:
     """The bank's public keys, the current one first. Raises OSError, KeyFormatError."""
     files = [config.public_key_file, config.public_key_next_file]
-    return [load_public_key(file.read_bytes()) for file in files if file is not None]
+    return [load_public_key(file.read_bytes(), config.key_bits) for file in files if file is not None]
 
 
 def create_app(

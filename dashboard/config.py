@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dashboard import roles
 from dashboard.bank131.objects import is_identifier
+from dashboard.bank131.signature import MIN_KEY_BITS
 from dashboard.languages import LANGUAGES
 
 SHORTEST_SECRET = 32
@@ -137,6 +138,7 @@ class Config(BooksConfig):
     private_key_file: Path
     public_key_file: Path
     public_key_next_file: Path | None
+    key_bits: int
     run_folder: Path | None
     secrets_folder: Path | None
     api_version: int
@@ -612,6 +614,13 @@ SETTINGS: tuple[Setting, ...] = (
         "",
         "The bank's next public key while it changes keys.",
         _optional_path,
+    ),
+    Setting(
+        "BANK131_KEY_BITS",
+        "key_bits",
+        str(MIN_KEY_BITS),
+        "The least length of these RSA keys, yours and the bank's; 3072 holds 128 bits of security.",
+        _whole(MIN_KEY_BITS, 16384),
     ),
     Setting("BANK131_API_VERSION", "api_version", "1", "Version of the bank's API: 1 or 2.", _whole(1, 2)),
     Setting(

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from sqlalchemy import URL, Engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -96,10 +97,11 @@ def _in_the_clear(config: Config) -> Iterator[Finding]:
 
 
 def _keys(config: Config) -> Iterator[Finding]:
-    yield _key("BANK131_PRIVATE_KEY_FILE", config.private_key_file, load_private_key)
-    yield _key("BANK131_PUBLIC_KEY_FILE", config.public_key_file, load_public_key)
+    bits = config.key_bits
+    yield _key("BANK131_PRIVATE_KEY_FILE", config.private_key_file, load_private_key, bits)
+    yield _key("BANK131_PUBLIC_KEY_FILE", config.public_key_file, load_public_key, bits)
     if config.public_key_next_file is not None:
-        yield _key("BANK131_PUBLIC_KEY_NEXT_FILE", config.public_key_next_file, load_public_key)
+        yield _key("BANK131_PUBLIC_KEY_NEXT_FILE", config.public_key_next_file, load_public_key, bits)
 
     for exposed in exposed_keys(config):
         yield Finding(exposed, is_fatal=False)
@@ -128,16 +130,18 @@ def _readers(file: Path) -> str | None:
     return "everybody on this machine" if mode & stat.S_IRWXO else "all of its group"
 
 
-def _key(setting: str, file: Path, load: Callable[[bytes], object]) -> Finding:
+def _key(
+    setting: str, file: Path, load: Callable[[bytes, int], RSAPrivateKey | RSAPublicKey], min_bits: int
+) -> Finding:
     try:
-        load(file.read_bytes())
+        key = load(file.read_bytes(), min_bits)
     except FileNotFoundError:
         return Finding(f"{setting}: there is no file {file}.", is_fatal=True)
     except OSError as problem:
         return Finding(f"{setting}: {file} cannot be read: {problem.strerror}.", is_fatal=True)
     except KeyFormatError as problem:
         return Finding(f"{setting}: {file} cannot be used: {problem}.", is_fatal=True)
-    return Finding(f"{setting}: good.", is_fatal=False)
+    return Finding(f"{setting}: good, RSA of {key.key_size} bits.", is_fatal=False)
 
 
 def _leaked_passwords(file: Path) -> Finding:

@@ -103,6 +103,7 @@ def test_the_strength_of_each_is_the_one_that_holds() -> None:
     assert len(recovery_codes._LETTERS) == 2**5
     assert f"SHA-256 of {bits} random bits" in row("Secrets and keys", "Recovery codes")
     assert f"RSA of {signature.MIN_KEY_BITS} bits or more" in row("Secrets and keys", "`BANK131_PRIVATE_KEY_FILE`")
+    assert "With `BANK131_KEY_BITS` at 3072 nothing in this table has less than 128 bits" in part("Secrets and keys")
     app = row("Secrets and keys", "Secrets of apps")
     assert f"{len(totp.new_secret()) * 5} random bits" in app
     [grace] = [setting for setting in SETTINGS if setting.field == "app_code_grace_s"]

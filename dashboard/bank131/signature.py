@@ -21,7 +21,7 @@ class KeyFormatError(ValueError):
     """The bytes are not a key of the kind that is wanted; str() says why in one line."""
 
 
-def load_private_key(pem: bytes) -> RSAPrivateKey:
+def load_private_key(pem: bytes, min_bits: int = MIN_KEY_BITS) -> RSAPrivateKey:
     """The RSA private key of a PEM file (PKCS#1 or PKCS#8, without a passphrase, 2048 bits or more).
 
     Raises KeyFormatError.
@@ -37,11 +37,11 @@ def load_private_key(pem: bytes) -> RSAPrivateKey:
         raise KeyFormatError(f"the private key cannot be read: damaged PEM file ({label})") from None
     if not isinstance(key, RSAPrivateKey):
         raise KeyFormatError("the private key is not an RSA key")
-    _check_length(key.key_size)
+    _check_length(key.key_size, min_bits)
     return key
 
 
-def load_public_key(pem: bytes) -> RSAPublicKey:
+def load_public_key(pem: bytes, min_bits: int = MIN_KEY_BITS) -> RSAPublicKey:
     """The RSA public key of a PEM file (PKCS#1 or SubjectPublicKeyInfo, 2048 bits or more).
 
     Raises KeyFormatError.
@@ -55,7 +55,7 @@ def load_public_key(pem: bytes) -> RSAPublicKey:
         raise KeyFormatError(f"the public key cannot be read: damaged PEM file ({label})") from None
     if not isinstance(key, RSAPublicKey):
         raise KeyFormatError("the public key is not an RSA key")
-    _check_length(key.key_size)
+    _check_length(key.key_size, min_bits)
     return key
 
 
@@ -101,6 +101,6 @@ def _pem_label(pem: bytes) -> str:
     return label.decode("ascii")
 
 
-def _check_length(bits: int) -> None:
-    if bits < MIN_KEY_BITS:
-        raise KeyFormatError(f"the RSA key has {bits} bits; at least {MIN_KEY_BITS} are wanted")
+def _check_length(bits: int, min_bits: int) -> None:
+    if bits < max(min_bits, MIN_KEY_BITS):
+        raise KeyFormatError(f"the RSA key has {bits} bits; at least {max(min_bits, MIN_KEY_BITS)} are wanted")

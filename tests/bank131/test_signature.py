@@ -180,12 +180,20 @@ def test_a_key_that_is_not_rsa() -> None:
         load_public_key(public_pem_of(key.public_key()))
 
 
+def test_more_bits_can_be_asked_for(private_key: RSAPrivateKey, public_key: RSAPublicKey) -> None:
+    """The keys of these tests have 2048. Never fewer are taken than are safe, whatever is asked for."""
+    for load, pem in ((load_private_key, pem_of(private_key)), (load_public_key, public_pem_of(public_key))):
+        assert load(pem, 1024).key_size == load(pem, 2048).key_size == 2048
+        with pytest.raises(KeyFormatError, match="2048 bits; at least 3072 are wanted"):
+            load(pem, 3072)
+
+
 def test_a_key_that_is_too_short() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         key = rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505
     with pytest.raises(KeyFormatError, match="1024 bits; at least 2048"):
-        load_private_key(pem_of(key))
+        load_private_key(pem_of(key), 1024)
     with pytest.raises(KeyFormatError, match="1024 bits; at least 2048"):
         load_public_key(public_pem_of(key.public_key()))
 

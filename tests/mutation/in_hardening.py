@@ -428,6 +428,26 @@ _SECRETS = (
         "core/test_setting_files.py::test_a_setting_in_both_places_is_refused_without_telling_either",
     ),
     without(
+        "our key is as long as the installation asks for",
+        "a short key is put in by mistake, and nobody notices",
+        Edit(
+            "dashboard/app.py",
+            "load_private_key(config.private_key_file.read_bytes(), config.key_bits)",
+            "load_private_key(config.private_key_file.read_bytes())",
+        ),
+        f"{SECRETS}::test_a_key_shorter_than_the_installation_asks_for_stops_the_start",
+    ),
+    without(
+        "the bank's key is as long as the installation asks for",
+        "webhooks are believed that a shorter key has signed",
+        Edit(
+            "dashboard/app.py",
+            "load_public_key(file.read_bytes(), config.key_bits) for",
+            "load_public_key(file.read_bytes()) for",
+        ),
+        f"{SECRETS}::test_a_key_shorter_than_the_installation_asks_for_stops_the_start",
+    ),
+    without(
         "a weak secret key stops the start",
         "somebody guesses it and signs in as anybody",
         Edit(

@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 from flask import Flask
 from sqlalchemy.exc import OperationalError
 
@@ -233,6 +239,41 @@ def test_a_key_that_cannot_be_used_is_not_repeated(
         result = run(command)
         assert result.exit_code == 1
         assert told(lines, f"{result.output} {result.exception!r}") == set()
+
+
+@pytest.fixture
+def longer_keys(tmp_path: Path) -> dict[str, str]:
+    """Settings with keys of 3072 bits, ours and the bank's."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=3072)
+    files = {"BANK131_PRIVATE_KEY_FILE": tmp_path / "private.pem", "BANK131_PUBLIC_KEY_FILE": tmp_path / "public.pem"}
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    for file, text in zip(files.values(), (pem(key), public), strict=True):
+        file.write_bytes(text)
+        file.chmod(0o600)
+    return {name: str(file) for name, file in files.items()}
+
+
+@on_sqlite
+def test_a_key_shorter_than_the_installation_asks_for_stops_the_start(
+    environ: dict[str, str], database_url: str, longer_keys: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for start in ("run_worker", "serve_web", "run_together"):
+        monkeypatch.setattr(f"dashboard.server.{start}", lambda *_arguments: 0)
+    ours, theirs = sorted(longer_keys)
+    asked = {**environ, "DASHBOARD_DATABASE_URL": database_url, "BANK131_KEY_BITS": "3072"}
+    for longer, starting in (({}, []), ({ours}, []), ({theirs}, ["web"]), ({ours, theirs}, ["web", "worker", "serve"])):
+        for name, value in {**asked, **{name: longer_keys[name] for name in longer}}.items():
+            monkeypatch.setenv(name, value)
+        results = {command: run(command) for command in ("web", "worker", "serve")}
+        assert [command for command, result in results.items() if result.exit_code == 0] == starting, longer
+        for command in results.keys() - starting:
+            assert "the RSA key has 2048 bits; at least 3072 are wanted" in results[command].output
+        lines = run("check").output.splitlines()
+        for name in longer_keys:
+            bits = (
+                "good, RSA of 3072 bits." if name in longer else "the RSA key has 2048 bits; at least 3072 are wanted."
+            )
+            assert [line for line in lines if f"{name}: " in line and line.endswith(bits)], (name, lines)
 
 
 @on_sqlite
