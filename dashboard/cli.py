@@ -115,7 +115,10 @@ def _books(
             click.echo(f"Database: {db.name_of(engine)}")
         if migrated:
             _check_migrated(engine)
-        yield Books(config=config, clock=SystemClock(), new_id=lambda: str(uuid.uuid4()), engine=engine)
+        books = Books(config=config, clock=SystemClock(), new_id=lambda: str(uuid.uuid4()), engine=engine)
+        if changes and migrated:
+            _check_journal_key(books)
+        yield books
     except SQLAlchemyError as problem:
         _fail(f"The database cannot be used: {doctor.cause_of(problem)}.")
     finally:
@@ -298,7 +301,6 @@ SEALED = {"authenticator_apps": "secrets of apps", "mails": "mails that wait", "
 def db_reseal() -> None:
     """Seal again with the present secret key all that is kept encrypted, after that key was changed."""
     with _books(changes=True) as books:
-        _check_journal_key(books)
         done = resealing.reseal(books, ACTOR)
         with books.read() as session:
             left = resealing.left(session, books.config.secret_keys)
@@ -344,6 +346,7 @@ def _look_at_backup(books: Books, *, as_it_is: bool) -> str:
     if problem is not None:
         _fail(f"SQLite's own check finds the file damaged: {problem}", *_what_damage_means(books.engine))
     _check_migrated(books.engine)
+    _check_journal_key(books)
     _check_stopped(books)
     examined = _examine(books)
     found = list(_what_is_wrong(examined))

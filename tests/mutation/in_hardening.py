@@ -355,7 +355,13 @@ _ANOTHER_KEY = (
         "nothing starts with another journal key",
         "what is written from then on can be verified never more",
         Edit("dashboard/cli.py", "        _check_journal_key(books)\n        try:", "        try:"),
-        f"{RESEALING}::test_nothing_starts_with_another_journal_key",
+        f"{RESEALING}::test_nothing_starts_or_writes_with_another_journal_key",
+    ),
+    without(
+        "no command writes with another journal key",
+        "one command by hand, and the journal can be verified never more",
+        Edit("dashboard/cli.py", "        if changes and migrated:\n            _check_journal_key(books)\n", ""),
+        f"{RESEALING}::test_nothing_starts_or_writes_with_another_journal_key",
     ),
     without(
         "a sign-in looks at a hash that was made anew meanwhile",
