@@ -1,6 +1,6 @@
 """The history of refunds: filters, pages, and the rows that changed since a moment of the journal.
 
-One place for the list, its live rows, exports and charts. Pages are keyset pages and nothing here counts a
+One place for the list, its live rows and exports. Pages are keyset pages and nothing here counts a
 whole table, so that a page costs the same at a thousand refunds and at ten million. A page's ids are found
 first, from the refunds' indexes alone, where the database has little choice; then the rows of these ids.
 """
@@ -186,6 +186,12 @@ def rows_of(session: Session, ids: Sequence[int]) -> list[Row]:
     """The rows of those of these refunds that are still there, in their order."""
     found = {row.id: row for row in _read(session, _rows_query().where(Refund.id.in_(ids)))} if ids else {}
     return [found[each] for each in ids if each in found]
+
+
+def count_few(session: Session, filters: Filters, zone: ZoneInfo) -> int:
+    """How many refunds fit filters that leave few; counting ends at MOST_COUNTED. Raises BadFilter, BadTerm."""
+    some = select(Refund.id).where(*conditions(filters, zone)).limit(MOST_COUNTED).subquery()
+    return session.scalars(select(func.count()).select_from(some)).one()
 
 
 def count(session: Session, status: str) -> int:
@@ -403,27 +409,3 @@ def _held_up(session: Session, session_ids: set[str]) -> set[str]:
     in_the_way = or_(Refund.state == refund_rules.UNKNOWN, Refund.review != "")
     query = select(Refund.session_id).where(Refund.session_id.in_(session_ids), in_the_way)
     return set(session.scalars(query))
-
-
-# Sums
-
-
-@dataclass(frozen=True)
-class Sum:
-    """How many refunds of one state and currency, and their amounts together in minor units."""
-
-    state: str
-    currency: str
-    count: int
-    amount_minor: int
-
-
-def sums_of_day(session: Session, day: date, zone: ZoneInfo) -> list[Sum]:
-    """The refunds asked for on one day of the zone, by state and currency."""
-    query = (
-        select(Refund.state, Refund.currency, func.count(), func.sum(Refund.amount_minor))
-        .where(*conditions(Filters(date_from=day, date_to=day), zone))
-        .group_by(Refund.state, Refund.currency)
-        .order_by(Refund.currency, Refund.state)
-    )
-    return [Sum(state, currency, count, int(total)) for state, currency, count, total in session.execute(query)]

@@ -92,7 +92,12 @@ class Queue:
 
 def count(session: Session) -> int:
     """How many refunds are under review and facts not looked at; counting ends at MOST_COUNTED each."""
-    return _count(session, _UNDER_REVIEW) + _count(session, _NOT_LOOKED_AT)
+    return sum(counts(session))
+
+
+def counts(session: Session) -> tuple[int, int]:
+    """The two of them apart."""
+    return _count(session, _UNDER_REVIEW), _count(session, _NOT_LOOKED_AT)
 
 
 def queue(session: Session) -> Queue:

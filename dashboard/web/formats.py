@@ -1,12 +1,14 @@
 """How money and moments are written for people, as template filters."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from functools import lru_cache
 
 from babel import Locale
-from babel.numbers import get_decimal_symbol, get_group_symbol
+from babel.numbers import format_compact_decimal, get_decimal_symbol, get_group_symbol
+from babel.units import format_unit
 from flask import Flask
-from flask_babel import format_date, format_datetime, format_decimal, get_locale
+from flask_babel import format_date, format_datetime, format_decimal, format_percent, get_locale
 from num2words import num2words
 
 from dashboard import money
@@ -20,12 +22,26 @@ from dashboard.web.reader import zone
 LARGE_MAJOR = 10_000
 
 _THIN_SPACE = "\u202f"
+_UNITS = (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1))
 _SPACES = {"\n", "\u00a0", _THIN_SPACE}
 
 
 def init_app(app: Flask) -> None:
     """Offer the filters to templates."""
-    filters = (amount, amount_in_words, day, in_words_if_large, moment, moment_day, moment_seconds, moment_utc, number)
+    filters = (
+        amount,
+        amount_in_words,
+        compact_amount,
+        day,
+        duration,
+        in_words_if_large,
+        moment,
+        moment_day,
+        moment_seconds,
+        moment_utc,
+        number,
+        share,
+    )
     app.jinja_env.filters.update({each.__name__: each for each in filters})
     app.jinja_env.filters["numberformat"] = number
     app.jinja_env.filters["reason_text"] = wording.reason
@@ -74,6 +90,29 @@ def in_words_if_large(amount_minor: int, currency: str) -> str:
     digits = money.exponent(currency)
     is_large = digits is not None and amount_minor >= LARGE_MAJOR * 10**digits
     return amount_in_words(amount_minor, currency) if is_large else ""
+
+
+def compact_amount(amount_minor: int, currency: str) -> str:
+    """`150000000`, `rub` -> `1.5M`, for the edge of a picture; without the currency."""
+    major = Decimal(money.major(amount_minor, currency))
+    return format_compact_decimal(major, locale=get_locale(), fraction_digits=1)
+
+
+def share(percent: int) -> str:
+    """`93%`."""
+    return format_percent(percent / 100)
+
+
+def duration(length: timedelta) -> str:
+    """`4 min 12 sec`: its largest unit and the next one, rounded down."""
+    left = max(0, int(length.total_seconds()))
+    largest = next((place for place, (_unit, size_s) in enumerate(_UNITS) if left >= size_s), len(_UNITS) - 1)
+    parts: list[str] = []
+    for unit, size_s in _UNITS[largest : largest + 2]:
+        count, left = divmod(left, size_s)
+        if count or not parts:
+            parts.append(format_unit(count, unit, "short", locale=get_locale()))
+    return " ".join(parts)
 
 
 def moment(at: datetime) -> str:

@@ -77,6 +77,7 @@ ORDER = (
     "resealing",
     "retention",
     "history",
+    "figures",
     "saved_views",
     "open_forms",
     "look_alikes",

@@ -1,7 +1,7 @@
 """Rows put straight into the tables, for pages that only show what is there."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from dashboard import refund_rules, search
 from dashboard.models import PaymentSession, Refund
@@ -55,8 +55,9 @@ class MadeUp:
         comment: str = "",
         reason: str = "other",
         currency: str = "rub",
+        took: timedelta | None = None,
     ) -> str:
-        """A refund; answers with its reference. `by`: who asked, where it was made here."""
+        """A refund; answers with its reference. `by`: who asked, where it was made here. `took`: until it ended."""
         reference = self.refund_desk.desk.new_id()
         person = self.refund_desk.person(email=by) if origin == "here" else None
         with self.refund_desk.desk.write() as tx:
@@ -78,6 +79,7 @@ class MadeUp:
                 form_token=f"token of {reference}" if person else None,
                 body=b"{}" if person else None,
                 send_failures=0,
+                ended_at=at + took if took is not None else None,
             )
             tx.add(refund)
             tx.flush()

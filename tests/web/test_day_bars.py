@@ -2,7 +2,7 @@
 
 from datetime import date, timedelta
 
-from dashboard.history import Sum
+from dashboard.figures import Group
 from dashboard.web import charts
 from tests.bench.databases import on_sqlite
 from tests.web.browser import Browser
@@ -12,8 +12,12 @@ from tests.web.page import Element
 TODAY = date(2026, 3, 1)
 
 
+def group(state: str, count: int, currency: str = "rub") -> Group:
+    return Group(state, currency, "here", "other", count, count * 100)
+
+
 def bars(browser: Browser) -> list[Element]:
-    return browser.page("/").one("ol", class_="day-bars").all("a")
+    return browser.page("/").one("ol", id="refunds-by-day").all("a")
 
 
 @on_sqlite
@@ -44,15 +48,15 @@ def test_a_day_begins_at_the_reader_s_midnight(operator: Browser, made_up: MadeU
 @on_sqlite
 def test_the_same_stands_there_as_a_table(operator: Browser, made_up: MadeUp) -> None:
     made_up.refund(made_up.session("ps_1"))
-    table = operator.page("/").one("table", class_="rows day-table")
+    table = operator.page("/").one("section", aria_labelledby="days-title").one("table")
     newest = table.one("tbody").all("tr")[0]
     assert newest.text.split() == ["1", "Mar", "1", "0", "0", "0", "0", "0", "1"]
     assert len(table.one("tbody").all("tr")) == 14
 
 
 def test_the_busiest_day_is_as_high_as_the_picture_and_pieces_stand_on_each_other() -> None:
-    busy = [Sum("accepted", "rub", 3, 300), Sum("queued", "rub", 1, 100)]
-    calm = [Sum("accepted", "rub", 1, 100), Sum("accepted", "eur", 1, 100)]
+    busy = [group("accepted", 3), group("queued", 1)]
+    calm = [group("accepted", 1), group("accepted", 1, "eur")]
     first, second, empty = charts.bars({TODAY: busy, TODAY + timedelta(1): calm, TODAY + timedelta(2): []})
     assert [(part.tone, part.top, part.height) for part in first.parts] == [("ok", 25, 75), ("wait", 0, 25)]
     assert [(part.tone, part.top, part.height) for part in second.parts] == [("ok", 50, 50)]

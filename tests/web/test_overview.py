@@ -1,9 +1,14 @@
-"""The first page: what needs somebody now, today in figures, the latest refunds, what is wrong with the desk."""
+"""The first page: what needs somebody now, a day and a week in figures, the latest refunds, what is wrong here."""
 
 from datetime import timedelta
+from typing import Any
 
-from dashboard import restore, sending, worker
-from tests.bench.databases import on_sqlite
+import pytest
+
+from dashboard import figures as figures_module
+from dashboard import ledger, restore, sending, worker
+from dashboard.models import PaymentSession
+from tests.bench.databases import on_both, on_sqlite
 from tests.bench.refund_desk import RefundDesk
 from tests.bench.simulated import START
 from tests.bench.wire import REFUND, error, lose_request
@@ -13,18 +18,87 @@ from tests.web.made_up import MadeUp
 from tests.web.page import Element
 
 
-def figures(page: Element) -> dict[str, str]:
-    cells = page.one("section", aria_label="Today").all("div", _class="figure-cell")
-    return {cell.one("dt").text: cell.one("dd").text for cell in cells}
+def figures(page: Element) -> dict[str, list[str]]:
+    """Each line, of today and of seven days."""
+    lines = page.one("table", id="figures").one("tbody").all("tr")
+    return {line.one("th").text: [cell.text for cell in line.all("td")] for line in lines}
+
+
+def links(page: Element, label: str) -> list[str]:
+    (line,) = [one for one in page.one(id="figures").one("tbody").all("tr") if one.one("th").text == label]
+    return [one["href"] for one in line.all("a")]
+
+
+def needs(page: Element) -> dict[str, str]:
+    """What needs somebody, as it reads, and where it leads."""
+    return {one.text: one["href"] for one in page.one("ul", id="needs").all("a")}
 
 
 @on_sqlite
 def test_an_empty_desk_says_where_to_begin(operator: Browser) -> None:
     page = operator.page("/")
-    assert "Nothing needs you" in page.text
+    assert "Nothing needs you." in page.text
     assert "No refunds yet" in page.text
-    assert figures(page) == {"Open": "0", "Awaiting approval": "0", "Asked today": "0"}
+    assert page.all("ol") == []
+    assert figures(page) == {
+        "Asked for": ["0", "0"],
+        "Accepted, of those that have ended": ["–", "–"],
+        "Time to accepted, median": ["–", "–"],
+        "Time to accepted, slowest": ["–", "–"],
+    }
     assert page.one("a", _class="btn btn-quiet")["href"] == "/sessions/"
+
+
+# What needs somebody
+
+
+def test_each_thing_that_needs_somebody_leads_to_exactly_what_it_counts(
+    in_berlin: None, auth: Auth, made_up: MadeUp
+) -> None:
+    made_up.session("ps_1")
+    unknown = made_up.refund(made_up.session("ps_2"), state="unknown")
+    review = [made_up.refund("ps_1", state="declined", review="contradiction", at=START - timedelta(days=9))]
+    waits = [made_up.refund("ps_1", state="awaiting_approval") for _ in range(2)]
+    oldest = START.replace(hour=22, minute=59) - timedelta(days=6)
+    ageing = [made_up.refund("ps_1", state="in_progress", at=oldest)]
+    made_up.refund("ps_1", state="in_progress", at=oldest + timedelta(minutes=1))
+    made_up.refund("ps_1", state="accepted", at=oldest)
+    week_begins = START.replace(hour=23) - timedelta(days=7)
+    badly = [
+        made_up.refund("ps_1", state="declined", at=week_begins),
+        made_up.refund("ps_1", state="refused"),
+    ]
+    made_up.refund("ps_1", state="declined", at=week_begins - timedelta(seconds=1))
+    made_up.refund("ps_1", state="cancelled")
+    approver = auth.login("approver")
+    found = needs(approver.page("/"))
+    assert list(found) == [
+        "2 Waiting for approval",
+        "1 Outcome unknown",
+        "1 Under review",
+        "1 Open for more than 5 days",
+        "2 Declined or refused, of those asked for in 7 days today 1",
+    ]
+    led_to = [sorted(approver.get(href).references) for href in found.values()]
+    assert led_to == [sorted(each) for each in (waits, [unknown], review, ageing, badly)]
+    assert "2 Waiting for approval" not in needs(auth.login("operator").page("/"))
+
+
+@on_sqlite
+def test_a_fact_that_does_not_fit_needs_somebody_until_it_is_acknowledged(
+    auth: Auth, refund_desk: RefundDesk, made_up: MadeUp
+) -> None:
+    session_id = made_up.session("ps_1")
+    with refund_desk.desk.write() as tx:
+        ledger.note_anomaly(tx, tx.get_one(PaymentSession, session_id), None, "over_captured", "")
+    operator = auth.login()
+    ((text, href),) = needs(operator.page("/")).items()
+    assert (text, href) == ("1 Facts that do not fit", "/review/#odd-title")
+    review = operator.page(href.partition("#")[0])
+    assert review.one(id="odd-title").text == "Does not fit"
+    (fact,) = review.one("table", id="odd").all("a", class_="row-link")
+    operator.post(fact["href"], {"comment": "the bank knows"})
+    assert "Nothing needs you." in operator.page("/").text
 
 
 def test_what_needs_somebody_is_on_top(operator: Browser, refund_desk: RefundDesk, made_up: MadeUp) -> None:
@@ -36,39 +110,105 @@ def test_what_needs_somebody_is_on_top(operator: Browser, refund_desk: RefundDes
     assert sorted(needing.references) == sorted([unknown, review])
 
 
+@on_sqlite
 def test_the_latest_refunds_are_below(operator: Browser, made_up: MadeUp) -> None:
     made_up.session("ps_1")
     made = [made_up.refund("ps_1", at=START - timedelta(hours=12 - number)) for number in range(12)]
-    assert operator.page("/").one("table", id="latest").references == list(reversed(made))[:10]
+    page = operator.page("/")
+    assert page.one("table", id="latest").references == list(reversed(made))[:10]
+    assert page.all("table", id="needs-you") == []
 
 
-def test_today_is_counted_and_summed_in_the_dashboards_zone(
+# In figures
+
+
+@on_both
+def test_today_and_seven_days_are_told_in_the_dashboards_zone(
     in_berlin: None, operator: Browser, made_up: MadeUp
 ) -> None:
     made_up.session("ps_1")
-    made_up.refund("ps_1", at=START, amount_minor=100_50)
-    made_up.refund("ps_1", at=START, amount_minor=20_00)
-    made_up.refund("ps_1", at=START, state="declined", amount_minor=5_00)
-    made_up.refund("ps_1", at=START, state="queued", amount_minor=7_00)
+    minute = timedelta(minutes=1)
     midnight = START.replace(hour=23) - timedelta(days=1)
-    made_up.refund("ps_1", at=midnight, amount_minor=1)
-    made_up.refund("ps_1", at=midnight - timedelta(seconds=1), amount_minor=9_00)
+    today = [
+        made_up.refund("ps_1", amount_minor=100_50, took=2 * minute),
+        made_up.refund("ps_1", at=midnight, amount_minor=20_00, took=5 * minute),
+        made_up.refund("ps_1", amount_minor=1_500, currency="jpy", took=timedelta(hours=1, seconds=30)),
+    ]
+    not_accepted = [made_up.refund("ps_1", state=state, amount_minor=7_00) for state in ("declined", "queued")]
+    slowest = made_up.refund("ps_1", at=midnight - minute, amount_minor=9_00, took=timedelta(days=400, hours=2))
+    made_up.refund("ps_1", at=midnight - timedelta(days=6, seconds=1), amount_minor=1)
+    first_of_week = made_up.refund("ps_1", at=midnight - timedelta(days=6), amount_minor=80, took=minute)
     page = operator.page("/")
     assert figures(page) == {
-        "Open": "1",
-        "Awaiting approval": "0",
-        "Asked today": "5",
-        "Of these accepted": "120.51 RUB",
+        "Asked for": ["5", "7"],
+        "Accepted, RUB": ["120.50", "130.30"],
+        "Accepted, JPY": ["1,500", "1,500"],
+        "Accepted, of those that have ended": ["3 of 4 75%", "5 of 6 83%"],
+        "Time to accepted, median": ["5 min", "5 min"],
+        "Time to accepted, slowest": ["1 hr", "400 days 2 hr"],
     }
-    links = [one["href"] for one in page.one("section", aria_label="Today").all("a")]
-    assert links == [
-        "/refunds/?status=open",
-        "/refunds/?status=awaiting_approval",
-        "/refunds/?from=2026-03-01&to=2026-03-01",
-        "/refunds/?status=accepted&from=2026-03-01&to=2026-03-01",
-    ]
-    assert len(operator.get(links[2]).references) == 5
-    assert len(operator.get(links[3]).references) == 3
+
+    def led_to(label: str, which: int) -> set[str]:
+        return set(operator.get(links(page, label)[which]).references)
+
+    assert led_to("Asked for", 0) == {*today, *not_accepted}
+    assert led_to("Asked for", 1) == {*today, *not_accepted, slowest, first_of_week}
+    assert led_to("Accepted, RUB", 0) == set(today[:2])
+    assert led_to("Accepted, RUB", 1) == {*today[:2], slowest, first_of_week}
+    assert led_to("Accepted, JPY", 1) == {today[2]}
+    assert led_to("Accepted, of those that have ended", 0) == set(today)
+    slowest_links = links(page, "Time to accepted, slowest")
+    assert slowest_links == [f"/refunds/{today[2]}", f"/refunds/{slowest}"]
+
+
+@on_sqlite
+def test_a_currency_that_cannot_be_searched_for_is_told_without_a_link(operator: Browser, made_up: MadeUp) -> None:
+    made_up.refund(made_up.session("ps_1"), currency="token20")
+    page = operator.page("/")
+    assert figures(page)["Accepted, TOKEN20"] == ["1,000", "1,000"]
+    assert links(page, "Accepted, TOKEN20") == []
+    assert all("href" not in one.attributes for one in page.one(id="amounts-token20").all("a"))
+
+
+# Kept for a minute
+
+
+@on_sqlite
+def test_figures_that_took_long_are_shown_for_a_minute_and_say_so(
+    operator: Browser, refund_desk: RefundDesk, made_up: MadeUp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = figures_module.groups
+
+    def slowly(*arguments: Any) -> object:
+        refund_desk.clock.advance(0.2)
+        return read(*arguments)
+
+    def shown() -> tuple[str, bool]:
+        page = operator.page("/")
+        return figures(page)["Asked for"][0], "as of 1 Mar 09:00" in page.text
+
+    monkeypatch.setattr(figures_module, "groups", slowly)
+    made_up.session("ps_1")
+    made_up.refund("ps_1")
+    operator.page("/")
+    made_up.refund("ps_1")
+    refund_desk.clock.advance(59.7)
+    assert shown() == ("1", True)
+    operator.post("/account/preferences", {"language": "", "timezone": "Asia/Tokyo", "theme": ""})
+    assert shown() == ("2", False), "the days of another zone are others"
+    operator.post("/account/preferences", {"language": "", "timezone": "", "theme": ""})
+    refund_desk.clock.advance(0.2)
+    assert figures(operator.page("/"))["Asked for"] == ["2", "2"]
+
+
+@on_sqlite
+def test_figures_that_took_no_time_are_always_those_of_now(operator: Browser, made_up: MadeUp) -> None:
+    made_up.session("ps_1")
+    for count in ("1", "2"):
+        made_up.refund("ps_1")
+        page = operator.page("/")
+        assert figures(page)["Asked for"][0] == count
+        assert "as of" not in page.text
 
 
 # What is wrong with the desk
