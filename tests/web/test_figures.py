@@ -6,8 +6,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import select
 
-from dashboard import figures
+from dashboard import figures, history
 from dashboard.figures import Group, Times
+from dashboard.history import Filters
 from dashboard.models import Refund
 from tests.bench.databases import on_both
 from tests.bench.refund_desk import RefundDesk
@@ -120,6 +121,17 @@ def test_a_refund_that_the_bank_accepted_is_timed_from_its_request(refund_desk: 
     expected = refund_desk.clock.now() - asked_at
     assert together(refund_desk, [YESTERDAY, TODAY], 1) == Times(1, expected, expected, reference)
     assert expected >= timedelta(seconds=135)
+
+
+def test_counting_what_is_few_ends_early(
+    refund_desk: RefundDesk, made_up: MadeUp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_up.session("ps_1")
+    for _ in range(3):
+        made_up.refund("ps_1", state="in_progress")
+    monkeypatch.setattr(history, "MOST_COUNTED", 2)
+    with refund_desk.desk.read() as session:
+        assert history.count_few(session, Filters(status=history.OPEN), UTC) == 2
 
 
 def test_amounts_of_different_currencies_are_never_added_together() -> None:
