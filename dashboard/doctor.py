@@ -112,19 +112,19 @@ def exposed_keys(config: Config) -> Iterator[str]:
     own = "BANK131_PRIVATE_KEY_FILE", config.private_key_file, "sign refunds with it"
     towards_collector = "DASHBOARD_COLLECTOR_CERT_FILE", config.collector_cert_file, "send the collector what they like"
     for setting, file, what in (own, towards_collector):
-        readers = file and _readers(file)
+        readers = file and _readers(file, config.secrets_folder)
         if readers:
             yield f"{setting}: {file} is open to {readers}, who could {what}: chmod 600."
 
 
-def _readers(file: Path) -> str | None:
+def _readers(file: Path, secrets_folder: Path | None) -> str | None:
     """Who else may read a file; None: its owner alone, or there is no such file."""
     try:
         mode = file.stat().st_mode
     except OSError:
         return None
     # In the secrets' folder the rights of a group may stand for those that systemd gives to the service alone.
-    is_handed_over = config.secrets_folder is not None and file.is_relative_to(config.secrets_folder)
+    is_handed_over = secrets_folder is not None and file.is_relative_to(secrets_folder)
     if not mode & (stat.S_IRWXO if is_handed_over else stat.S_IRWXG | stat.S_IRWXO):
         return None
     return "everybody on this machine" if mode & stat.S_IRWXO else "all of its group"
