@@ -137,7 +137,6 @@ def _add_parts(app: Flask, desk: Desk) -> None:
     Compress(app)
     csrf = CSRFProtect(app)
     csrf.exempt(webhooks.bp)
-    csrf.exempt(links.use)
     access.init_app(app)
     formats.init_app(app)
     errors.init_app(app)

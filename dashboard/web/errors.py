@@ -19,7 +19,7 @@ _OWN_WORDS = frozenset({400, 404})
 
 
 class DiscreetApp(Flask):
-    """A defect is told in the log without what its address hides."""
+    """A defect is told in the log, and its address makes no further line of it."""
 
     def log_exception(self, *told: Any) -> None:
         """The last of what Flask tells is the exception, in each of its versions."""

@@ -78,6 +78,28 @@ class NewPasswordForm(FlaskForm):  # type: ignore[misc]
     password = PasswordField(_l("New password"), [InputRequired(_l("Type a new password."))])
 
 
+def _behind_the_hash(text: str | None) -> str:
+    """The code of a link, whether it was typed alone or with the whole link around it."""
+    return (text or "").strip().rpartition("#")[2]
+
+
+class LinkForm(FlaskForm):  # type: ignore[misc]
+    """The code of a link that sets a password."""
+
+    code = StringField(
+        _l("The code of your link"),
+        [InputRequired(_l("Paste your link.")), _at_most(1000)],
+        filters=[_behind_the_hash],
+        render_kw={"autocapitalize": "none", "spellcheck": "false"},
+    )
+
+
+class LinkPasswordForm(NewPasswordForm):
+    """A password to be, by whoever has the code of a link."""
+
+    code = HiddenField()
+
+
 class ChangePasswordForm(NewPasswordForm):
     """Another password, by whoever knows the old one."""
 
@@ -230,11 +252,10 @@ class RefundForm(FlaskForm):  # type: ignore[misc]
     amount_minor: int | None = None
 
     def fill_in(self, typed: Mapping[str, str]) -> None:
-        """What was typed before, on the way back from the confirmation; a full refund where nothing was."""
+        """What was typed or chosen before; a full refund where nothing was. No comment is taken from an address."""
         self.kind.data = PARTIAL if typed.get("kind") == PARTIAL else FULL
         self.amount.data = typed.get("amount", "")[:40] if self.kind.data == PARTIAL else ""
         self.reason.data = typed.get("reason") if typed.get("reason") in wording.REASONS else ""
-        self.comment.data = typed.get("comment", "")[:LONGEST_COMMENT]
         self.replaces.data = typed.get("replaces", "").strip()[:LONGEST_REFERENCE] or None
 
     def check(self, currency: str, *, is_confirmed: bool) -> bool:

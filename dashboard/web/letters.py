@@ -10,8 +10,11 @@ from dashboard.web.reader import in_language, zone
 
 
 def address_of(started: links.Started) -> str:
-    """Where a link leads. The host that a request names is not to be trusted with it."""
-    return f"{desk().config.public_url}{url_for('links.show', token=started.token)}"
+    """Where a link leads; no browser sends what stands behind the `#`.
+
+    The host that a request names is not to be trusted with it.
+    """
+    return f"{desk().config.public_url}{url_for('links.show')}#{started.token}"
 
 
 def invitation(started: links.Started) -> Letter:

@@ -35,12 +35,15 @@ from dashboard.web.sessions import find_or_explain, look_at_bank, refusal_of
 
 bp = Blueprint("refund_form", __name__)
 
+# In the address of a form that is sent for a new one.
+_BACK = "back"
+
 
 @bp.route("/sessions/<session_id>/refund", methods=["GET", "POST"])
 @needs(roles.REQUEST_REFUND)
 def new(session_id: str) -> ResponseReturnValue:
     form = RefundForm()
-    if request.method == "POST" and (reference := _made_before(form)):
+    if not _is_new() and (reference := _made_before(form)):
         return _to_refund(form, reference)
     if _is_confirmed() and (known := db.session.get(PaymentSession, session_id)):
         return _take(form, known, refunds.offer_of(db.session(), known))
@@ -53,9 +56,19 @@ def new(session_id: str) -> ResponseReturnValue:
         return _answer_later(form, payment_session, offer, wording.refusal("not_whole")), 409
     if too_early := _why_too_early(restore.may_arrive_until(db.session(), desk().config, desk().clock.now())):
         return _answer_later(form, payment_session, offer, too_early), 409
-    if request.method == "GET":
+    if _is_new():
         return _answer_new_form(form, payment_session, offer)
     return _take(form, payment_session, offer)
+
+
+def _is_new() -> bool:
+    """Whether a new form is asked for. Whoever comes back to one sends along what was typed, outside of the address."""
+    return request.method == "GET" or _BACK in request.args
+
+
+def _begin(form: RefundForm, session_id: str, offer: Offer) -> None:
+    _give_token(form, session_id, offer)
+    form.fill_in(request.form if request.method == "POST" else request.args)
 
 
 def _made_before(form: RefundForm) -> str | None:
@@ -82,8 +95,7 @@ def _is_confirmed() -> bool:
 
 
 def _answer_new_form(form: RefundForm, payment_session: PaymentSession, offer: Offer) -> ResponseReturnValue:
-    _give_token(form, payment_session.id, offer)
-    form.fill_in(request.args)
+    _begin(form, payment_session.id, offer)
     if answer := _answer_not_replaced(form, payment_session, offer):
         return answer
     blocked = _why_blocked(offer)
@@ -113,10 +125,10 @@ def _answer_unreachable(
 
 def _answer_later(form: RefundForm, payment_session: PaymentSession, offer: Offer, sentence: str) -> str:
     """The form with all that was typed, for what may be over in a minute."""
-    if not form.form_token.data:
+    if _is_new():
+        _begin(form, payment_session.id, offer)
+    elif not form.form_token.data:
         _give_token(form, payment_session.id, offer)
-    if request.method == "GET":
-        form.fill_in(request.args)
     form.blame(sentence)
     return _show_form(form, payment_session, offer)
 
@@ -140,15 +152,9 @@ def _answer_not_replaced(form: RefundForm, payment_session: PaymentSession, offe
     more = {
         "replaced": replaced and replaced.reference,
         "replaced_by": successor and successor.reference,
-        "ordinary_url": None if _why_blocked(offer) else _ordinary_url(form, payment_session.id),
+        "offers_ordinary": not _why_blocked(offer),
     }
     return _show_form(form, payment_session, offer, why, **more), 409
-
-
-def _ordinary_url(form: RefundForm, session_id: str) -> str:
-    """The form of a refund that replaces nothing, with all that was typed."""
-    typed = {name: form[name].data or None for name in ("kind", "amount", "reason", "comment")}
-    return url_for("refund_form.new", session_id=session_id, **typed)
 
 
 def _show_form(form: RefundForm, payment_session: PaymentSession, offer: Offer, blocked: str = "", **more: Any) -> str:

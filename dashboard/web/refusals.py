@@ -17,7 +17,6 @@ WITHIN = timedelta(minutes=1)
 # Values that cannot be used, rules that forbid it, links that are over, too much or too often. What a role may not do,
 # forms without a good token, forged hosts and bad signatures are told where they are found.
 _TOLD = frozenset({400, 405, 409, 410, 413, 415, 422, 429})
-_LINK = "/link/"
 _EXTENSION = "refusals"
 
 
@@ -62,8 +61,8 @@ def tell(line: str, *parts: object) -> None:
 
 
 def path() -> str:
-    """What was asked for, fit for a line of the log: whoever reads it is not to use somebody's link."""
-    return f"{_LINK}…" if request.path.startswith(_LINK) else one_line(request.path)
+    """What was asked for, fit for a line of the log."""
+    return one_line(request.path)
 
 
 def _tell_of_status(response: Response) -> Response:

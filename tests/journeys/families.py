@@ -47,6 +47,7 @@ def begin_a_term(page: Page) -> None:
 
 FAMILIES = (
     Family("sign-in", "", "/login"),
+    Family("link", "", "/link"),
     Family("overview", OPERATOR, "/"),
     Family("sessions", OPERATOR, "/sessions/?q=gallery"),
     Family("sessions-none", OPERATOR, "/sessions/?q=nothing-like-it"),

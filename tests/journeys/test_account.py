@@ -15,15 +15,16 @@ PASSWORD = "quite another one"
 
 
 def here(link: str) -> str:
-    """The path of a link. Where it leads is the demo's public address, which these windows do not use."""
-    return urlsplit(link).path
+    """A link without its host. Where it leads is the demo's public address, which these windows do not use."""
+    parts = urlsplit(link)
+    return f"{parts.path}#{parts.fragment}"
 
 
 def mailed_link(server: MailServer, email: str) -> str:
-    """The path of the link in the mail that this person has got, or gets from a worker in a moment."""
+    """The link in the mail that this person has got, or gets from a worker in a moment."""
     eventually(lambda: [mail for mail in server.mails if mail["To"] == email], 15, f"a mail to {email}")
     [got] = [mail for mail in server.mails if mail["To"] == email]
-    found = re.search(r"^http\S+/link/\S+", got.get_content(), re.MULTILINE)
+    found = re.search(r"^http\S+/link#\S+", got.get_content(), re.MULTILINE)
     assert found
     return here(found[0])
 
@@ -63,6 +64,51 @@ def test_an_invitation_and_a_lost_password_from_the_admin_to_the_person(
 
     person.goto(link)
     expect(person.get_by_role("heading", name="This link does not work any more")).to_be_visible()
+
+
+def reset_link(demo: Installation, windows: Windows, email: str) -> str:
+    """A link that an admin has made for somebody new, to be handed over."""
+    demo.run("user", "add", email, "--role", "viewer", "--password-stdin", stdin=f"{PASSWORD}\n")
+    admin = windows.just_signed_in(demo, ADMIN)
+    admin.goto("/people/")
+    admin.get_by_role("link", name=email).click()
+    admin.get_by_role("button", name="Show me a link to hand over").click()
+    return here(admin.get_by_label("The link").input_value())
+
+
+def test_the_code_of_a_link_is_sent_in_no_address(demo: Installation, windows: Windows) -> None:
+    link = reset_link(demo, windows, "kira@demo.test")
+    code = link.partition("#")[2]
+    page = windows.anonymous(demo)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(f"{request.url.partition('#')[0]} {request.all_headers()}"))
+    page.goto("/link")
+    expect(page.get_by_label("The code of your link")).to_be_visible()
+    page.goto(link)
+    expect(page.locator("main")).to_contain_text("For kira@demo.test.")
+    expect(page).to_have_url(re.compile("/link/open$"))
+    page.go_back()
+    expect(page.get_by_label("The code of your link")).to_have_value("")
+    expect(page).to_have_url(re.compile("/link$"))
+    page.goto("/link#of-nobody")
+    expect(page.get_by_role("heading", name="This link does not work any more")).to_be_visible()
+    page.goto(link)
+    expect(page.locator("main")).to_contain_text("For kira@demo.test.")
+    assert [one for one in asked if code in one] == []
+    assert any("/link/open" in one for one in asked)
+
+
+def test_without_a_script_the_link_is_pasted(demo: Installation, windows: Windows) -> None:
+    link = reset_link(demo, windows, "lena@demo.test")
+    page = windows.anonymous(demo, java_script_enabled=False)
+    page.goto(link)
+    page.get_by_label("The code of your link").fill(f"{demo.url}{link}")
+    page.get_by_role("button", name="Go on").click()
+    expect(page.locator("main")).to_contain_text("For lena@demo.test.")
+    page.get_by_label("New password").fill("a third one of words")
+    page.get_by_role("button", name="Set the password").click()
+    steps.fill_sign_in(page, "lena@demo.test", "a third one of words")
+    expect(page.locator("form[action$='/logout']")).to_be_visible()
 
 
 def test_a_browser_elsewhere_is_signed_out(demo: Installation, windows: Windows) -> None:

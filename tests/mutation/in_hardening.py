@@ -16,6 +16,7 @@ WINDOW = "dashboard/bank_window.py"
 HEADERS = "web/test_security_headers.py"
 HOLES = "web/test_holes_of_the_web.py"
 LINKS = "web/test_links.py"
+ADDRESSES = "web/test_addresses.py"
 TEST_REFUSALS = "web/test_refusals.py"
 REAL_SERVER = "processes/test_web_server.py"
 CARDS = "web/test_card_data.py"
@@ -501,24 +502,34 @@ _RECORD = (
     without(
         "a stranger makes no line of the log",
         "the log tells of what never happened",
-        Edit(REFUSALS, "else one_line(request.path)", "else request.path"),
+        Edit(REFUSALS, "return one_line(request.path)", "return request.path"),
         f"{HOLES}::test_what_a_stranger_says_makes_no_line_of_the_log",
     ),
     without(
-        "no line of the log tells the token of a link",
-        "whoever reads the log sets somebody's password",
-        Edit(REFUSALS, 'return f"{_LINK}…" if request.path.startswith(_LINK) else', "return"),
-        f"{LINKS}::test_no_line_of_the_log_tells_it",
-    ),
-    without(
-        "nor does a defect on its page",
-        "whoever reads the log sets somebody's password",
+        "nor does a defect",
+        "the log tells of what never happened",
         Edit(
             "dashboard/web/errors.py",
             "request.method, refusals.path(), exc_info",
             "request.method, request.path, exc_info",
         ),
-        f"{LINKS}::test_no_line_of_the_log_tells_it",
+        f"{HOLES}::test_a_defect_is_told_in_a_line_of_its_own",
+    ),
+    without(
+        "the code of a link stands behind the # of its address",
+        "whoever reads the proxy's log sets somebody's password",
+        Edit("dashboard/web/letters.py", "#{started.token}", "/{started.token}"),
+        f"{LINKS}::test_a_lost_password_is_reset_with_a_link",
+    ),
+    without(
+        "what was typed goes back to its form in a body",
+        "comments about customers stand in histories and logs",
+        Edit(
+            "templates/_macros.html",
+            "session_id=session_id, back='yes')",
+            "session_id=session_id, back='yes', comment=fields[3].data)",
+        ),
+        f"{ADDRESSES}::test_no_comment_of_a_refund",
     ),
     without(
         "what is refused is in the log",

@@ -55,9 +55,9 @@ def add_passkey(browser: Browser, device: Authenticator, name: str = "Laptop") -
     return browser.post("/factors/passkeys", {**form.fields, "name": name, "answer": answer})
 
 
-def begin(browser: Browser, email: str, next_target: str = "") -> Answer:
+def begin(browser: Browser, email: str, next_target: str = "", password: str = PASSWORD) -> Answer:
     """The password; the page that asks for the second factor."""
-    answer = browser.sign_in(email, PASSWORD, next_target)
+    answer = browser.sign_in(email, password, next_target)
     assert (answer.status, (answer.location or "").partition("?")[0]) == (303, SECOND_STEP)
     return browser.get(answer.location or "")
 

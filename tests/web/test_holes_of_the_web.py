@@ -6,6 +6,7 @@ import pytest
 from flask import Flask
 
 from dashboard import guessing
+from dashboard.web import access
 from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import PASSWORD, RefundDesk
 from tests.web import test_url_map
@@ -202,15 +203,25 @@ def test_a_folder_is_no_page(client: Browser, operator: Browser) -> None:
             assert answer.status == 404 or (answer.location or "").startswith(("/login", "/static/")), path
 
 
+A_LINE = "x\n2026-01-01 00:00:00,000 INFO dashboard.people admin signed in\x1b[2J"
+
+
 def test_what_a_stranger_says_makes_no_line_of_the_log(client: Browser, caplog: pytest.LogCaptureFixture) -> None:
-    forged = "x\n2026-01-01 00:00:00,000 INFO dashboard.people admin signed in\x1b[2J"
-    for host in (f"evil.test{forged}", "evil.test\x85\x1b[2J", "evil.test"):
+    for host in (f"evil.test{A_LINE}", "evil.test\x85\x1b[2J", "evil.test"):
         client.get("/login", environ_overrides={"HTTP_HOST": host})
-    client.post("/webhooks/bank131", csrf=False, headers={"X-PARTNER-SIGN": forged.replace("\n", " ")})
-    client.post("/", csrf=False, environ_overrides={"PATH_INFO": f"/refunds/{forged}/cancel"})
+    client.post("/webhooks/bank131", csrf=False, headers={"X-PARTNER-SIGN": A_LINE.replace("\n", " ")})
+    client.post("/", csrf=False, environ_overrides={"PATH_INFO": f"/refunds/{A_LINE}/cancel"})
     lines = [record.getMessage() for record in caplog.records]
     assert any(line.startswith("a form without a good token") for line in lines), lines
     assert all(line.isprintable() for line in lines), lines
+
+
+def test_a_defect_is_told_in_a_line_of_its_own(app: Flask, client: Browser, caplog: pytest.LogCaptureFixture) -> None:
+    app.testing = False
+    app.add_url_rule("/broken/<what>", "broken", access.public(lambda what: 1 / 0))
+    answer = client.get("/", environ_overrides={"PATH_INFO": f"/broken/{A_LINE}"})
+    [record] = caplog.records
+    assert (answer.status, record.exc_info is not None, record.getMessage().isprintable()) == (500, True, True)
 
 
 def test_who_tries_what_they_may_not_is_in_the_log(

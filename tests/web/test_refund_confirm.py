@@ -5,7 +5,7 @@ import pytest
 from dashboard.db import db
 from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import RefundDesk
-from tests.bench.wire import STATUS, meanwhile
+from tests.bench.wire import STATUS, meanwhile, refuse_connection
 from tests.web.browser import Answer, Browser
 from tests.web.page import Element
 
@@ -52,11 +52,31 @@ def test_it_repeats_session_customer_card_and_amount(operator: Browser, refund_d
 def test_going_back_keeps_what_was_typed(operator: Browser, refund_desk: RefundDesk) -> None:
     session_id = refund_desk.paid_session(100_00)
     page = checked(operator, session_id).page
-    (back,) = [link["href"] for link in page.all("a") if link.text == "Go back"]
-    form = operator.page(back).form(f"/sessions/{session_id}/refund")
-    fields = form.fields
+    before = page.form(f"/sessions/{session_id}/refund").fields["form_token"]
+    answer = operator.press(page, "Go back")
+    fields = confirmation(answer, session_id).fields
+    assert fields["form_token"] != before, "another refund is no change of the one before"
     assert (fields["kind"], fields["amount"], fields["reason"]) == ("partial", "10.50", "goods_returned")
-    assert fields["comment"].strip() == "two lines\nby phone"
+    assert fields["comment"] == "two lines\nby phone"
+
+
+@on_sqlite
+def test_going_back_while_the_bank_is_away_keeps_it_too(operator: Browser, refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    page = checked(operator, session_id).page
+    refund_desk.wire.next(STATUS, refuse_connection)
+    answer = operator.press(page, "Go back")
+    assert answer.status == 503
+    fields = answer.page.form(f"/sessions/{session_id}/refund").fields
+    assert (fields["amount"], fields["comment"]) == ("10.50", "two lines\nby phone")
+    assert operator.post(f"/sessions/{session_id}/refund", fields).status == 200
+
+
+@on_sqlite
+def test_no_comment_is_taken_from_an_address(operator: Browser, refund_desk: RefundDesk) -> None:
+    path = f"/sessions/{refund_desk.paid_session(100_00)}/refund"
+    fields = operator.page(f"{path}?reason=other&comment=typed+before").form(path).fields
+    assert (fields["reason"], fields["comment"]) == ("other", "")
 
 
 @on_sqlite

@@ -329,7 +329,8 @@ def test_it_ends_with_what_ends_every_sign_in(
 @on_sqlite
 def test_a_link_for_a_password_leads_past_no_factor(client: Browser, added: Added, refund_desk: RefundDesk) -> None:
     token = links.start_reset(refund_desk.desk, OPERATOR, actor="admin@desk.test").token
-    assert client.post(f"/link/{token}", {"password": "quite another one"}).location == "/login"
+    used = client.post("/link/password", {"code": token, "password": "quite another one"})
+    assert used.location == "/login"
     answer = client.sign_in(OPERATOR, "quite another one")
     assert (answer.status, (answer.location or "").partition("?")[0]) == (303, SECOND_STEP)
     assert not is_signed_in(client)
