@@ -62,7 +62,10 @@ function guard(root) {
   function show() {
     const leftMs = endsAt - Date.now();
     const soon = leftMs <= warnMs;
-    if (soon && root.hidden) document.getElementById("announcer").textContent = said(warnMs);
+    if (soon && root.hidden) {
+      document.getElementById("announcer").textContent = said(warnMs);
+      document.dispatchEvent(new Event("ends-soon"));
+    }
     root.hidden = !soon;
     if (soon) words.textContent = said(Math.max(leftMs, 0));
   }

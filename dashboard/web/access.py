@@ -20,7 +20,17 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 # Asked by scripts, which can make nothing of a sign-in page.
-_FOR_SCRIPTS = frozenset({"live.stream", "refunds.rows", "refund_form.left", "account.left", "account.stay"})
+_FOR_SCRIPTS = frozenset(
+    {
+        "live.stream",
+        "refunds.rows",
+        "refund_form.left",
+        "account.left",
+        "account.stay",
+        "account.keep",
+        "account.give_back",
+    }
+)
 _FOR_ADDING = frozenset({"factors", "account"})
 _LEAVE = "people.logout"
 # Asked without anybody doing anything; other addresses are when a script says so, in a header or in the address.

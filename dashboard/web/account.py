@@ -1,12 +1,12 @@
 """One's own account: who one is, where one is signed in, another password."""
 
-from flask import Blueprint, abort, flash, jsonify, redirect, render_template, session, url_for
+from flask import Blueprint, abort, flash, jsonify, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import login_user
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 
-from dashboard import guessing, own_account, passwords, preferences, sign_ins
+from dashboard import drafts, guessing, own_account, passwords, preferences, sign_ins
 from dashboard.db import db
 from dashboard.models import Person
 from dashboard.web import reader, step_up, wording
@@ -142,3 +142,23 @@ def left() -> ResponseReturnValue:
 def stay() -> ResponseReturnValue:
     """Somebody is there. As with every request of a person's, that has been noted already."""
     return jsonify(visitor().hold())
+
+
+@bp.post("/kept")
+@any_role
+def keep() -> ResponseReturnValue:
+    """What stands in the page's forms, sealed: for the browser, should the sign-in end before it is sent."""
+    typed = request.form.get("text", "")
+    if len(typed.encode()) > drafts.MOST_BYTES:
+        abort(413)
+    return jsonify(text=drafts.seal(desk(), person(), typed))
+
+
+@bp.post("/kept/open")
+@any_role
+def give_back() -> ResponseReturnValue:
+    """The same in clear, for whoever typed it."""
+    try:
+        return jsonify(text=drafts.unseal(desk(), person(), request.form.get("text", "")))
+    except drafts.DraftOver:
+        abort(410)

@@ -65,6 +65,7 @@ ORDER = (
     "links",
     "own_account",
     "preferences",
+    "drafts",
     "totp",
     "recovery_codes",
     "passkeys",

@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 
 from tests.journeys import steps
 from tests.journeys.commands import APPROVER, OPERATOR, PASSWORD, Installation, running_demo
+from tests.journeys.waiting import eventually
 from tests.journeys.windows import Windows
 
 LIVES_FOR_S = 12
@@ -42,6 +43,14 @@ def expect_given_back(page: Page) -> None:
     expect_typed(page)
 
 
+def expect_sealed(page: Page) -> None:
+    """What was typed lies in the tab, and nothing of it can be read there."""
+    eventually(lambda: page.evaluate("sessionStorage.length"), steps.SEEN_WITHIN_S, "something to lie in the tab")
+    lying = str(page.evaluate("JSON.stringify({...sessionStorage})"))
+    assert "sealed" in lying
+    assert [word for word in ("12.34", "partial", "goods_returned", "half a sent", "comment") if word in lying] == []
+
+
 def test_one_is_warned_and_can_stay(hasty: Installation, windows: Windows) -> None:
     page = begin(hasty, windows)
     bar = page.locator(".idle-bar")
@@ -69,8 +78,12 @@ def test_what_was_typed_comes_back_after_signing_in_again_to_whoever_typed_it(
     address = on_form.url
     steps.check_form(on_confirmation)
     expect(steps.confirm_button(on_confirmation)).to_be_visible()
+    expect_sealed(on_confirmation)
+    with on_confirmation.expect_request("**/account/kept"):
+        expect(on_confirmation.locator(".idle-bar")).to_be_visible()
     for page in (on_form, on_confirmation, left_to_another):
         expect(page).to_have_title("Sign in · Refund desk")
+        expect_sealed(page)
 
     steps.fill_sign_in(on_form, OPERATOR)
 
@@ -92,9 +105,21 @@ def test_what_was_typed_comes_back_after_signing_in_again_to_whoever_typed_it(
     expect(left_to_another.locator("[data-given-back]")).to_be_hidden()
 
 
+def test_what_cannot_be_sealed_is_not_kept(hasty: Installation, windows: Windows) -> None:
+    windows.guard.forgive("ERR_FAILED")
+    page = begin(hasty, windows)
+    expect_sealed(page)
+    page.route("**/account/kept", lambda route: route.abort())
+    page.goto(f"/sessions/{hasty.bank.paid_session('never-sealed')}/refund")
+    with page.expect_event("requestfailed"):
+        steps.fill_form(page, "12.34", comment="half a sent")
+    assert page.evaluate("sessionStorage.length") == 0
+
+
 def test_signing_out_leaves_nothing_behind(hasty: Installation, windows: Windows) -> None:
     page = begin(hasty, windows)
     address = page.url
+    expect_sealed(page)
     page.get_by_role("button", name="Sign out").click()
     expect(page).to_have_title("Sign in · Refund desk")
     assert page.evaluate("sessionStorage.length") == 0

@@ -124,6 +124,7 @@ SIGN_INS = "dashboard/sign_ins.py"
 OPEN = "web/test_sign_ins.py"
 LINKS = "web/test_links.py"
 LEAKED = "web/test_leaked_passwords.py"
+DRAFTS = "web/test_drafts.py"
 
 _SIGN_INS = (
     without(
@@ -206,6 +207,28 @@ _SIGN_INS = (
         "a thief stays signed in after the reset",
         Edit("dashboard/links.py", "        sign_ins.end_all(tx, person, books.config.idle)\n", ""),
         f"{LINKS}::test_a_lost_password_is_reset_with_a_link",
+    ),
+    without(
+        "what was typed is opened for whoever typed it",
+        "whoever signs in next reads comments of somebody else's",
+        Edit("dashboard/drafts.py", 'return f"typed by:{person.id}"', 'return "typed"'),
+        f"{DRAFTS}::test_nobody_else_opens_it_and_nothing_that_was_changed",
+    ),
+    without(
+        "what was typed is opened for some hours",
+        "what a browser was left with is read years later",
+        Edit("dashboard/drafts.py", " >= HOLDS_FOR:", " >= 700 * HOLDS_FOR:"),
+        f"{DRAFTS}::test_it_is_opened_for_twelve_hours",
+    ),
+    without(
+        "sealing what is typed keeps nobody signed in",
+        "a page that is left open keeps its person signed in for ever",
+        Edit(
+            "dashboard/web/access.py",
+            '_FOR_SCRIPTS - {"account.stay"}',
+            '_FOR_SCRIPTS - {"account.stay", "account.keep"}',
+        ),
+        f"{DRAFTS}::test_a_page_that_asks_for_it_by_itself_keeps_nobody_signed_in",
     ),
     without(
         "a link from before a restore is over",
