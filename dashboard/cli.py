@@ -65,7 +65,9 @@ BIND = "127.0.0.1:8131"
 ACTOR = "command line"
 MOST_LINES = 20
 PORT = click.IntRange(1, 65535)
-LOG_LINE = logging.Formatter("%(asctime)s %(levelname)s %(name)s %(request_id)s%(message)s", "%Y-%m-%dT%H:%M:%SZ")
+LOG_LINE = logging.Formatter(
+    "%(asctime)s %(levelname)s %(name)s %(request_id)s%(message)s", "%Y-%m-%dT%H:%M:%SZ", defaults={"request_id": ""}
+)
 LOG_LINE.converter = time.gmtime
 
 

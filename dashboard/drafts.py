@@ -18,13 +18,13 @@ class DraftOver(Exception):
 def seal(books: Books, person: Person, typed: str) -> str:
     """Sealed text that `unseal` opens for the same person alone, as long as it holds."""
     text = f"{books.clock.now().isoformat()} {typed}"
-    return sealing.seal_as_text(text, books.config.secret_key, _typed_by(person))
+    return sealing.seal_as_text(text, books.config.secret_keys, _typed_by(person))
 
 
 def unseal(books: Books, person: Person, sealed: str) -> str:
     """What was typed. Raises DraftOver."""
     try:
-        text = sealing.unseal_text(sealed, books.config.secret_key, _typed_by(person))
+        text = sealing.unseal_text(sealed, books.config.secret_keys, _typed_by(person))
     except sealing.CannotUnseal as problem:
         raise DraftOver from problem
     sealed_at, _space, typed = text.partition(" ")

@@ -9,6 +9,7 @@ from flask_babel import gettext as _
 from sqlalchemy import select
 
 from dashboard import (
+    drafts,
     history,
     limit_rules,
     limits,
@@ -35,15 +36,14 @@ from dashboard.web.sessions import find_or_explain, look_at_bank, refusal_of
 
 bp = Blueprint("refund_form", __name__)
 
-# In the address of a form that is sent for a new one.
-_BACK = "back"
+_SEALED = "typed"
 
 
 @bp.route("/sessions/<session_id>/refund", methods=["GET", "POST"])
 @needs(roles.REQUEST_REFUND)
 def new(session_id: str) -> ResponseReturnValue:
     form = RefundForm()
-    if not _is_new() and (reference := _made_before(form)):
+    if request.method == "POST" and (reference := _made_before(form)):
         return _to_refund(form, reference)
     if _is_confirmed() and (known := db.session.get(PaymentSession, session_id)):
         return _take(form, known, refunds.offer_of(db.session(), known))
@@ -56,19 +56,9 @@ def new(session_id: str) -> ResponseReturnValue:
         return _answer_later(form, payment_session, offer, wording.refusal("not_whole")), 409
     if too_early := _why_too_early(restore.may_arrive_until(db.session(), desk().config, desk().clock.now())):
         return _answer_later(form, payment_session, offer, too_early), 409
-    if _is_new():
+    if request.method == "GET":
         return _answer_new_form(form, payment_session, offer)
     return _take(form, payment_session, offer)
-
-
-def _is_new() -> bool:
-    """Whether a new form is asked for. Whoever comes back to one sends along what was typed, outside of the address."""
-    return request.method == "GET" or _BACK in request.args
-
-
-def _begin(form: RefundForm, session_id: str, offer: Offer) -> None:
-    _give_token(form, session_id, offer)
-    form.fill_in(request.form if request.method == "POST" else request.args)
 
 
 def _made_before(form: RefundForm) -> str | None:
@@ -95,7 +85,8 @@ def _is_confirmed() -> bool:
 
 
 def _answer_new_form(form: RefundForm, payment_session: PaymentSession, offer: Offer) -> ResponseReturnValue:
-    _begin(form, payment_session.id, offer)
+    _give_token(form, payment_session.id, offer)
+    _fill_in(form)
     if answer := _answer_not_replaced(form, payment_session, offer):
         return answer
     blocked = _why_blocked(offer)
@@ -125,10 +116,10 @@ def _answer_unreachable(
 
 def _answer_later(form: RefundForm, payment_session: PaymentSession, offer: Offer, sentence: str) -> str:
     """The form with all that was typed, for what may be over in a minute."""
-    if _is_new():
-        _begin(form, payment_session.id, offer)
-    elif not form.form_token.data:
+    if not form.form_token.data:
         _give_token(form, payment_session.id, offer)
+    if request.method == "GET":
+        _fill_in(form)
     form.blame(sentence)
     return _show_form(form, payment_session, offer)
 
@@ -152,9 +143,26 @@ def _answer_not_replaced(form: RefundForm, payment_session: PaymentSession, offe
     more = {
         "replaced": replaced and replaced.reference,
         "replaced_by": successor and successor.reference,
-        "offers_ordinary": not _why_blocked(offer),
+        "ordinary_url": None if _why_blocked(offer) else _url_with_typed(form, payment_session.id),
     }
     return _show_form(form, payment_session, offer, why, **more), 409
+
+
+def _url_with_typed(form: RefundForm, session_id: str, **more: Any) -> str:
+    """The address of a form with all that was typed; the comment, which nobody else is to read there, is sealed."""
+    typed: dict[str, Any] = {name: form[name].data or None for name in ("kind", "amount", "reason")}
+    if comment := form.comment.data:
+        typed[_SEALED] = drafts.seal(desk(), person(), comment)
+    return url_for("refund_form.new", session_id=session_id, **typed, **more)
+
+
+def _fill_in(form: RefundForm) -> None:
+    """With what the address says. A comment that was sealed too long ago, or for somebody else, is left out."""
+    form.fill_in(request.args)
+    try:
+        form.comment.data = drafts.unseal(desk(), person(), request.args.get(_SEALED, ""))
+    except drafts.DraftOver:
+        form.comment.data = ""
 
 
 def _show_form(form: RefundForm, payment_session: PaymentSession, offer: Offer, blocked: str = "", **more: Any) -> str:
@@ -306,6 +314,7 @@ def _show_confirmation(
         left_minor=offer.refundable_minor - amount_minor,
         reason_text=wording.reason(form.reason.data),
         is_full=amount_minor == offer.captured_minor,
+        back_url=_url_with_typed(form, payment_session.id, replaces=form.replaces.data or None),
         undo_s=round(desk().config.undo_s),
         needs_approval=needs_approval,
         warnings=[*_warnings(payment_session.id), *_look_alikes(payment_session, amount_minor, offer.currency)],

@@ -68,13 +68,6 @@ class Browser:
             sent["csrf_token"] = self.csrf_token()
         return self.ask("POST", path, data=sent, **options)
 
-    def press(self, page: Element, word: str) -> Answer:
-        """Send the one form of a page with such a button."""
-        [form] = [
-            form for form in page.all("form", method="post") if [one.text for one in form.all("button")] == [word]
-        ]
-        return self.ask("POST", form["action"], data=form.fields)
-
     def csrf_token(self) -> str:
         """The token that stands in every form of this browser's pages."""
         if not self._csrf_token:

@@ -7,6 +7,7 @@ from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import RefundDesk
 from tests.bench.wire import STATUS, meanwhile, refuse_connection
 from tests.web.browser import Answer, Browser
+from tests.web.conftest import Auth
 from tests.web.page import Element
 
 TYPED = {"kind": "partial", "amount": "10,50", "reason": "goods_returned", "comment": "two lines\r\nby phone"}
@@ -53,22 +54,34 @@ def test_going_back_keeps_what_was_typed(operator: Browser, refund_desk: RefundD
     session_id = refund_desk.paid_session(100_00)
     page = checked(operator, session_id).page
     before = page.form(f"/sessions/{session_id}/refund").fields["form_token"]
-    answer = operator.press(page, "Go back")
-    fields = confirmation(answer, session_id).fields
+    fields = operator.page(back(page)).form(f"/sessions/{session_id}/refund").fields
     assert fields["form_token"] != before, "another refund is no change of the one before"
     assert (fields["kind"], fields["amount"], fields["reason"]) == ("partial", "10.50", "goods_returned")
-    assert fields["comment"] == "two lines\nby phone"
+    assert fields["comment"].strip() == "two lines\nby phone"
+
+
+def back(page: Element) -> str:
+    (address,) = [link["href"] for link in page.all("a") if link.text == "Go back"]
+    return address
+
+
+@on_sqlite
+def test_nobody_else_reads_the_comment_on_the_way_back(operator: Browser, auth: Auth, refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    address = back(checked(operator, session_id).page)
+    assert "phone" not in address
+    somebody_else = auth.login("operator", "other@desk.test")
+    for answer in (somebody_else.page(address), operator.page(address.replace("typed=", "typed=A"))):
+        assert answer.form(f"/sessions/{session_id}/refund").fields["comment"] == ""
 
 
 @on_sqlite
 def test_going_back_while_the_bank_is_away_keeps_it_too(operator: Browser, refund_desk: RefundDesk) -> None:
     session_id = refund_desk.paid_session(100_00)
-    page = checked(operator, session_id).page
+    address = back(checked(operator, session_id).page)
     refund_desk.wire.next(STATUS, refuse_connection)
-    answer = operator.press(page, "Go back")
-    assert answer.status == 503
-    fields = answer.page.form(f"/sessions/{session_id}/refund").fields
-    assert (fields["amount"], fields["comment"]) == ("10.50", "two lines\nby phone")
+    fields = operator.page(address, 503).form(f"/sessions/{session_id}/refund").fields
+    assert (fields["amount"], fields["comment"].strip()) == ("10.50", "two lines\nby phone")
     assert operator.post(f"/sessions/{session_id}/refund", fields).status == 200
 
 
