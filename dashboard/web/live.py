@@ -24,6 +24,7 @@ from dashboard.desk import Desk
 from dashboard.history import Filters, Row
 from dashboard.models import PaymentSession, Refund
 from dashboard.web.access import desk, needs, visitor
+from dashboard.web.audience import Audience
 from dashboard.web.reader import zone
 from dashboard.web.refunds import filters_of, refund_parts
 from dashboard.web.sessions import session_parts
@@ -98,6 +99,7 @@ def init_app(app: Flask, the_desk: Desk) -> None:
             return journal.head_seq(session)
 
     app.extensions["head_watch"] = HeadWatch(read_head)
+    app.extensions["audience"] = Audience(the_desk)
     app.extensions["live_seats"] = threading.BoundedSemaphore(max(1, the_desk.config.live_streams))
 
 
@@ -126,7 +128,8 @@ class _News:
     cursor: int
 
 
-Teller = Callable[[Session, int], _News]
+# Is given where to go on, and the position up to which the journal is known to have come.
+Teller = Callable[[int, int], _News]
 
 
 def _teller() -> Teller:
@@ -134,12 +137,35 @@ def _teller() -> Teller:
     if reference := request.args.get("of_refund"):
         if history.one(db.session(), reference) is None:
             abort(404)
-        return partial(_refund_news, reference)
+        return _alone(partial(_refund_news, reference))
     if session_id := request.args.get("of_session"):
         if db.session.get(PaymentSession, session_id) is None:
             abort(404)
-        return partial(_session_news, session_id)
-    return partial(_row_news, filters_of(request.args))
+        return _alone(partial(_session_news, session_id))
+    return _together(filters_of(request.args))
+
+
+def _alone(tell: Callable[[Session, int], _News]) -> Teller:
+    """Told by itself: what a page shows of one refund or session depends on who looks."""
+    the_desk = desk()
+
+    def tell_alone(cursor: int, _head: int) -> _News:
+        with the_desk.read() as session:
+            return tell(session, cursor)
+
+    return tell_alone
+
+
+def _together(filters: Filters) -> Teller:
+    """Told to all streams that show the same rows in the same words, once for each move of the journal."""
+    tell, answers = _alone(partial(_row_news, filters)), current_app.extensions["audience"].answers
+    shown = (filters, filters.today, filters.me, str(get_locale()), str(zone()))
+
+    def tell_together(cursor: int, head: int) -> _News:
+        told: _News = answers.get((shown, cursor, head), lambda: tell(cursor, head))
+        return told
+
+    return tell_together
 
 
 def _cursor() -> int:
@@ -155,22 +181,29 @@ def _events(tell: Teller, cursor: int, token: str) -> Iterator[str]:
     db.session.remove()
     ends_at_s = time.monotonic() + LONGEST_STREAM_S
     yield f"retry: {RETRY_MS}\n\n"
-    if cursor > _head(the_desk):
+    head = _head(the_desk)
+    if cursor > head:
         yield _event("reload", {})
         return
-    while time.monotonic() < ends_at_s:
-        with the_desk.read() as session:
-            news = tell(session, cursor)
-            age_s = health.webhook_age_s(session, the_desk.clock.now())
-        yield from news.events
-        cursor = news.cursor
-        yield _event("freshness", {"webhook_age_s": age_s}, cursor)
-        watch.wait_beyond(cursor, HEARTBEAT_S)
-        if sign_ins.whose(the_desk, token) is None:
-            # One that was renewed is taken up again by the browser under its new token.
-            if not sign_ins.was_renewed(the_desk, token):
-                yield _event("reload", {})
-            return
+    audience = current_app.extensions["audience"]
+    with audience.joined(token):
+        while time.monotonic() < ends_at_s:
+            news = tell(cursor, head)
+            yield from news.events
+            cursor = news.cursor
+            age_s = audience.answers.get(("age", head, int(time.monotonic())), lambda: _webhook_age_s(the_desk))
+            yield _event("freshness", {"webhook_age_s": age_s}, cursor)
+            head = watch.wait_beyond(cursor, HEARTBEAT_S)
+            if not audience.is_signed_in(token, head):
+                # One that was renewed is taken up again by the browser under its new token.
+                if not sign_ins.was_renewed(the_desk, token):
+                    yield _event("reload", {})
+                return
+
+
+def _webhook_age_s(the_desk: Desk) -> float | None:
+    with the_desk.read() as session:
+        return health.webhook_age_s(session, the_desk.clock.now())
 
 
 def _head(the_desk: Desk) -> int:

@@ -1,22 +1,24 @@
 """How soon an open page shows what the bank has decided.
 
-    python -m tests.benchmarks.live_latency [--refunds 50]
+    python -m tests.benchmarks.live_latency [--refunds 50] [--viewers 100]
 
 A demo, a real Chromium with the live history open, and refunds that the sandbox's control call accepts one by one.
 Measured is the time from before that call to the changed row in the page; the way leads through the bank's signed
 webhook, inbox, database, journal and the page's stream. Beside it, in turns, a floor: one bare HTTP round trip to
-/healthz on the same machine.
+/healthz on the same machine. `--viewers`: so many others have the history open meanwhile, each with its own stream.
 """
 
 import argparse
 import random
 import re
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import requests
@@ -25,9 +27,41 @@ from playwright.sync_api import Page
 from tests.journeys import steps
 from tests.journeys.chromium import running_chromium
 from tests.journeys.commands import OPERATOR, PASSWORD, Installation, started_demo
-from tests.journeys.waiting import ANSWERS_WITHIN_S
+from tests.journeys.waiting import ANSWERS_WITHIN_S, eventually
 
 MOST_REFUNDS = 50
+MOST_VIEWERS = 150
+VIEWERS_WITHIN_S = 60.0
+
+# Reads every stream, and writes down "all" once each has begun, then the reference of each accepted row that one tells.
+AUDIENCE = r"""
+import re, selectors, socket, sys
+from urllib.parse import urlsplit
+
+url, cookie, viewers, told = sys.argv[1:]
+at = urlsplit(url)
+waiting, begun, rest = selectors.DefaultSelector(), set(), {}
+for number in range(int(viewers)):
+    viewer = socket.create_connection((at.hostname, at.port))
+    viewer.sendall(f"GET /live HTTP/1.1\r\nHost: {at.netloc}\r\nCookie: {cookie}\r\n\r\n".encode())
+    waiting.register(viewer, selectors.EVENT_READ)
+with open(told, "w") as file:
+    while waiting.get_map():
+        for key, _ in waiting.select():
+            data = key.fileobj.recv(65536)
+            if not data:
+                waiting.unregister(key.fileobj)
+                continue
+            text = rest.pop(key.fd, "") + data.decode()
+            whole, _, rest[key.fd] = text.rpartition("\n")
+            begun.add(key.fd)
+            if len(begun) == int(viewers) and not file.tell():
+                print("all", file=file, flush=True)
+            for line in whole.splitlines():
+                found = re.search(r'data-refund=\\"([0-9a-f-]+)\\" data-status=\\"accepted', line)
+                if found:
+                    print(found[1], file=file, flush=True)
+"""
 MOST_MEDIAN_MS = 500.0
 SHOWN_WITHIN_MS = 20_000
 LONGEST_PAUSE_S = 0.2
@@ -47,14 +81,23 @@ _WATCH_ROWS = """() => {
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--refunds", type=int, default=MOST_REFUNDS, choices=range(1, MOST_REFUNDS + 1), metavar="N")
-    count = parser.parse_args().refunds
+    parser.add_argument("--viewers", type=int, default=0, choices=range(MOST_VIEWERS + 1), metavar="N")
+    asked = parser.parse_args()
+    count, viewers = asked.refunds, asked.viewers
+    threads = (
+        {"DASHBOARD_WEB_THREADS": str(viewers + 16), "DASHBOARD_LIVE_STREAMS": str(viewers + 4)} if viewers else {}
+    )
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="live-latency-")))
-        demo = stack.enter_context(started_demo(folder, DASHBOARD_UNDO_SECONDS="0"))
+        demo = stack.enter_context(started_demo(folder, DASHBOARD_UNDO_SECONDS="0", **threads))
         demo.bank.call("settings", decide="manual")
         bank_ids = refunds_in_progress(demo, count)
         context = stack.enter_context(running_chromium()).new_context(base_url=demo.url)
-        shown_ms, floor_ms = measure(open_history(context.new_page(), bank_ids), demo, bank_ids)
+        page = open_history(context.new_page(), bank_ids)
+        audience = stack.enter_context(watching(demo, viewers)) if viewers else None
+        shown_ms, floor_ms = measure(page, demo, bank_ids)
+        if audience is not None:
+            report_audience(audience, bank_ids)
     report(shown_ms, floor_ms)
     return 0 if statistics.median(shown_ms) < MOST_MEDIAN_MS else 1
 
@@ -98,6 +141,27 @@ def open_history(page: Page, references: Iterable[str]) -> Page:
         steps.expect_status(steps.row(page, reference), "in_progress")
     page.evaluate(_WATCH_ROWS)
     return page
+
+
+@contextmanager
+def watching(demo: Installation, viewers: int) -> Iterator[Path]:
+    """So many others with the history open, in a process of their own; the file has what each of them was told."""
+    told = demo.folder / "told.txt"
+    cookie = "; ".join(f"{name}={value}" for name, value in signed_in(demo).cookies.items())
+    audience = subprocess.Popen([sys.executable, "-c", AUDIENCE, demo.url, cookie, str(viewers), str(told)])
+    try:
+        eventually(lambda: told.exists() and told.read_text().startswith("all"), VIEWERS_WITHIN_S, "all viewers")
+        yield told
+    finally:
+        audience.terminate()
+        audience.wait()
+
+
+def report_audience(told: Path, references: Iterable[str]) -> None:
+    """How many of the others were told of every refund."""
+    _all, *lines = told.read_text().splitlines()
+    of_each = Counter(lines)
+    print(f"{'others, told of each row':<24} {min(of_each[reference] for reference in references):7d}")
 
 
 def measure(page: Page, demo: Installation, bank_ids: dict[str, str]) -> tuple[list[float], list[float]]:

@@ -75,6 +75,19 @@ def test_a_refund_is_told_of_at_each_step(operator: Browser, refund_desk: Refund
 
 
 @on_sqlite
+def test_what_is_shared_is_not_told_to_somebody_else(operator: Browser, auth: Auth, refund_desk: RefundDesk) -> None:
+    """Of two who look at the same moment at what is `by:me` each is told of their own."""
+    session_id = refund_desk.paid_session(100_00)
+    refund_desk.read(session_id)
+    address = f"?q=by:me&since={head(refund_desk)}"
+    with Stream(operator, address) as mine, Stream(auth.login("approver"), address) as theirs:
+        assert mine.round() == theirs.round() == []
+        reference = refund_desk.ask(session_id, 10_00, auth.person("approver"))
+        assert rows(mine.news()) == {reference: "gone"}
+        assert rows(theirs.news()) == {reference: "queued"}
+
+
+@on_sqlite
 def test_a_row_comes_as_the_page_shows_it(operator: Browser, refund_desk: RefundDesk) -> None:
     refund_desk.ask(refund_desk.paid_session(100_00), 10_00)
     with Stream(operator, "?since=0") as stream:
