@@ -1,7 +1,7 @@
 """Wiring, nothing else: settings and parts -> a Flask app."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from flask import Flask, Response
@@ -11,12 +11,13 @@ from flask_wtf.csrf import CSRFProtect
 from sqlalchemy import Engine
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from dashboard import bank_window, db
+from dashboard import bank_window, db, mail, notices
 from dashboard.bank131.client import Bank, BankClient, RequestsTransport, Transport
 from dashboard.bank131.signature import load_private_key, load_public_key
 from dashboard.clock import Clock, SystemClock
 from dashboard.config import Config
 from dashboard.desk import Desk
+from dashboard.models import Person
 from dashboard.web import (
     access,
     account,
@@ -32,6 +33,7 @@ from dashboard.web import (
     hardening,
     health,
     journal,
+    letters,
     limits,
     links,
     live,
@@ -166,6 +168,21 @@ def add_pages(app: Flask) -> None:
     for part in (*of_people, overview, finding, *of_refunds, live, journal, *for_machines):
         app.register_blueprint(part.bp)
     access.check_views(app)
+
+
+def letter_writer(desk: Desk) -> notices.LetterWriter:
+    """What writes mails where there is no request, in the words of the pages and with their addresses."""
+    app = Flask(__name__)
+    app.extensions["desk"] = desk
+    reader.init_app(app, desk)
+    formats.init_app(app)
+    add_pages(app)
+
+    def write(person: Person, sections: Sequence[notices.Section]) -> mail.Letter:
+        with app.test_request_context():
+            return letters.notices(person, sections)
+
+    return write
 
 
 def _close_with_answer(response: Response) -> Response:

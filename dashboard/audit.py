@@ -107,16 +107,16 @@ def _by_time(session: Session, filters: Filters, zone: ZoneInfo) -> Iterator[Col
     if filters.date_from:
         start = start_of(filters.date_from, zone)
         yield JournalEntry.at >= journal.timestamp(start)
-        yield JournalEntry.seq >= _first_since(session, start - CLOCKS_DIFFER_BY)
+        yield JournalEntry.seq >= first_since(session, start - CLOCKS_DIFFER_BY)
     if filters.date_to:
         end = start_of(filters.date_to + timedelta(days=1), zone)
         yield JournalEntry.at < journal.timestamp(end)
-        first_beyond = _first_since(session, end + CLOCKS_DIFFER_BY)
+        first_beyond = first_since(session, end + CLOCKS_DIFFER_BY)
         if first_beyond <= journal.head_seq(session):
             yield JournalEntry.seq < first_beyond
 
 
-def _first_since(session: Session, moment: datetime) -> int:
+def first_since(session: Session, moment: datetime) -> int:
     """The number of the first entry of this moment or later; the one after the last if there is none.
 
     Each look is at some entries, evenly apart, and leaves those between two of them for the next one.

@@ -93,6 +93,7 @@ class BooksConfig(KeyConfig):
     collector_ca_file: Path | None
     collector_cert_file: Path | None
     collector_token: str = field(repr=False)
+    ageing_days: int
     timeout_s: float
 
     @property
@@ -109,6 +110,11 @@ class BooksConfig(KeyConfig):
     def has_collector(self) -> bool:
         """Whether the journal is sent on to a log system."""
         return bool(self.collector_url)
+
+    @property
+    def ageing(self) -> timedelta:
+        """A refund that is open for longer is open for long."""
+        return timedelta(days=self.ageing_days)
 
     @property
     def undo(self) -> timedelta:
@@ -576,6 +582,13 @@ SETTINGS: tuple[Setting, ...] = (
         "",
         "What proves it to a collector that takes no certificate, as a bearer token.",
         _token,
+    ),
+    Setting(
+        "DASHBOARD_AGEING_DAYS",
+        "ageing_days",
+        "5",
+        "After how many days an open refund is one that mail tells of as open for long.",
+        _whole(1, 365),
     ),
     Setting(
         "DASHBOARD_RUN_FOLDER",

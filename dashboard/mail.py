@@ -27,6 +27,8 @@ from dashboard.models import Mail, Person
 log = logging.getLogger(__name__)
 
 PASSWORD_LINK = "password_link"  # noqa: S105
+NOTICES = "notices"
+KINDS = (PASSWORD_LINK, NOTICES)
 
 # Why a mail was given up, where it was not the server's word.
 REPLACED = "replaced"
@@ -54,7 +56,7 @@ class Letter:
 
 def put(
     tx: WriteSession, config: BooksConfig, person: Person, kind: str, letter: Letter, holds_until: datetime
-) -> None:
+) -> Mail:
     """Write a mail down to be sent; it takes the place of one of its kind that still waits."""
     now = tx.clock.now()
     drop(tx, person, kind)
@@ -62,6 +64,8 @@ def put(
     sealed = sealing.seal(text, config.secret_keys, sealed_to(person.id))
     mail = Mail(person_id=person.id, kind=kind, letter=sealed, queued_at=now, holds_until=holds_until, next_try_at=now)
     tx.add(mail)
+    tx.flush()
+    return mail
 
 
 def drop(tx: WriteSession, person: Person, kind: str) -> None:

@@ -13,8 +13,9 @@ from prometheus_client.registry import Collector
 from sqlalchemy import ColumnElement, func, literal_column, select
 from sqlalchemy.orm import Session
 
-from dashboard import __version__, collector, health, journal, pauses, refund_rules
-from dashboard.models import Anomaly, Attempt, Refund, WebhookDelivery
+from dashboard import __version__, collector, health, journal, mail, pauses, refund_rules
+from dashboard.models import Anomaly, Attempt, Mail, Refund, WebhookDelivery
+from dashboard.models.mails import IS_WAITING, WAS_GIVEN_UP
 from dashboard.models.refunds import IS_OPEN, OPEN_ANOMALY
 
 A_DAY = timedelta(days=1)
@@ -47,6 +48,7 @@ def _all(session: Session, now: datetime) -> Iterator[GaugeMetricFamily]:
     yield from _of_refunds(session, now)
     yield from _of_webhooks(session, now)
     yield from _of_sends(session)
+    yield from _of_mails(session)
     yield _one("anomalies_open", "Facts that fit no rule and that nobody has acknowledged", _open_anomalies(session))
     yield _one("journal_entries", "Number of the journal's last entry", journal.head_seq(session))
     yield _one("sending_paused", "1 while nothing is sent", int(pauses.is_paused(session)))
@@ -112,6 +114,19 @@ def _of_collector(session: Session, now: datetime) -> Iterator[GaugeMetricFamily
     age = None if waiting.since is None else max(0.0, (now - waiting.since).total_seconds())
     is_done = waiting.entries == 0
     yield _one("collector_oldest_age_seconds", "Since the oldest of them was made", 0.0 if is_done else age)
+
+
+def _of_mails(session: Session) -> Iterator[GaugeMetricFamily]:
+    waiting = _mails(session, literal_column(IS_WAITING))
+    yield _by("mails_waiting", "Mails that are still to be sent", "kind", waiting)
+    given_up = _mails(session, literal_column(WAS_GIVEN_UP), Mail.problem != mail.REPLACED)
+    yield _by("mails_failed", "Mails that were given up, of those that are still on record", "kind", given_up)
+
+
+def _mails(session: Session, *which: ColumnElement[bool]) -> dict[str, int]:
+    query = select(Mail.kind, func.count()).where(*which).group_by(Mail.kind)
+    found = {kind: count for kind, count in session.execute(query)}  # noqa: C416 (rows are no pairs to mypy)
+    return {kind: found.get(kind, 0) for kind in mail.KINDS}
 
 
 def _open_anomalies(session: Session) -> int:

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, and_, delete, or_, select, update
 from dashboard import ledger
 from dashboard.desk import Books
 from dashboard.journal import WriteSession
-from dashboard.models import Guess, Mail, SignIn, WebhookDelivery
+from dashboard.models import Guess, Mail, Notice, SignIn, WebhookDelivery
 from dashboard.sign_ins import LONGEST as LONGEST_SIGN_IN
 
 BATCH = 500
@@ -17,25 +17,28 @@ BATCH = 500
 
 def tidy(books: Books, batch: int = BATCH) -> int:
     """Remove what is older than it is kept, at most a batch of each kind; how many rows that were. Each is recorded."""
-    webhooks = _first_day_kept(books, books.config.keep_webhooks_days)
-    sign_ins = _first_day_kept(books, books.config.keep_sign_ins_days)
+    webhooks = first_day_kept(books, books.config.keep_webhooks_days)
+    sign_ins = first_day_kept(books, books.config.keep_sign_ins_days)
     return (
-        _remove(books, "webhook_bodies", webhooks, _old_bodies(webhooks).limit(batch), _forget_bodies)
-        + _remove(books, "sign_ins", sign_ins, _old_sign_ins(sign_ins).limit(batch), _forget_sign_ins)
-        + _remove(books, "guesses", sign_ins, _old_guesses(sign_ins).limit(batch), _forget_guesses)
-        + _remove(books, "mails", sign_ins, _old_mails(sign_ins).limit(batch), _forget_mails)
+        remove(books, "webhook_bodies", webhooks, _old_bodies(webhooks).limit(batch), _forget_bodies)
+        + remove(books, "sign_ins", sign_ins, _old_sign_ins(sign_ins).limit(batch), _forget_sign_ins)
+        + remove(books, "guesses", sign_ins, _old_guesses(sign_ins).limit(batch), _forget_guesses)
+        + remove(books, "mails", sign_ins, _old_mails(sign_ins).limit(batch), _forget_mails)
     )
 
 
-def _first_day_kept(books: Books, days: int) -> datetime:
+def first_day_kept(books: Books, days: int) -> datetime:
     """The beginning of a day in UTC: whole days are kept, and whole days go."""
     return (books.clock.now() - timedelta(days=days)).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def _remove(
+def remove(
     books: Books, what: str, before: datetime, old: Select[Any], forget: Callable[[WriteSession, Sequence[Any]], None]
 ) -> int:
-    """Nobody waits for this, and it waits for nobody: what is locked is left for the next time."""
+    """Remove a batch of what is old, and record it; how many rows.
+
+    Nobody waits for this, and it waits for nobody: what is locked is left for the next time.
+    """
     with books.read() as session:
         if session.scalars(old.limit(1)).first() is None:
             return 0
@@ -85,4 +88,5 @@ def _old_mails(before: datetime) -> Select[Any]:
 
 
 def _forget_mails(tx: WriteSession, ids: Sequence[Any]) -> None:
+    tx.execute(update(Notice).where(Notice.mail_id.in_(ids)).values(mail_id=None))
     tx.execute(delete(Mail).where(Mail.id.in_(ids)))

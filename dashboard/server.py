@@ -19,7 +19,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.util import parse_address
 
 from dashboard import bank_window, collector, db, mail, worker
-from dashboard.app import bank_client, create_app, create_desk
+from dashboard.app import bank_client, create_app, create_desk, letter_writer
 from dashboard.config import Config
 from dashboard.desk import Books
 from dashboard.slow_clients import ImpatientWorker
@@ -108,7 +108,7 @@ def run_worker(config: Config) -> None:
     try:
         desk = create_desk(config, engine, bank)
         with bank_window.open_to_pages(bank, config), _done_beside(desk, stop):
-            worker.run(desk, stop)
+            worker.run(desk, stop, letter_writer(desk) if config.has_mail else None)
     finally:
         engine.dispose()
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 from sqlalchemy import BindParameter, and_, bindparam, delete, exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from dashboard import own_bank, pauses, reads, refund_rules, retention, sending, webhook_inbox
+from dashboard import notices, own_bank, pauses, reads, refund_rules, retention, sending, webhook_inbox
 from dashboard.bank131.client import BankError
 from dashboard.db import LOCK_WAIT_MS
 from dashboard.desk import Desk
@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 LOOK_EVERY_S = 0.1
 BEAT_EVERY_S = 5.0
 TIDY_EVERY_S = 60.0
+NOTICES_EVERY_S = 60.0
 CLAIM_MARGIN_S = 10.0
 
 APPLY = "apply"
@@ -146,11 +147,11 @@ def _read(desk: Desk, session_id: str) -> None:
 # The loop
 
 
-def run(desk: Desk, stop: threading.Event) -> None:
-    """Work until told to stop; what is under way then is finished first."""
+def run(desk: Desk, stop: threading.Event, write: notices.LetterWriter | None = None) -> None:
+    """Work until told to stop; what is under way then is finished first. With `write` people hear of what is wrong."""
     worker_id = desk.new_id()
     under_way: set[Future[None]] = set()
-    next_beat_s = next_tidy_s = desk.clock.monotonic()
+    next_beat_s = next_tidy_s = next_notices_s = desk.clock.monotonic()
     with ThreadPoolExecutor(desk.config.worker_threads, thread_name_prefix="worker") as pool:
         while not stop.is_set():
             if desk.clock.monotonic() >= next_beat_s:
@@ -160,6 +161,9 @@ def run(desk: Desk, stop: threading.Event) -> None:
             if desk.clock.monotonic() >= next_tidy_s:
                 under_way.add(pool.submit(_try, retention.tidy, desk, retention.BATCH))
                 next_tidy_s = desk.clock.monotonic() + TIDY_EVERY_S
+            if write is not None and desk.clock.monotonic() >= next_notices_s:
+                under_way.add(pool.submit(_try, notices.tell, desk, write))
+                next_notices_s = desk.clock.monotonic() + NOTICES_EVERY_S
             under_way |= _start(desk, pool, desk.config.worker_threads - len(under_way))
             _rest(stop, under_way, busy=len(under_way) >= desk.config.worker_threads)
 

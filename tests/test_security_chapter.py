@@ -27,6 +27,7 @@ from dashboard import (
 )
 from dashboard.bank131 import signature
 from dashboard.config import SETTINGS, Config
+from dashboard.notice_rules import Matter
 from dashboard.web import bank_seats, forms, hardening, live, refusals, webhooks
 from tests import components
 
@@ -179,6 +180,13 @@ def test_the_rules_of_values_are_those_that_hold() -> None:
     assert "at most 1 MiB" in row("What is taken", "A webhook")
     assert {"Amount", "E-mail address", "Dates"} <= set(re.findall(r"^\| ([^|]+) \|", part("What is taken"), re.M))
     assert "What belongs together is checked together: an amount against what is left" in part("What is taken")
+
+
+def test_what_mails_tell_of_a_refund_is_this_and_no_more() -> None:
+    """Whatever is added here has to be fit for mail, which anybody on its way may read."""
+    told = {field.name for field in fields(Matter)} - {"what", "name", "subject", "asked_by_id", "by_id"}
+    assert told == {"session_id", "amount_minor", "currency", "state"}
+    assert "session, amount, status and number of refunds" in " ".join(part("What mails say").split())
 
 
 def test_data_has_levels_each_with_its_protection() -> None:

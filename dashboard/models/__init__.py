@@ -8,6 +8,7 @@ from dashboard.models.installation import Installation, WorkerBeat
 from dashboard.models.journal import JournalEntry, JournalHead
 from dashboard.models.links import Link
 from dashboard.models.mails import Mail
+from dashboard.models.notices import Notice
 from dashboard.models.people import Guess, Person, SignIn
 from dashboard.models.refunds import Anomaly, Attempt, Refund
 from dashboard.models.resolutions import Resolution
@@ -32,6 +33,7 @@ __all__ = [
     "KeptForm",
     "Link",
     "Mail",
+    "Notice",
     "OpenForm",
     "Passkey",
     "Payment",

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from dashboard.db import Base, BigId
 
 IS_WAITING = "next_try_at IS NOT NULL"
+WAS_GIVEN_UP = "next_try_at IS NULL AND sent_at IS NULL"
 
 
 class Mail(Base):
@@ -21,6 +22,7 @@ class Mail(Base):
     __tablename__ = "mails"
     __table_args__ = (
         Index("ix_mails_next_try_at", "next_try_at", sqlite_where=text(IS_WAITING), postgresql_where=text(IS_WAITING)),
+        Index("ix_mails_given_up", "kind", sqlite_where=text(WAS_GIVEN_UP), postgresql_where=text(WAS_GIVEN_UP)),
         Index(None, "person_id", "id"),
     )
 

@@ -12,6 +12,7 @@ class Person(Base):
     """One account. `email` is kept in lower case. `password_hash`: empty until a password was set.
 
     `language`, `timezone`, `theme`, `keys`: what the person chose for their pages, each None where they did not.
+    `notices`: what they hear of by mail (see `notice_rules.chosen`); None: as goes with the role.
     """
 
     __tablename__ = "people"
@@ -27,6 +28,7 @@ class Person(Base):
     timezone: Mapped[str | None]
     theme: Mapped[str | None]
     keys: Mapped[str | None]
+    notices: Mapped[str | None]
 
 
 class SignIn(Base):

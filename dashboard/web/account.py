@@ -6,12 +6,21 @@ from flask_babel import gettext as _
 from flask_login import login_user
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 
-from dashboard import drafts, guessing, own_account, passwords, preferences, sign_ins
+from dashboard import (
+    drafts,
+    guessing,
+    notice_rules,
+    notices,
+    own_account,
+    passwords,
+    preferences,
+    sign_ins,
+)
 from dashboard.db import db
 from dashboard.models import Person
 from dashboard.web import reader, step_up, wording
 from dashboard.web.access import Visitor, any_role, desk, person, visitor
-from dashboard.web.forms import ChangePasswordForm, PreferencesForm
+from dashboard.web.forms import ChangePasswordForm, NoticesForm, PreferencesForm
 
 bp = Blueprint("account", __name__, url_prefix="/account")
 
@@ -82,6 +91,28 @@ def _preferences_form() -> PreferencesForm:
     return form
 
 
+@bp.post("/notices")
+@any_role
+def hear() -> ResponseReturnValue:
+    """Choose what one hears of by mail."""
+    if not desk().config.has_mail:
+        abort(404)
+    form = NoticesForm()
+    db.session.rollback()
+    notices.choose(desk(), person(), form.chosen())
+    flash(_("You hear of what you chose."), "ok")
+    return redirect(url_for("account.index"), 303)
+
+
+def _notices_form() -> NoticesForm:
+    """What this person may choose, as it is at the moment."""
+    choices = notice_rules.chosen(person().role, person().notices)
+    form = NoticesForm(formdata=None, data={choice: choice in choices for choice in notice_rules.NEEDS})
+    for choice in set(notice_rules.NEEDS).difference(notice_rules.open_to(person().role)):
+        delattr(form, choice)
+    return form
+
+
 @bp.post("/sign-ins/end")
 @any_role
 def end_others() -> ResponseReturnValue:
@@ -112,6 +143,7 @@ def _page(form: ChangePasswordForm) -> str:
         account=person(),
         form=form,
         preferences=_preferences_form(),
+        notices=_notices_form() if desk().config.has_mail else None,
         sign_ins=[
             {
                 "name": sign_ins.name_of(one),

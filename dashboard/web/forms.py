@@ -8,11 +8,11 @@ from typing import Any
 from flask_babel import LazyString
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
-from wtforms import HiddenField, PasswordField, RadioField, SelectField, StringField, TextAreaField
+from wtforms import BooleanField, HiddenField, PasswordField, RadioField, SelectField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 from wtforms.validators import AnyOf, DataRequired, InputRequired, Length, ValidationError
 
-from dashboard import factors, money
+from dashboard import factors, money, notice_rules
 from dashboard.bank131.card_numbers import mask_card_numbers
 from dashboard.languages import LANGUAGES
 from dashboard.limit_rules import ANY_CURRENCY, Limit
@@ -129,6 +129,17 @@ class PreferencesForm(FlaskForm):  # type: ignore[misc]
         choices=[SelectChoice("", _l("On: ? shows them")), SelectChoice(KEYS_OFF, _l("Off"))],
         validate_choice=False,
     )
+
+
+class NoticesForm(FlaskForm):  # type: ignore[misc]
+    """What somebody wants to hear of by mail: a field for each choice of `notice_rules`, by its name."""
+
+    def chosen(self) -> list[str]:
+        return [choice for choice in notice_rules.NEEDS if self[choice].data]
+
+
+for _choice, (_name, _meaning) in wording.NOTICES.items():
+    setattr(NoticesForm, _choice, BooleanField(_name, description=_meaning))
 
 
 class RoleForm(FlaskForm):  # type: ignore[misc]

@@ -6,7 +6,7 @@ from typing import Any
 from flask_babel import LazyString, get_locale, gettext, ngettext
 from flask_babel import lazy_gettext as _l
 
-from dashboard import look_alikes, mail, money, passwords, refund_rules, search_language
+from dashboard import look_alikes, mail, money, notice_rules, passwords, refund_rules, search_language
 
 REASONS: Mapping[str, LazyString] = {
     "goods_returned": _l("Goods returned"),
@@ -681,6 +681,96 @@ def mail_problem(problem: str) -> str:
     """Why a mail was not sent, by the code of `mail` or in the server's words."""
     known = _MAIL_PROBLEMS.get(problem)
     return str(known) if known else gettext("The mail server says: %(words)s", words=problem)
+
+
+# What people hear of by mail, as they choose it: its name, and what it means.
+NOTICES: Mapping[str, tuple[LazyString, LazyString]] = {
+    notice_rules.APPROVAL: (
+        _l("A refund waits for approval"),
+        _l("Somebody else asked for it, and you may approve it."),
+    ),
+    notice_rules.REVIEW: (
+        _l("Something needs people"),
+        _l("A refund under review, a proposal that waits for a second person, or a fact that does not fit."),
+    ),
+    notice_rules.UNKNOWN: (
+        _l("The outcome of a refund is unknown"),
+        _l("It was sent ten minutes ago or more, and no answer came that can be relied on."),
+    ),
+    notice_rules.FAILED: (
+        _l("A refund of yours did not go through"),
+        _l("You asked for it, and it was declined, refused or not approved."),
+    ),
+    notice_rules.FAILED_OF_ALL: (
+        _l("Anybody’s refund did not go through"),
+        _l("The same, whoever asked for it."),
+    ),
+    notice_rules.AGEING: (
+        _l("A refund has been open for long"),
+        _l("It is days old, and neither done nor over."),
+    ),
+    notice_rules.DESK: (
+        _l("The desk does not work as it should"),
+        _l("Sending is paused, or the bank’s webhooks do not arrive any more."),
+    ),
+}
+
+
+def notice_heading(what: str, number: int, ageing_days: int) -> str:
+    """What a mail tells of, by the code of `notice_rules`: so many at once."""
+    match what:
+        case notice_rules.PAUSED:
+            return gettext("Sending is paused")
+        case notice_rules.NO_WEBHOOKS:
+            return gettext("The bank’s webhooks do not arrive")
+        case notice_rules.UNDER_REVIEW:
+            return ngettext("%(num)d refund needs people", "%(num)d refunds need people", number)
+        case notice_rules.PROPOSED:
+            return ngettext(
+                "%(num)d proposal waits for a second person", "%(num)d proposals wait for a second person", number
+            )
+        case notice_rules.ODD_FACT:
+            return ngettext("%(num)d fact does not fit", "%(num)d facts do not fit", number)
+        case notice_rules.AWAITING_APPROVAL:
+            return ngettext("%(num)d refund waits for approval", "%(num)d refunds wait for approval", number)
+        case notice_rules.OUTCOME_UNKNOWN:
+            return ngettext(
+                "The outcome of %(num)d refund is unknown", "The outcome of %(num)d refunds is unknown", number
+            )
+        case notice_rules.NOT_MADE:
+            return ngettext("%(num)d refund did not go through", "%(num)d refunds did not go through", number)
+    return ngettext(
+        "%(num)d refund has been open for long (days: over %(days)d)",
+        "%(num)d refunds have been open for long (days: over %(days)d)",
+        number,
+        days=ageing_days,
+    )
+
+
+_NOTICE_MEANINGS: Mapping[str, LazyString] = {
+    notice_rules.PAUSED: _l(
+        "No refund is sent until somebody resumes it. Everything else goes on. Look why it is paused before you resume."
+    ),
+    notice_rules.NO_WEBHOOKS: _l(
+        "Several refunds were accepted and none was told of by a webhook. The desk reads them from the bank, so what "
+        "it shows is true, only later. Look whether the bank still sends to the right address, and whether its key is "
+        "the one that is set."
+    ),
+    notice_rules.UNDER_REVIEW: _l("The amount stays held, and nothing of its session is sent meanwhile."),
+    notice_rules.PROPOSED: _l("The amount stays held until somebody else confirms or rejects it."),
+    notice_rules.ODD_FACT: _l("It contradicts the books. Find out what it is, then acknowledge it."),
+    notice_rules.AWAITING_APPROVAL: _l("The amount is held, and nothing is sent before somebody approves it."),
+    notice_rules.OUTCOME_UNKNOWN: _l(
+        "The amount stays held and the bank is asked until it is clear. Do not refund it a second time."
+    ),
+    notice_rules.NOT_MADE: _l("No money moved. The amount can be refunded again."),
+    notice_rules.OPEN_FOR_LONG: _l("The amount stays held. Look what it waits for."),
+}
+
+
+def notice_meaning(what: str) -> str:
+    """What that means for the money, and what to do."""
+    return str(_NOTICE_MEANINGS[what])
 
 
 _ROLE_NAMES: Mapping[str, LazyString] = {

@@ -7,6 +7,9 @@ SMTP = "dashboard/smtp.py"
 PAGES = "dashboard/web/accounts.py"
 TESTS = "core/test_mail.py"
 WEB = "web/test_mailed_links.py"
+NOTICES = "dashboard/notices.py"
+NOTICE_RULES = "dashboard/notice_rules.py"
+TOLD = "core/test_notices.py"
 
 MUTANTS = (
     without(
@@ -90,5 +93,55 @@ MUTANTS = (
         "an admin takes over the account of whoever they invite",
         Edit(PAGES, "    if _by_mail():\n        flash(", "    if False:\n        flash("),
         f"{WEB}::test_who_is_invited_gets_the_link_by_mail_and_nobody_else_sees_it",
+    ),
+    without(
+        "what was told is told no more",
+        "everybody gets the same mail every quarter of an hour",
+        Edit(
+            NOTICES,
+            "    return [matter for matter in theirs if (matter.what, matter.name) not in told]\n",
+            "    return [*theirs]\n",
+        ),
+        f"{TOLD}::test_each_is_told_once_however_many_rounds_there_are",
+    ),
+    without(
+        "what was told is looked up again under the lock",
+        "two workers tell the same person the same thing",
+        Edit(
+            NOTICES,
+            "        new = _new_to(tx, person, theirs, now)\n        if not new:\n            return False\n",
+            "        new = theirs\n",
+        ),
+        f"{TOLD}::test_two_workers_tell_it_once",
+    ),
+    without(
+        "nobody is told to approve their own refund",
+        "whoever asked is called to do what they may not",
+        Edit(NOTICE_RULES, "    if matter.by_id == person_id:\n        return False\n", ""),
+        f"{TOLD}::test_a_refund_that_waits_for_approval_is_told_to_approvers_and_not_to_its_asker",
+    ),
+    without(
+        "who is disabled is told nothing",
+        "somebody who has left goes on hearing of refunds",
+        Edit(NOTICES, "    if person.disabled_at is not None:\n        return []\n", ""),
+        f"{TOLD}::test_whoever_is_disabled_while_it_is_written_hears_nothing",
+    ),
+    without(
+        "nobody hears of what their role may not see",
+        "whoever lost a role goes on hearing of what came with it",
+        Edit(NOTICE_RULES, "    return wanted.intersection(open_to(role))\n", "    return wanted\n"),
+        "core/test_notice_rules.py::test_nobody_hears_of_what_their_role_may_not_see_or_do",
+    ),
+    without(
+        "what never got through is told anew",
+        "a day without a mail server, and what waits is never heard of",
+        Edit(NOTICES, "_about(person, matters), or_(Mail.id.is_(None), ~never_sent)", "_about(person, matters)"),
+        f"{TOLD}::test_what_is_a_day_old_is_not_sent_late_and_what_is_still_true_is_told_anew",
+    ),
+    without(
+        "a mail that waits is not replaced by the next one",
+        "what stood in it is never heard of",
+        Edit(NOTICE_RULES, "    return not is_waiting and (", "    return ("),
+        f"{TOLD}::test_while_a_mail_waits_no_other_is_written_and_nothing_is_lost",
     ),
 )

@@ -67,6 +67,7 @@ NO_MONEY_IN = frozenset(
         "guessing",
         "links",
         "mail",
+        "notices",
         "open_forms",
         "own_account",
         "preferences",

@@ -2,14 +2,16 @@
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from flask import Flask
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import event
 
-from dashboard import collector, sending, worker
+from dashboard import collector, mail, sending, worker
 from dashboard.db import db
+from dashboard.models import Mail
 from tests.bench import reviews
 from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import RefundDesk
@@ -97,6 +99,23 @@ def test_it_tells_of_webhooks_that_are_not_applied(
     assert (found["webhooks_pending", ""], found["webhooks_failed", ""], found["webhook_age_seconds", ""]) == (1, 1, 3)
 
 
+def test_it_tells_of_mails_by_kind(client: Browser, refund_desk: RefundDesk) -> None:
+    person, now = refund_desk.person(), refund_desk.clock.now()
+    ways: list[dict[str, Any]] = [
+        {"next_try_at": now},
+        {"sent_at": now},
+        {"problem": "550 nobody of that name"},
+        {"problem": mail.TOO_LATE},
+        {"problem": mail.REPLACED},
+    ]
+    with refund_desk.desk.write() as tx:
+        for way in ways:
+            tx.add(Mail(person_id=person.id, kind=mail.NOTICES, queued_at=now, holds_until=now, **way))
+    found = figures(client)
+    assert {kind: found["mails_waiting", kind] for kind in mail.KINDS} == {"password_link": 0, "notices": 1}
+    assert {kind: found["mails_failed", kind] for kind in mail.KINDS} == {"password_link": 0, "notices": 2}
+
+
 @on_sqlite
 def test_nothing_in_it_is_secret_or_of_a_customer(client: Browser, refund_desk: RefundDesk) -> None:
     """Names and labels are words of ours; a label is a state, an outcome, a quantile or the version."""
@@ -106,7 +125,7 @@ def test_nothing_in_it_is_secret_or_of_a_customer(client: Browser, refund_desk: 
     assert lines
     for line in lines:
         assert re.fullmatch(
-            r'refund_desk_[a-z_0-9]+({(state|outcome)="[a-z_]+"}|{version="[0-9.]+"}|{quantile="[0-9.]+"})? [0-9.e+-]+',
+            r'refund_desk_[a-z_0-9]+({(state|outcome|kind)="[a-z_]+"}|{(version|quantile)="[0-9.]+"})? [0-9.e+-]+',
             line,
         ), line
 
@@ -116,7 +135,12 @@ def test_no_table_is_read_as_a_whole(app: Flask, client: Browser) -> None:
     asked: list[tuple[str, object]] = []
 
     def note(_connection: object, _cursor: object, statement: str, parameters: object, *_: object) -> None:
-        if "refunds" in statement or "webhook_deliveries" in statement or "anomalies" in statement:
+        if (
+            "refunds" in statement
+            or "webhook_deliveries" in statement
+            or "anomalies" in statement
+            or "mails" in statement
+        ):
             asked.append((statement, parameters))
 
     with app.app_context():

@@ -41,7 +41,7 @@ PUBLIC = {
 # About nobody but whoever asks, whatever their role.
 ONES_OWN = {"people.logout", "single_sign_on.again"} | {
     f"account.{name}"
-    for name in ("index", "change_password", "end", "end_others", "left", "prefer", "stay", "keep", "give_back")
+    for name in ("index", "change_password", "end", "end_others", "hear", "left", "prefer", "stay", "keep", "give_back")
 }
 # What is proposed is taken back by the one who proposed it alone.
 SOMEBODY_ELSE_S = {"review.withdraw"}
