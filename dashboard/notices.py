@@ -40,6 +40,7 @@ _NEWEST_FIRST = (Refund.asked_at.desc(), Refund.id.desc())
 # In the very words of the partial indexes, which serve nothing else.
 _IS_OPEN: ColumnElement[bool] = literal_column(IS_OPEN)
 _NEEDS_SOMEBODY: ColumnElement[bool] = literal_column(f"({NEEDS_SOMEBODY})")
+_IS_PROPOSED: ColumnElement[bool] = literal_column(IS_PROPOSED)
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,17 @@ LetterWriter = Callable[[Person, Sequence[Section]], mail.Letter]
 def choose(books: Books, person: Person, choices: Iterable[str]) -> None:
     """Keep what somebody chose to hear of; what their role may not hear of is not kept."""
     with books.write() as tx:
-        account = tx.get_one(Person, person.id, with_for_update=True, populate_existing=True)
+        account = _locked(tx, person.id)
         kept = notice_rules.kept(set(choices).intersection(notice_rules.open_to(account.role)))
         if account.notices != kept:
             account.notices = kept
             tx.record(account.email, "person:notices_chosen", f"person:{account.id}", choices=kept.split())
+
+
+def _locked(tx: WriteSession, person_id: str) -> Person:
+    """So that what somebody was told, and chose, changes in one transaction after the other."""
+    query = select(Person).where(Person.id == person_id).with_for_update(key_share=True)
+    return tx.scalars(query.execution_options(populate_existing=True)).one()
 
 
 # Telling
@@ -98,7 +105,7 @@ def _try_one(books: Books, person_id: str, matters: Sequence[Matter], write: Let
 def _tell_one(books: Books, person_id: str, matters: Sequence[Matter], write: LetterWriter) -> bool:
     with books.write() as tx:
         now = tx.clock.now()
-        person = tx.get_one(Person, person_id, with_for_update=True, populate_existing=True)
+        person = _locked(tx, person_id)
         theirs = _theirs(person, matters)
         new = _new_to(tx, person, theirs, now)
         if not new:
@@ -231,13 +238,13 @@ def _of_refund(what: str, refund: Refund, name: str = "", by_id: str | None = No
 
 def _for_people(session: Session) -> Iterator[Matter]:
     """A proposal is told of in the place of its refund, and a refund in the place of its session's odd facts."""
-    is_proposed: ColumnElement[bool] = literal_column(f"resolutions.{IS_PROPOSED}")
-    proposed = select(Resolution.refund_id).where(is_proposed)
-    under_review = select(Refund).where(_NEEDS_SOMEBODY, Refund.review != "", Refund.id.not_in(proposed))
+    proposals = {each.refund_id: each for each in session.scalars(select(Resolution).where(_IS_PROPOSED))}
+    under_review = select(Refund).where(_NEEDS_SOMEBODY, Refund.review != "", Refund.id.not_in(proposals))
     for refund in session.scalars(_newest(under_review)):
         yield _of_refund(notice_rules.UNDER_REVIEW, refund)
-    proposals = select(Resolution, Refund).join(Refund, Refund.id == Resolution.refund_id).where(is_proposed)
-    for proposal, refund in session.execute(proposals.order_by(Resolution.proposed_at.desc()).limit(MOST_FOUND)):
+    # Apart, since SQLite would rather go through all refunds than look these up.
+    for refund in session.scalars(_newest(select(Refund).where(Refund.id.in_(proposals)))) if proposals else ():
+        proposal = proposals[refund.id]
         yield _of_refund(notice_rules.PROPOSED, refund, name=proposal.id, by_id=proposal.proposed_by_id)
     yield from _odd_facts(session)
 
