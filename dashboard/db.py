@@ -6,6 +6,9 @@ from READ ONLY transactions and row locks.
 """
 
 import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,8 @@ from dashboard.config import is_loopback
 
 LOCK_WAIT_MS = 10_000
 MOST_TRIES_FOR_WAL = 20
+# PostgreSQL's word for a statement that was broken off.
+_CANCELLED = "57014"
 
 BigId = BigInteger().with_variant(Integer, "sqlite")
 
@@ -161,14 +166,53 @@ def snapshot_engine(engine: Engine) -> Engine:
     return engine.execution_options(snapshot=True)
 
 
+class TookTooLong(Exception):
+    """A statement was broken off, and its transaction with it: what was asked for goes through too much."""
+
+
+@contextmanager
+def within(session: Session, limit_s: float) -> Iterator[None]:
+    """Break off statements that take longer: one person's search must not keep the threads of all others busy.
+
+    Raises TookTooLong.
+    """
+    connection = session.connection()
+    is_sqlite = connection.dialect.name == "sqlite"
+    raw: Any = connection.connection.dbapi_connection
+    if is_sqlite:
+        ends_at_s = time.monotonic() + limit_s
+        raw.set_progress_handler(lambda: time.monotonic() > ends_at_s, 10_000)
+    else:
+        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(limit_s * 1000)}")
+    try:
+        yield
+    except OperationalError as problem:
+        session.rollback()
+        if str(problem.orig) == "interrupted" or getattr(problem.orig, "sqlstate", "") == _CANCELLED:
+            raise TookTooLong from problem
+        raise
+    else:
+        if not is_sqlite:
+            connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+    finally:
+        if is_sqlite:
+            raw.set_progress_handler(None, 0)
+
+
 def insert_unless_there(session: Session, table: type[Base], values: dict[str, Any]) -> None:
     """Add a row, unless one with the same key is there already or is just being added by somebody else."""
     dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
     session.execute(dialect.insert(table).values(values).on_conflict_do_nothing())
 
 
+def _lower(text: object) -> object:
+    return text.lower() if isinstance(text, str) else text
+
+
 def _set_up_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None
+    # Its own knows no small letters but the Latin ones.
+    connection.create_function("lower", 1, _lower, deterministic=True)
     _turn_on_wal(connection)
     # A connection's own cache, in KiB: each thread has one, and the system's cache behind it is as quick.
     for pragma in ("synchronous = FULL", "foreign_keys = ON", "cache_size = -512"):

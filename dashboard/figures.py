@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import BigInteger, ColumnElement, Select, case, cast, extract, func, select
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, case, cast, extract, func, select
 from sqlalchemy.orm import Session
 
 from dashboard import refund_rules
@@ -21,7 +21,7 @@ from dashboard.search_language import HERE
 
 @dataclass(frozen=True)
 class Group:
-    """Refunds that are alike: how many, and the amounts asked for together in minor units.
+    """Refunds that are alike: how many, and their amounts together in minor units, as the bank has them if accepted.
 
     `reason`: a code, empty for what was made elsewhere; `origin` as in models.Refund.
     """
@@ -53,7 +53,7 @@ def groups(session: Session, days: Sequence[date], zone: ZoneInfo) -> dict[date,
     which = _which_day(edges).label("which")
     alike = (Refund.state, Refund.currency, Refund.origin, Refund.reason)
     query = (
-        select(which, *alike, func.count(), func.sum(Refund.amount_minor))
+        select(which, *alike, func.count(), func.sum(_amount_minor()))
         .where(Refund.asked_at >= edges[0], Refund.asked_at < edges[-1])
         .group_by(which, *alike)
         .order_by(which, *alike)
@@ -62,6 +62,12 @@ def groups(session: Session, days: Sequence[date], zone: ZoneInfo) -> dict[date,
     for number, state, currency, origin, reason, count, total in session.execute(query):
         found[days[number]].append(Group(state, currency, origin, reason, count, int(total)))
     return found
+
+
+def _amount_minor() -> ColumnElement[int]:
+    """What was asked for; of an accepted one what the bank says that it gave back."""
+    is_told = and_(Refund.state == refund_rules.ACCEPTED, Refund.bank_currency == Refund.currency)
+    return case((is_told, func.coalesce(Refund.bank_amount_minor, Refund.amount_minor)), else_=Refund.amount_minor)
 
 
 def times(session: Session, days: Sequence[date], zone: ZoneInfo, last: int) -> tuple[dict[date, Times], Times | None]:
@@ -145,6 +151,11 @@ def amounts_of(some: Sequence[Group], *states: str) -> dict[str, int]:
         if group.state in states:
             amounts[group.currency] = amounts.get(group.currency, 0) + group.amount_minor
     return amounts
+
+
+def made_here(some: Sequence[Group]) -> list[Group]:
+    """Those that somebody asked for at this desk: neither the bank's own nor chargebacks."""
+    return [group for group in some if group.origin == HERE]
 
 
 def counts_by_currency(some: Sequence[Group]) -> Mapping[str, int]:

@@ -35,10 +35,10 @@ class BadAmount(ValueError):
 
 @lru_cache(maxsize=1)
 def currencies_by_exponent() -> dict[int, list[str]]:
-    """The currencies whose minor unit is no hundredth, by their digits after the point."""
+    """All currencies of ISO 4217 that have a minor unit or none, by their digits after the point."""
     found: dict[int, list[str]] = {}
     for currency in Currency:
-        if currency.exponent is not None and currency.exponent != 2:
+        if currency.exponent is not None:
             found.setdefault(int(currency.exponent), []).append(currency.code.lower())
     return found
 

@@ -48,8 +48,8 @@ def keep(books: Books, person: Person, name: str, arguments: Mapping[str, str]) 
         tx.add(SavedView(person_id=person.id, name=name, arguments=urlencode(arguments)))
 
 
-def forget(books: Books, person: Person, view_id: int) -> bool:
-    """Whether there was such a one of this person's."""
+def forget(books: Books, person: Person, view_id: int) -> str | None:
+    """What it searched for, as arguments of an address; None where there was no such one of this person's."""
     with books.write() as tx:
         mine = delete(SavedView).where(SavedView.id == view_id, SavedView.person_id == person.id)
-        return bool(tx.execute(mine.returning(SavedView.id)).all())
+        return tx.scalars(mine.returning(SavedView.arguments)).first()

@@ -35,11 +35,17 @@ HERE = "here"
 ORIGINS = (HERE, "bank", "chargeback")
 SIGNS = ("=", ">", ">=", "<", "<=")
 ME = ("me", "я")
+# These narrow together; any other term can be asked for once.
+_MANY = ("status", "amount")
 
 _PIECE = re.compile(r'(?P<name>\w+):(?P<value>"[^"]*"|\S*)|"(?P<words>[^"]*)"|(?P<word>\S+)')
 _RANGE = re.compile(r"(?P<low>.+?)\.\.(?P<high>.+)")
-# What is written like this is an amount: 1500.00, 1,500.00, 1500,00.
-_SURELY_AMOUNT = re.compile(r"\d[\d.,'’_]*[.,]\d\d")
+# What is written like this is an amount: 1500.00, 1,500.00, 1 500,00.
+_SURELY_AMOUNT = re.compile(r"(?:\d+|\d{1,3}(?:[.,'’_]\d{3})+)[.,]\d\d")
+# Blanks between thousands, as people and this desk write them: they part no words there.
+_THIN_BLANKS = re.compile(r"(?<=\d)[\u00a0\u2009\u202f](?=\d{3}(?!\d))")
+_GROUPED = re.compile(r"(?:(?<=[:<>=])|(?<!\S)|(?<=\.\.))\d{1,3}(?: \d{3})+[.,]\d\d(?![^\s.])")
+_GROUPED_AFTER_NAME = re.compile(r"\b(?:amount|сумма):[<>=]*\d{1,3}(?: \d{3})+(?!\d)", re.IGNORECASE)
 _WEEKDAYS = (
     ("monday", "понедельник"),
     ("tuesday", "вторник"),
@@ -56,7 +62,7 @@ _MONTH = re.compile(r"\d{4}-\d{2}")
 
 # What a value has to look like where it is none of a list.
 _SHAPES = {
-    "card": re.compile(r"[0-9]{4}|[^\W\d_]+"),
+    "card": re.compile(r"[0-9]{4}|[^\W\d]+( [^\W\d]+)*"),
     "currency": re.compile(r"[a-z]{3,4}"),
     "made": re.compile("|".join(ORIGINS)),
 }
@@ -64,12 +70,13 @@ _ANYTHING = re.compile(r".*", re.DOTALL)
 
 
 class BadTerm(ValueError):
-    """A term that cannot be meant: its name, and what stood after the colon."""
+    """A term that cannot be meant: its name, what stood after the colon, and whether it was asked for before."""
 
-    def __init__(self, name: str, value: str) -> None:
+    def __init__(self, name: str, value: str, *, is_twice: bool = False) -> None:
         super().__init__(f"{name}:{value}")
         self.name = name
         self.value = value
+        self.is_twice = is_twice
 
 
 @dataclass(frozen=True)
@@ -84,7 +91,7 @@ class Bound:
 class Asked:
     """What was typed, understood. Empty texts, tuples and None do not narrow; days are included.
 
-    `by`: the beginning of an e-mail address, or the whole of the reader's own. `reason`: the beginning of a code.
+    `by`: an e-mail address, or its beginning where it has no `@`. `reason`: the beginning of a code.
     `card`: its last four digits or its brand.
     """
 
@@ -109,10 +116,13 @@ def has_terms(text: str) -> bool:
 
 def parse(text: str, today: date, me: str = "") -> Asked:
     """Understand what was typed, on this day, by the person of this address. Raises BadTerm."""
-    asked, words = Asked(), []
-    for piece in _PIECE.finditer(text):
+    asked, words, named = Asked(), [], set[str]()
+    for piece in _PIECE.finditer(_without_blanks_in_numbers(text)):
         name = _NAMED.get((piece["name"] or "").lower())
         if name is not None:
+            if name in named and name not in _MANY:
+                raise BadTerm(name, piece["value"], is_twice=True)
+            named.add(name)
             asked = _with_term(asked, name, _value_of(name, piece["value"]), today, me)
         elif piece["word"] and _SURELY_AMOUNT.fullmatch(piece["word"]):
             asked = _with_term(asked, "amount", piece["word"], today, me)
@@ -121,8 +131,17 @@ def parse(text: str, today: date, me: str = "") -> Asked:
     return replace(asked, words=" ".join(words))
 
 
+def _without_blanks_in_numbers(text: str) -> str:
+    text = _THIN_BLANKS.sub("", text)
+    for numbers in (_GROUPED_AFTER_NAME, _GROUPED):
+        text = numbers.sub(lambda found: found[0].replace(" ", ""), text)
+    return text
+
+
 def _value_of(name: str, text: str) -> str:
-    value = text.strip('"').strip().lower()
+    value = text.strip('"').strip()
+    # Ids tell small letters from capital ones.
+    value = value if name == "session" else value.lower()
     if not value:
         raise BadTerm(name, "")
     return value

@@ -29,10 +29,10 @@ function completions() {
   const { text } = piece();
   const [name, value] = text.split(":", 2);
   if (value === undefined) {
-    return terms.filter((term) => term.name.startsWith(name)).map((term) => ({ insert: `${term.name}:`, word: term.hint }));
+    return terms.filter((term) => [term.name, ...term.also].some((one) => one.startsWith(name))).map((term) => ({ insert: `${term.name}:`, word: term.hint }));
   }
   const typed = value.slice(value.lastIndexOf(",") + 1);
-  const known = terms.find((term) => term.name === name)?.values ?? [];
+  const known = terms.find((term) => term.also.includes(name))?.values ?? [];
   return known
     .filter((one) => one.value !== typed && (one.value.startsWith(typed) || one.word.toLowerCase().startsWith(typed)))
     .slice(0, 12)

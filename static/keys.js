@@ -32,6 +32,13 @@ function follow(selector) {
   return found !== undefined;
 }
 
+// What the key says on a Latin keyboard, also where another alphabet is set: the list names the keys as they are there.
+function letterOf({ key, code, shiftKey }) {
+  if (key.charCodeAt(0) < 128 && !/^[.,]$/.test(key)) return key;
+  if (code === "Slash") return shiftKey ? "?" : "/";
+  return code.startsWith("Key") ? code.slice(3).toLowerCase() : key;
+}
+
 function onLetter(key) {
   const isGoing = Date.now() - goingSince < WAIT_MS;
   goingSince = key === "g" ? Date.now() : 0;
@@ -53,7 +60,7 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && event.target === finder) finder.blur();
   if (!areOn || event.ctrlKey || event.metaKey || event.altKey || event.key.length !== 1) return;
   if (typing(event.target) || document.querySelector("dialog[open]")) return;
-  if (onLetter(event.key)) event.preventDefault();
+  if (onLetter(letterOf(event))) event.preventDefault();
 });
 
 for (const button of document.querySelectorAll("[data-show-keys]")) {

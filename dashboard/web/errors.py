@@ -8,8 +8,9 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
 from sqlalchemy import exc
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import BadRequest, HTTPException, MethodNotAllowed
 
+from dashboard.db import TookTooLong
 from dashboard.guessing import TooManyAttempts
 from dashboard.web import refusals, wording
 
@@ -31,6 +32,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(HTTPException, _show)
     app.register_error_handler(CSRFError, _show)
     app.register_error_handler(TooManyAttempts, _show_limit)
+    app.register_error_handler(TookTooLong, lambda _: _show(BadRequest(wording.too_slow_search())))
     for kind in (exc.OperationalError, exc.InterfaceError, exc.TimeoutError):
         app.register_error_handler(kind, _show_database_trouble)
 

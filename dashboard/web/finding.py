@@ -43,6 +43,7 @@ def terms() -> dict[str, Any]:
         "terms": [
             {
                 "name": shown_name,
+                "also": [name, search_language.NAMES[name]],
                 "hint": hint,
                 "values": [{"value": value, "word": str(word)} for value, word in values.get(name, {}).items()],
             }

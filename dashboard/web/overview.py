@@ -14,6 +14,7 @@ from dashboard import figures, health, history, refund_rules, review_queue, role
 from dashboard.db import db
 from dashboard.figures import Group, Times
 from dashboard.history import Filters
+from dashboard.search_language import HERE
 from dashboard.web import charts, wording
 from dashboard.web.access import desk, needs, visitor
 from dashboard.web.formats import amount, duration, number, share
@@ -28,7 +29,8 @@ AGEING_DAYS = 5
 SLOW_S = 0.15
 KEPT_FOR_S = 60.0
 MOST_PICTURED = 2
-ENDED = (*sorted(refund_rules.FINAL), *sorted(refund_rules.ENDS))
+# What was undone was never to be accepted.
+ENDED = (*sorted(refund_rules.FINAL), *sorted(refund_rules.ENDS - {refund_rules.CANCELLED}))
 ENDED_BADLY = (refund_rules.DECLINED, refund_rules.REFUSED)
 
 bp = Blueprint("overview", __name__)
@@ -85,6 +87,7 @@ def index() -> ResponseReturnValue:
     days = [today - timedelta(days=ago) for ago in reversed(range(DAYS))]
     read = _fortnight(session, days)
     together = [group for some in read.by_day.values() for group in some]
+    here_by_day = {day: figures.made_here(some) for day, some in read.by_day.items()}
     currencies = list(figures.counts_by_currency(together))[:MOST_PICTURED]
     return render_template(
         "overview.html",
@@ -92,9 +95,9 @@ def index() -> ResponseReturnValue:
         needs_you=_needs(session, days[-WEEK:], read.by_day),
         needing=history.page(session, Filters(status=history.NEEDS_PEOPLE), zone(), size=MOST_NEEDING),
         latest=history.page(session, Filters(), zone(), size=MOST_LATEST).rows,
-        figures=_figures(days[-WEEK:], read),
+        figures=_figures(days[-WEEK:], here_by_day, read),
         bars=charts.bars(read.by_day),
-        money=[charts.money(read.by_day, currency) for currency in currencies],
+        money=[charts.money(here_by_day, currency) for currency in currencies],
         other_money=_other_money(together, days),
         times=charts.durations({day: read.times.get(day) for day in days}),
         reasons=_reasons(together, days),
@@ -168,9 +171,9 @@ def _few(count: int) -> str:
 # Today and a week in figures
 
 
-def _figures(week: Sequence[date], read: Fortnight) -> list[tuple[str, list[Figure]]]:
-    """Each line: what it tells, of today and of the week."""
-    today, by_day = week[-1], read.by_day
+def _figures(week: Sequence[date], by_day: Days, read: Fortnight) -> list[tuple[str, list[Figure]]]:
+    """Each line: what it tells, of what was asked for here today and in the week."""
+    today = week[-1]
     of_week = [group for day in week for group in by_day[day]]
     times = (read.times.get(today), read.times_of_week)
     spans = ((week[-1:], by_day[today]), (week, of_week))
@@ -185,7 +188,9 @@ def _figures(week: Sequence[date], read: Fortnight) -> list[tuple[str, list[Figu
 
 
 def _asked(days: Sequence[date], some: Sequence[Group]) -> Figure:
-    return Figure(number(figures.count_of(some, *refund_rules.STATES)), href=_refunds_href(days[0], days[-1]))
+    return Figure(
+        number(figures.count_of(some, *refund_rules.STATES)), href=_refunds_href(days[0], days[-1], origin=HERE)
+    )
 
 
 def _accepted(days: Sequence[date], some: Sequence[Group], currency: str) -> Figure:
@@ -201,7 +206,7 @@ def _share(days: Sequence[date], some: Sequence[Group]) -> Figure:
     if percent is None:
         return Figure("")
     note = _("%(part)s of %(whole)s", part=number(accepted), whole=number(ended))
-    return Figure(share(percent), note, _refunds_href(days[0], days[-1], status=refund_rules.ACCEPTED))
+    return Figure(share(percent), note, _refunds_href(days[0], days[-1], status=refund_rules.ACCEPTED, origin=HERE))
 
 
 def _median(times: Times | None) -> Figure:
@@ -253,7 +258,7 @@ def _refunds_href(first: date | None = None, to: date | None = None, **filters: 
 
 
 def _currency_href(first: date, last: date, currency: str, status: str = refund_rules.ACCEPTED) -> str:
-    return _found_href(f"currency:{currency}", first, last, status=status)
+    return _found_href(f"currency:{currency}", first, last, status=status, origin=HERE)
 
 
 def _found_href(term: str, first: date, last: date, **filters: str) -> str:

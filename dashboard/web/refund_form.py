@@ -163,6 +163,8 @@ def _fill_in(form: RefundForm) -> None:
         form.comment.data = drafts.unseal(desk(), person(), request.args.get(_SEALED, ""))
     except drafts.DraftOver:
         form.comment.data = ""
+        if _SEALED in request.args:
+            flash(_("The comment could not be brought back: write it anew."), "warn")
 
 
 def _show_form(form: RefundForm, payment_session: PaymentSession, offer: Offer, blocked: str = "", **more: Any) -> str:

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dashboard import history, journal, keyset, money, pauses, refund_rules, refunds, review_queue, roles, saved_views
-from dashboard.db import db
+from dashboard.db import TookTooLong, db, within
 from dashboard.history import Filters, Row
 from dashboard.models import Attempt, JournalEntry, PaymentSession, Refund, SavedView
 from dashboard.refunds import CannotCancel
@@ -23,6 +23,8 @@ from dashboard.web.access import desk, needs, person, visitor
 from dashboard.web.days import day_in
 from dashboard.web.pagination import pager_urls
 from dashboard.web.reader import zone
+
+LONGEST_SEARCH_S = 5.0
 
 bp = Blueprint("refunds", __name__)
 
@@ -57,7 +59,10 @@ def index() -> ResponseReturnValue:
     filters = _typed(request.args)
     cursor = journal.head_seq(db.session())
     problem = _problem_of(filters)
-    page = history.Page([], "") if problem else list_page(filters)
+    try:
+        page = history.Page([], "") if problem else list_page(filters)
+    except TookTooLong:
+        page, problem = history.Page([], ""), wording.too_slow_search()
     arguments = arguments_of(filters)
     older_url, newest_url = pager_urls("refunds.index", page.older, **arguments)
     shown = ShownFilters(
@@ -79,9 +84,10 @@ def index() -> ResponseReturnValue:
 
 
 def list_page(filters: Filters) -> history.Page:
-    """The page of the history that the address asks for; 400 for one that does not exist."""
+    """The page of the history that the address asks for; 400 for one that does not exist. Raises TookTooLong."""
     try:
-        return history.page(db.session(), filters, zone(), request.args.get("before", ""))
+        with within(db.session(), LONGEST_SEARCH_S):
+            return history.page(db.session(), filters, zone(), request.args.get("before", ""))
     except keyset.BadCursor:
         abort(400, _("This page of the list does not exist."))
 
@@ -109,7 +115,7 @@ def _problem_of(filters: Filters) -> str | None:
     except history.BadFilter as problem:
         return _("This filter cannot be used: %(name)s.", name=problem.field)
     except BadTerm as problem:
-        return wording.bad_term(problem.name, problem.value)
+        return wording.bad_term(problem.name, problem.value, is_twice=problem.is_twice)
     return None
 
 

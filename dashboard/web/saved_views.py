@@ -33,7 +33,11 @@ def keep() -> ResponseReturnValue:
 @bp.post("/<int:view_id>/forget")
 @needs(roles.SEE)
 def forget(view_id: int) -> ResponseReturnValue:
+    """Leads to the search itself, where it can be kept anew."""
     db.session.rollback()
-    was_there = saved_views.forget(desk(), person(), view_id)
-    flash(_("That search is kept no longer.") if was_there else _("That search was kept no longer already."), "info")
-    return redirect(url_for("refunds.index"), 303)
+    arguments = saved_views.forget(desk(), person(), view_id)
+    if arguments is None:
+        flash(_("That search was kept no longer already."), "info")
+        return redirect(url_for("refunds.index"), 303)
+    flash(_("That search is kept no longer."), "info")
+    return redirect(f"{url_for('refunds.index')}?{arguments}", 303)

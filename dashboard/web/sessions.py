@@ -16,12 +16,14 @@ from dashboard import history, journal, keyset, reads, refund_rules, review_queu
 from dashboard.bank131.client import BankError, Refused
 from dashboard.bank131.hidden_characters import escaped
 from dashboard.bank131.objects import is_identifier
-from dashboard.db import db
+from dashboard.db import db, within
 from dashboard.models import Payment, PaymentSession
 from dashboard.web import timeline
 from dashboard.web.access import desk, needs, visitor
 from dashboard.web.bank_seats import PAGE_TIMEOUT_S, bank_seat
 from dashboard.web.pagination import pager_urls
+
+LONGEST_SEARCH_S = 5.0
 
 bp = Blueprint("sessions", __name__, url_prefix="/sessions")
 
@@ -52,7 +54,8 @@ def index() -> ResponseReturnValue:
 
 def _page(q: str, status: str) -> session_index.Page:
     try:
-        return session_index.page(db.session(), q, status, request.args.get("before", ""))
+        with within(db.session(), LONGEST_SEARCH_S):
+            return session_index.page(db.session(), q, status, request.args.get("before", ""))
     except keyset.BadCursor:
         abort(400, _("This page of the list does not exist."))
 

@@ -237,7 +237,7 @@ _TERMS: Mapping[str, LazyString] = {
     "since": _l("a day, a weekday, a month or days ago: 2026-03-31, monday, 2026-03, 7d"),
     "until": _l("the same, that day included"),
     "by": _l("who asked for it: the beginning of an address, or me"),
-    "customer": _l("a part of the customer’s reference"),
+    "customer": _l("words of the customer’s reference, or their beginnings"),
     "card": _l("its last four digits, or its brand"),
     "reason": _l("why it was asked for"),
     "session": _l("the session’s whole id"),
@@ -267,15 +267,25 @@ _BAD_TERMS: Mapping[str, LazyString] = {
 
 def terms() -> Iterator[tuple[str, str, str]]:
     """The terms of the search box: the name of each, how it is called in the reader's language, and what it is for."""
-    is_russian = str(get_locale()) == "ru"
     for name, hint in _TERMS.items():
-        yield name, search_language.NAMES[name] if is_russian else name, str(hint)
+        yield name, _shown_name(name), str(hint)
 
 
-def bad_term(name: str, value: str) -> str:
+def too_slow_search() -> str:
+    """Why a search was broken off."""
+    return gettext("This goes through too much, and was broken off. Name days or a session, or fewer words.")
+
+
+def _shown_name(name: str) -> str:
+    return search_language.NAMES[name] if str(get_locale()) == "ru" else name
+
+
+def bad_term(name: str, value: str, *, is_twice: bool) -> str:
     """Why a term of the search box cannot be used."""
+    if is_twice:
+        return gettext("“%(name)s:” stands there twice. Leave one of them.", name=_shown_name(name))
     if not value:
-        return gettext("Something is missing after “%(name)s:”.", name=name)
+        return gettext("Something is missing after “%(name)s:”.", name=_shown_name(name))
     return str(_BAD_TERMS[name]) % {"value": value}
 
 

@@ -34,6 +34,12 @@ def bounds(*pairs: tuple[str, str]) -> tuple[Bound, ...]:
         ("1,500.00", Asked(bounds=bounds(("=", "1500")))),
         ("1500,00", Asked(bounds=bounds(("=", "1500")))),
         ("4242", Asked(words="4242")),
+        ("12 500,50", Asked(bounds=bounds(("=", "12500.50")))),
+        ("1\u202f234\u202f567,89", Asked(bounds=bounds(("=", "1234567.89")))),
+        ("amount:>12 500 anna", Asked(words="anna", bounds=bounds((">", "12500")))),
+        ("amount:1 000..12 500,50", Asked(bounds=bounds((">=", "1000"), ("<=", "12500.50")))),
+        ("4242 500", Asked(words="4242 500")),
+        ("2024.11.05 10.0.0.12 12.05.26 5.00.00", Asked(words="2024.11.05 10.0.0.12 12.05.26 5.00.00")),
         ("since:2026-03-31 until:2026-04-01", Asked(since=date(2026, 3, 31), until=date(2026, 4, 1))),
         ("since:2026-02 until:2026-02", Asked(since=date(2026, 2, 1), until=date(2026, 2, 28))),
         ("since:2026-12 until:2026-12", Asked(since=date(2026, 12, 1), until=date(2026, 12, 31))),
@@ -47,7 +53,9 @@ def bounds(*pairs: tuple[str, str]) -> tuple[Bound, ...]:
         ("card:Visa currency:RUB", Asked(card="visa", currency="rub")),
         ("reason:duplicate", Asked(reason="duplicate")),
         ("reason:goods-returned", Asked(reason="goods_returned")),
-        ("session:ps_1 made:bank", Asked(session="ps_1", made="bank")),
+        ("session:PS_1 made:bank", Asked(session="PS_1", made="bank")),
+        ("card:american_express", Asked(card="american_express")),
+        ('card:"american express"', Asked(card="american express")),
         (
             "статус:declined сумма:>1 с:понедельник по:вчера кто:я клиент:Удача карта:4242 где:here",
             Asked(
@@ -86,7 +94,7 @@ def test_what_is_typed_is_understood(text: str, asked: Asked) -> None:
         ("since:0001-01-01", "since", "0001-01-01"),
         ("until:0001-01", "until", "0001-01"),
         ("since:9999-12", "since", "9999-12"),
-        ("since:9999d since:x", "since", "x"),
+        ("since:9999d until:x", "until", "x"),
         ("card:42", "card", "42"),
         ("card:42421", "card", "42421"),
         ("currency:roubles", "currency", "roubles"),
@@ -106,7 +114,13 @@ def test_terms_are_told_from_words() -> None:
     assert not search_language.has_terms("anna order:12 ps_1")
 
 
-def test_currencies_without_hundredths_are_those_that_say_so() -> None:
+def test_currencies_are_told_apart_by_their_digits() -> None:
     listed = [(digits, code) for digits, codes in money.currencies_by_exponent().items() for code in codes]
-    assert len(listed) > 20
-    assert all(money.exponent(code) == digits != 2 for digits, code in listed)
+    assert len(listed) > 150
+    assert all(money.exponent(code) == digits for digits, code in listed)
+
+
+def test_what_can_only_be_asked_for_once_is_not_silently_asked_for_another_time() -> None:
+    with pytest.raises(BadTerm) as refused:
+        parse("currency:rub currency:usd", FRIDAY)
+    assert (refused.value.name, refused.value.value, refused.value.is_twice) == ("currency", "usd", True)

@@ -4,6 +4,8 @@ from datetime import timedelta
 from urllib.parse import urlencode
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from tests.bench.databases import on_sqlite
 from tests.bench.simulated import START
@@ -12,7 +14,7 @@ from tests.web.made_up import MadeUp
 
 
 class Refunds:
-    """Four refunds by their names, and which of them the history shows for what is typed."""
+    """A few refunds by their names, and which of them the history shows for what is typed."""
 
     def __init__(self, made_up: MadeUp, browser: Browser) -> None:
         made_up.session("ps_lucky", customer="Lucky Goods 7", last4="4242")
@@ -62,7 +64,8 @@ def refunds(made_up: MadeUp, operator: Browser) -> Refunds:
         ("by:a%", set()),
         ("customer:lucky", {"first", "second"}),
         ('customer:"lucky goods"', {"first", "second"}),
-        ('customer:"goods lucky"', set()),
+        ('customer:"goods lucky"', {"first", "second"}),
+        ('customer:"goods unlucky"', set()),
         ("customer:удача", {"yen", "bank's"}),
         ("card:4242", {"first", "second"}),
         ("card:VISA", {"first", "second", "yen", "bank's"}),
@@ -78,6 +81,15 @@ def refunds(made_up: MadeUp, operator: Browser) -> Refunds:
 )
 def test_each_term_finds_exactly_its_refunds(refunds: Refunds, text: str, found: set[str]) -> None:
     assert refunds.found_by(text) == found
+
+
+def test_a_name_of_two_words_is_found_and_a_currency_of_no_list_counts_as_it_is_shown(
+    made_up: MadeUp, operator: Browser
+) -> None:
+    made_up.session("ps_1", customer="ООО Ромашка")
+    reference = made_up.refund("ps_1", amount_minor=77, currency="usdt")
+    for text_typed, found in (('customer:"ооо ромашка"', [reference]), ("amount:77", [reference]), ("amount:0.77", [])):
+        assert operator.get(f"/refunds/?{urlencode({'q': text_typed})}").references == found
 
 
 @on_sqlite
@@ -111,6 +123,33 @@ def test_a_mistake_is_explained_and_nothing_typed_is_lost(refunds: Refunds, text
     assert [each["value"] for each in answer.page.all("input", name="q")] == [text] * 2
     assert answer.references == []
     assert not any(each.get("data-live-url") for each in answer.page.all("div")), "nothing to wait for"
+
+
+@on_sqlite
+def test_what_stands_there_twice_is_told(refunds: Refunds) -> None:
+    answer = refunds.browser.get("/refunds/?q=currency:rub+currency:jpy")
+    assert answer.status == 400
+    assert "“currency:” stands there twice" in answer.text
+
+
+@pytest.mark.parametrize("path", ["/refunds/?q=anna", "/sessions/?q=anna"])
+def test_what_goes_through_too_much_is_broken_off(refunds: Refunds, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    """As if the database had millions of rows: each look at it takes longer than is left."""
+    for module in ("refunds", "sessions"):
+        monkeypatch.setattr(f"dashboard.web.{module}.LONGEST_SEARCH_S", 0.05)
+    monkeypatch.setattr("dashboard.search.newest", look_at_millions)
+    answer = refunds.browser.get(path)
+    assert answer.status == 400
+    assert "This goes through too much, and was broken off." in answer.text
+    monkeypatch.undo()
+    assert refunds.browser.get(path).status == 200, "the connection is as good as before"
+
+
+def look_at_millions(session: Session, *_: object) -> list[int]:
+    millions = (
+        "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 50000000) SELECT count(*) FROM n"
+    )
+    return list(session.scalars(text(millions)))
 
 
 @on_sqlite
@@ -154,7 +193,8 @@ def led_to(browser: Browser, text: str) -> str:
 
 
 @on_sqlite
-def test_what_completes_a_term_is_in_the_readers_language(operator: Browser) -> None:
+def test_what_completes_a_term_is_in_the_readers_language(operator: Browser, made_up: MadeUp) -> None:
+    made_up.refund(made_up.session("ps_1"))
     terms = {term["name"]: term for term in operator.get("/find/terms").response.json["terms"]}
     assert {"value": "declined", "word": "Declined"} in terms["status"]["values"]
     assert {"value": "operator@desk.test", "word": ""} in terms["by"]["values"]
