@@ -43,7 +43,7 @@ def by_oneself(operator: Browser, password: str) -> Answer:
 
 def by_link(operator: Browser, refund_desk: RefundDesk, password: str) -> Answer:
     token = links.start_reset(refund_desk.desk, EMAIL, actor="admin@desk.test").token
-    return operator.post(f"/link/{token}", {"password": password})
+    return operator.post("/link/password", {"code": token, "password": password})
 
 
 def test_it_is_refused_on_the_pages_with_a_plain_sentence(operator: Browser, refund_desk: RefundDesk) -> None:
