@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Select, and_, exists, false, func, literal_column, or_, select, true
@@ -27,6 +27,7 @@ _NEWEST_FIRST = (Refund.asked_at.desc(), Refund.id.desc())
 PAGE_SIZE = 50
 MOST_CHANGES = 200
 MOST_COUNTED = 1000
+MOST_IN_ALL = 2_000_000
 
 OPEN = search_language.OPEN
 NEEDS_PEOPLE = search_language.NEEDS_PEOPLE
@@ -63,8 +64,7 @@ class Filters:
         return self != Filters()
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One refund with what the list shows of its session. Amounts in minor units.
 
     `status`: the state, or `waiting` for a queued refund behind one that is unknown or under review.
@@ -78,7 +78,6 @@ class Row:
     session_id: str
     amount_minor: int
     currency: str
-    is_full: bool
     captured_minor: int
     customer_reference: str | None
     card_brand: str | None
@@ -97,6 +96,10 @@ class Row:
     finished_at: datetime | None
     bank_status: str | None
     contradicted: bool
+
+    @property
+    def is_full(self) -> bool:
+        return self.amount_minor == self.captured_minor
 
     @property
     def sort_key(self) -> str:
@@ -204,6 +207,18 @@ def counts(session: Session, *statuses: str) -> dict[str, int]:
     """The same for several statuses at once."""
     found = session.execute(_counts_query(statuses)).one()
     return dict(zip(statuses, found, strict=True))
+
+
+def total(session: Session, filters: Filters, zone: ZoneInfo) -> int | None:
+    """How many refunds fit, where an index says so: None for what is typed into the search box, and beyond MOST_IN_ALL.
+
+    Raises BadFilter.
+    """
+    if filters.q:
+        return None
+    some = select(Refund.id).where(*conditions(filters, zone)).limit(MOST_IN_ALL + 1).subquery()
+    found = session.execute(select(func.count()).select_from(some)).scalar_one()
+    return found if found <= MOST_IN_ALL else None
 
 
 @lru_cache(maxsize=16)
@@ -336,6 +351,7 @@ def _end_of(day: date, zone: ZoneInfo) -> datetime:
 
 # Rows
 
+# In the order of a row's fields.
 _COLUMNS: tuple[Any, ...] = (
     Refund.id,
     Refund.reference,
@@ -344,8 +360,14 @@ _COLUMNS: tuple[Any, ...] = (
     Refund.session_id,
     Refund.amount_minor,
     Refund.currency,
+    PaymentSession.captured_minor,
+    PaymentSession.customer_reference,
+    PaymentSession.card_brand,
+    PaymentSession.card_last4,
+    PaymentSession.method,
     Refund.reason,
     Refund.comment,
+    Person.email,
     Refund.origin,
     Refund.asked_at,
     Refund.bank_id,
@@ -356,12 +378,6 @@ _COLUMNS: tuple[Any, ...] = (
     Refund.bank_finished_at,
     Refund.bank_status,
     Refund.contradicted,
-    PaymentSession.captured_minor,
-    PaymentSession.customer_reference,
-    PaymentSession.card_brand,
-    PaymentSession.card_last4,
-    PaymentSession.method,
-    Person.email,
 )
 
 
@@ -373,39 +389,15 @@ def _rows_query() -> Select[Any]:
 
 
 def _read(session: Session, query: Select[Any]) -> list[Row]:
-    found = session.execute(query).all()
-    held_up = _held_up(session, {each.session_id for each in found if each.state == refund_rules.QUEUED})
-    return [
-        Row(
-            id=each.id,
-            reference=each.reference,
-            status="waiting" if each.state == refund_rules.QUEUED and each.session_id in held_up else each.state,
-            review=each.review,
-            session_id=each.session_id,
-            amount_minor=each.amount_minor,
-            currency=each.currency,
-            is_full=each.amount_minor == each.captured_minor,
-            captured_minor=each.captured_minor,
-            customer_reference=each.customer_reference,
-            card_brand=each.card_brand,
-            card_last4=each.card_last4,
-            method=each.method,
-            reason=each.reason,
-            comment=each.comment,
-            asked_by=each.email,
-            origin=each.origin,
-            created_at=each.asked_at,
-            bank_id=each.bank_id,
-            payment_id=each.payment_id,
-            rrn=each.rrn,
-            bank_amount_minor=each.bank_amount_minor,
-            bank_currency=each.bank_currency,
-            finished_at=each.bank_finished_at,
-            bank_status=each.bank_status,
-            contradicted=each.contradicted,
-        )
-        for each in found
-    ]
+    found = [Row._make(each) for each in session.execute(query)]
+    held_up = _held_up(session, {row.session_id for row in found if row.status == refund_rules.QUEUED})
+    if not held_up:
+        return found
+    return [row._replace(status="waiting") if _is_held_up(row, held_up) else row for row in found]
+
+
+def _is_held_up(row: Row, session_ids: set[str]) -> bool:
+    return row.status == refund_rules.QUEUED and row.session_id in session_ids
 
 
 def _held_up(session: Session, session_ids: set[str]) -> set[str]:

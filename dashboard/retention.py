@@ -1,4 +1,6 @@
-"""What is kept for a time only: raw bodies of webhooks, ended sign-ins, who got mail. Journal and digests stay."""
+"""What is kept for a time only: raw bodies of webhooks, ended sign-ins, who got mail, how far files
+were. Journal and digests stay.
+"""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -9,21 +11,24 @@ from sqlalchemy import ColumnElement, Select, and_, delete, or_, select, update
 from dashboard import ledger
 from dashboard.desk import Books
 from dashboard.journal import WriteSession
-from dashboard.models import Guess, Mail, Notice, SignIn, WebhookDelivery
+from dashboard.models import Export, Guess, Mail, Notice, SignIn, WebhookDelivery
 from dashboard.sign_ins import LONGEST as LONGEST_SIGN_IN
 
 BATCH = 500
+KEEP_EXPORTS_DAYS = 1
 
 
 def tidy(books: Books, batch: int = BATCH) -> int:
     """Remove what is older than it is kept, at most a batch of each kind; how many rows that were. Each is recorded."""
     webhooks = first_day_kept(books, books.config.keep_webhooks_days)
     sign_ins = first_day_kept(books, books.config.keep_sign_ins_days)
+    exports = first_day_kept(books, KEEP_EXPORTS_DAYS)
     return (
         remove(books, "webhook_bodies", webhooks, _old_bodies(webhooks).limit(batch), _forget_bodies)
         + remove(books, "sign_ins", sign_ins, _old_sign_ins(sign_ins).limit(batch), _forget_sign_ins)
         + remove(books, "guesses", sign_ins, _old_guesses(sign_ins).limit(batch), _forget_guesses)
         + remove(books, "mails", sign_ins, _old_mails(sign_ins).limit(batch), _forget_mails)
+        + remove(books, "exports", exports, _old_exports(exports).limit(batch), _forget_exports)
     )
 
 
@@ -90,3 +95,11 @@ def _old_mails(before: datetime) -> Select[Any]:
 def _forget_mails(tx: WriteSession, ids: Sequence[Any]) -> None:
     tx.execute(update(Notice).where(Notice.mail_id.in_(ids)).values(mail_id=None))
     tx.execute(delete(Mail).where(Mail.id.in_(ids)))
+
+
+def _old_exports(before: datetime) -> Select[Any]:
+    return select(Export.id).where(Export.moved_at < before)
+
+
+def _forget_exports(tx: WriteSession, ids: Sequence[Any]) -> None:
+    tx.execute(delete(Export).where(Export.id.in_(ids)))

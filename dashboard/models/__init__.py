@@ -2,6 +2,7 @@
 
 from dashboard.models.approvals import Approval, RefundLimit
 from dashboard.models.collector import Collector
+from dashboard.models.exports import Export
 from dashboard.models.factors import AuthenticatorApp, FactorReset, HalfSignIn, Passkey, RecoveryCode
 from dashboard.models.federated import FederatedIdentity, KeptForm
 from dashboard.models.installation import Installation, WorkerBeat
@@ -23,6 +24,7 @@ __all__ = [
     "Attempt",
     "AuthenticatorApp",
     "Collector",
+    "Export",
     "FactorReset",
     "FederatedIdentity",
     "Guess",

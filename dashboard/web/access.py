@@ -24,6 +24,7 @@ _FOR_SCRIPTS = frozenset(
     {
         "live.stream",
         "refunds.rows",
+        "refund_files.progress",
         "refund_form.left",
         "account.left",
         "account.stay",

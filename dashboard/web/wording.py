@@ -3,10 +3,20 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from flask_babel import LazyString, get_locale, gettext, ngettext
+from flask_babel import LazyString, format_decimal, get_locale, gettext, ngettext
 from flask_babel import lazy_gettext as _l
 
-from dashboard import look_alikes, mail, money, notice_rules, passwords, refund_rules, search_language
+from dashboard import (
+    look_alikes,
+    mail,
+    money,
+    notice_rules,
+    passwords,
+    refund_exports,
+    refund_rules,
+    search_language,
+)
+from dashboard.refund_exports import Progress
 
 REASONS: Mapping[str, LazyString] = {
     "goods_returned": _l("Goods returned"),
@@ -842,3 +852,35 @@ def look_alike(why: str, session_id: str, asked_by: str | None, time: str) -> st
     """What a refund may be a second one of; `time` as it is written for people."""
     who = asked_by or gettext("made at the bank")
     return str(_LOOK_ALIKES[why]) % {"session": session_id, "time": time, "who": who}
+
+
+# Files of refunds
+
+
+def progress(found: Progress) -> str:
+    """How far a file of refunds is, and what to do where it is not whole."""
+    done = format_decimal(found.done)
+    if found.state == refund_exports.FINISHED:
+        return ngettext(
+            "The whole file is written: %(done)s refund.",
+            "The whole file is written: %(done)s refunds.",
+            found.done,
+            done=done,
+        )
+    if found.state == refund_exports.BROKEN_OFF:
+        return gettext("Broken off. The file is not whole: take it again. Refunds written: %(done)s.", done=done)
+    if found.state == refund_exports.QUIET:
+        return gettext(
+            "Nothing was written for a minute. If your browser is not fetching the file any more, take it again."
+            " Refunds written: %(done)s.",
+            done=done,
+        )
+    if found.total is None:
+        return gettext("Refunds written: %(done)s", done=done)
+    return ngettext(
+        "%(done)s of %(total)s refund written",
+        "%(done)s of %(total)s refunds written",
+        found.total,
+        done=done,
+        total=format_decimal(found.total),
+    )

@@ -1,8 +1,10 @@
 """The history taken along: every refund that fits, as a table for programs and one for people."""
 
 import csv
+import gc
 import io
 import json
+import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,8 +14,10 @@ from zoneinfo import ZoneInfo
 import openpyxl
 import pytest
 
-from dashboard import history, refund_exports
-from dashboard.models import Refund
+from dashboard import history, refund_exports, retention, spreadsheets, xlsx
+from dashboard.history import Filters
+from dashboard.models import Export, Refund
+from dashboard.refund_exports import Taken
 from dashboard.web import refund_files, wording
 from tests.bench.databases import on_both, on_sqlite
 from tests.bench.refund_desk import RefundDesk
@@ -53,6 +57,13 @@ def sheet(answer: Answer) -> list[list[Any]]:
 def told(refund_desk: RefundDesk) -> list[tuple[str, str, dict[str, Any]]]:
     entries = [entry for entry in refund_desk.journal() if entry.action.startswith("export:")]
     return [(entry.actor, entry.action, json.loads(entry.data)) for entry in entries]
+
+
+def taking(refund_desk: RefundDesk, export_id: str = "", **filters: str) -> tuple[Taken, Iterator[history.Row]]:
+    """A file for somebody, of which the rows are still to be read."""
+    desk, person = refund_desk.desk, refund_desk.person("viewer", "somebody@desk.test")
+    taken = refund_exports.begin(desk, person, "csv", Filters(**filters), ZoneInfo("UTC"), filters, export_id)
+    return taken, refund_exports.rows(desk, taken)
 
 
 @pytest.fixture
@@ -120,7 +131,8 @@ def test_excel_has_words_numbers_and_dates(viewer: Browser, refund_desk: RefundD
 def test_who_takes_it_is_on_record_at_its_beginning_and_at_its_end(
     viewer: Browser, refund_desk: RefundDesk, refunded: str, kind: str
 ) -> None:
-    viewer.post(f"/exports/refunds.{kind}", {"from": "2026-03-01", "status": "declined", "q": ""})
+    answer = viewer.post(f"/exports/refunds.{kind}", {"from": "2026-03-01", "status": "declined", "q": ""})
+    assert answer.response.get_data()
     filters = {"from": "2026-03-01", "status": "declined"}
     assert told(refund_desk) == [
         ("viewer@desk.test", "export:made", {"filters": filters, "kind": kind}),
@@ -135,10 +147,10 @@ def test_one_that_breaks_off_has_no_end_on_record(
         raise OSError("the database is gone")
 
     monkeypatch.setattr(history, "page", break_off)
-    rows = refund_exports.rows(refund_desk.desk, "somebody", "csv", history.Filters(), ZoneInfo("UTC"))
+    _taken, rows = taking(refund_desk)
     with pytest.raises(OSError, match="gone"):
         list(rows)
-    assert told(refund_desk) == []
+    assert [action for _actor, action, _data in told(refund_desk)] == ["export:made"]
 
 
 @on_sqlite
@@ -207,7 +219,7 @@ def test_each_row_has_one_place_though_refunds_come_and_change_meanwhile(
 ) -> None:
     make_25(made_up)
     monkeypatch.setattr(refund_exports, "BATCH", 5)
-    rows = refund_exports.rows(refund_desk.desk, "somebody", "csv", history.Filters(), ZoneInfo("UTC"))
+    _taken, rows = taking(refund_desk)
     first = [next(rows) for _ in range(3)]
     with refund_desk.desk.read() as session:
         before = {refund.reference for refund in session.query(Refund)}
@@ -228,7 +240,7 @@ def test_a_filter_that_cannot_be_used_gives_no_file(viewer: Browser, refund_desk
 def test_no_more_than_some_files_a_person(viewer: Browser, refund_desk: RefundDesk) -> None:
     statuses = [viewer.post("/exports/refunds.csv").status for _ in range(31)]
     assert statuses == [200] * 30 + [429]
-    assert len(told(refund_desk)) == 60
+    assert len(told(refund_desk)) == 30
 
 
 def test_the_page_offers_it_within_its_filters(viewer: Browser, refunded: str) -> None:
@@ -236,5 +248,228 @@ def test_the_page_offers_it_within_its_filters(viewer: Browser, refunded: str) -
     assert not [one for one in form.all("form") if one.get("class") == "exports"], "there is nothing to take along"
     [form] = [one for one in viewer.page("/refunds/?q=client").all("form") if one.get("class") == "exports"]
     fields = {one["name"]: one.get("value") for one in form.all("input") if one["name"] != "csrf_token"}
-    assert fields == {"q": "client", "mark": "yes"}
+    assert fields == {"q": "client", "mark": "yes", "export_id": None}
     assert "Take all refunds that fit along" in form.text
+
+
+# How far a file is
+
+AN_ID = "8a6f2c1e-0d3b-4c5a-9e7f-1b2c3d4e5f60"
+
+
+def how_far(browser: Browser, export_id: str = AN_ID) -> tuple[int, int | None, str]:
+    """Done, total and state, as the page learns them."""
+    answer = browser.get(f"/exports/{export_id}")
+    assert answer.status == 200
+    told = answer.response.get_json()
+    return told["done"], told["total"], told["state"]
+
+
+@pytest.fixture
+def in_fives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read, shaped and sent five at a time."""
+    for where, what in (
+        (refund_exports, "BATCH"),
+        (refund_files, "_ROWS_AT_ONCE"),
+        (spreadsheets, "_LINES_AT_ONCE"),
+        (xlsx, "_FLUSH_ROWS"),
+    ):
+        monkeypatch.setattr(where, what, 5)
+
+
+@on_both
+@pytest.mark.usefixtures("in_fives")
+def test_what_is_said_to_be_written_is_written(auth: Auth, refund_desk: RefundDesk, made_up: MadeUp) -> None:
+    make_25(made_up)
+    somebody = auth.login("viewer", "somebody@desk.test")
+    taken, rows = taking(refund_desk, AN_ID)
+    assert how_far(somebody) == (0, 25, "writing")
+    sent = 0
+    pieces = spreadsheets.csv_lines(["reference"], ((row.reference,) for row in rows))
+    seen = set()
+    for piece in refund_exports.to_the_end(refund_desk.desk, taken, pieces):
+        done, total, state = how_far(somebody)
+        assert (done <= sent, total, state) == (True, 25, "writing")
+        seen.add(done)
+        sent += piece.count(b"0000-")
+        refund_desk.clock.advance(1)
+    assert seen == {0, 5}
+    assert how_far(somebody) == (25, 25, "finished")
+
+
+@pytest.mark.usefixtures("in_fives")
+def test_how_far_it_is_is_written_down_once_a_second_at_most(
+    auth: Auth, refund_desk: RefundDesk, made_up: MadeUp
+) -> None:
+    make_25(made_up)
+    somebody = auth.login("viewer", "somebody@desk.test")
+    taken, rows = taking(refund_desk, AN_ID)
+    pieces = refund_exports.to_the_end(refund_desk.desk, taken, (b"" for _row in rows))
+    for _ in range(20):
+        next(pieces)
+        refund_desk.clock.advance(0.04)
+    assert how_far(somebody)[0] == 0
+    refund_desk.clock.advance(0.2)
+    next(pieces)
+    assert how_far(somebody)[0] == 15
+
+
+@on_both
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+@pytest.mark.usefixtures("in_fives")
+def test_it_is_whole_when_the_last_byte_was_taken_and_not_before(
+    viewer: Browser, refund_desk: RefundDesk, made_up: MadeUp, kind: str
+) -> None:
+    make_25(made_up)
+    answer = viewer.post(f"/exports/refunds.{kind}", {"export_id": AN_ID})
+    assert how_far(viewer)[2] == "writing"
+    pieces = answer.response.iter_encoded()
+    size = 0
+    for piece in pieces:
+        size += len(piece)
+        refund_desk.clock.advance(1)
+        assert how_far(viewer)[2] == "writing"
+    assert size > 0
+    assert how_far(viewer) == (25, 25, "finished")
+    answer.response.close()
+    assert how_far(viewer) == (25, 25, "finished")
+    assert [action for _actor, action, _data in told(refund_desk)] == ["export:made", "export:finished"]
+
+
+@on_both
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_one_whose_connection_is_closed_is_broken_off(
+    viewer: Browser, refund_desk: RefundDesk, refunded: str, kind: str
+) -> None:
+    viewer.post(f"/exports/refunds.{kind}", {"export_id": AN_ID}).response.close()
+    assert how_far(viewer) == (0, 1, "broken_off")
+    assert "The file is not whole: take it again." in viewer.get(f"/exports/{AN_ID}").response.get_json()["words"]
+    assert told(refund_desk)[-1] == ("viewer@desk.test", "export:broken_off", {"kind": kind, "rows": 0})
+
+
+@pytest.mark.usefixtures("in_fives")
+def test_one_that_fails_is_broken_off(
+    viewer: Browser, made_up: MadeUp, monkeypatch: pytest.MonkeyPatch, refund_desk: RefundDesk
+) -> None:
+    make_25(made_up)
+    answer = viewer.post("/exports/refunds.csv", {"export_id": AN_ID})
+    monkeypatch.setattr(history, "page", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        answer.response.get_data()
+    answer.response.close()
+    assert how_far(viewer)[1:] == (25, "broken_off")
+
+
+def test_one_of_which_nothing_is_heard_is_not_said_to_go_on(
+    viewer: Browser, refund_desk: RefundDesk, refunded: str
+) -> None:
+    answer = viewer.post("/exports/refunds.csv", {"export_id": AN_ID})
+    refund_desk.clock.advance(60)
+    assert how_far(viewer)[2] == "writing"
+    refund_desk.clock.advance(1)
+    assert how_far(viewer)[2] == "quiet"
+    answer.response.get_data()
+    assert how_far(viewer)[2] == "finished"
+
+
+def test_how_many_there_will_be_is_said_where_an_index_knows(
+    viewer: Browser, made_up: MadeUp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_25(made_up)
+    ids = (f"{AN_ID[:-1]}{number}" for number in range(10))
+
+    def total(**filters: str) -> int | None:
+        export_id = next(ids)
+        viewer.post("/exports/refunds.csv", {"export_id": export_id, **filters}).response.get_data()
+        return how_far(viewer, export_id)[1]
+
+    assert [total(), total(status="accepted"), total(status="open"), total(operator="anna@desk.test")] == [25, 10, 5, 7]
+    assert total(q="client-7") is None
+    monkeypatch.setattr(history, "MOST_IN_ALL", 24)
+    assert total() is None
+    assert total(status="accepted") == 10
+
+
+@pytest.mark.usefixtures("in_fives")
+def test_more_than_there_should_be_are_no_share_of_them(auth: Auth, refund_desk: RefundDesk, made_up: MadeUp) -> None:
+    make_25(made_up)
+    somebody = auth.login("viewer", "somebody@desk.test")
+    taken, rows = taking(refund_desk, AN_ID, status="accepted")
+    assert how_far(somebody) == (0, 10, "writing")
+    made_up.refund("ps_1", at=START - timedelta(days=1))
+    list(refund_exports.to_the_end(refund_desk.desk, taken, (b"" for _row in rows)))
+    assert how_far(somebody) == (11, None, "finished")
+
+
+def test_nobody_else_learns_how_far_it_is(auth: Auth, client: Browser, refunded: str) -> None:
+    viewer, admin = auth.login("viewer"), auth.login("admin")
+    viewer.post("/exports/refunds.csv", {"export_id": AN_ID}).response.get_data()
+    assert how_far(viewer)[2] == "finished"
+    for path, status in ((f"/exports/{AN_ID}", 404), (f"/exports/{AN_ID}?expected=yes", 204)):
+        assert admin.get(path).status == admin.get(path.replace("8", "9")).status == status
+        assert admin.get(path).text == admin.get(path.replace("8", "9")).text
+    assert client.get(f"/exports/{AN_ID}").status == 401
+
+
+@pytest.mark.parametrize("bad", ["1", "nonsense", AN_ID.upper(), f"{AN_ID}0", f"{{{AN_ID}}}"])
+def test_a_bad_id_gives_no_file(viewer: Browser, refund_desk: RefundDesk, bad: str) -> None:
+    answer = viewer.post("/exports/refunds.csv", {"export_id": bad})
+    assert answer.status == 400
+    assert "Load the page again" in answer.text
+    assert told(refund_desk) == []
+
+
+def test_an_id_is_of_one_file_only(auth: Auth, refund_desk: RefundDesk, refunded: str) -> None:
+    viewer, admin = auth.login("viewer"), auth.login("admin")
+    viewer.post("/exports/refunds.csv", {"export_id": AN_ID}).response.close()
+    for browser in (viewer, admin):
+        assert refunded in browser.post("/exports/refunds.csv", {"export_id": AN_ID}).response.get_data(as_text=True)
+    assert how_far(viewer)[2] == "broken_off"
+    assert admin.get(f"/exports/{AN_ID}").status == 404
+
+
+def test_how_far_it_was_is_forgotten_after_a_day(viewer: Browser, refund_desk: RefundDesk, refunded: str) -> None:
+    viewer.post("/exports/refunds.csv", {"export_id": AN_ID}).response.get_data()
+    the_day_after_tomorrow = refund_desk.clock.now().replace(hour=0, second=0) + timedelta(days=2)
+    kept = []
+    for moment in (the_day_after_tomorrow - timedelta(seconds=1), the_day_after_tomorrow):
+        refund_desk.clock.advance_to(moment)
+        retention.tidy(refund_desk.desk)
+        with refund_desk.desk.read() as session:
+            kept.append(session.query(Export).count())
+    assert kept == [1, 0]
+    [entry] = [entry for entry in refund_desk.journal() if entry.action == "retention:exports"]
+    assert json.loads(entry.data) == {"before": "2026-03-02", "count": 1}
+
+
+@on_sqlite
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_a_long_file_takes_no_more_memory_than_a_short_one(
+    viewer: Browser, made_up: MadeUp, refund_desk: RefundDesk, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    make_25(made_up)
+    with refund_desk.desk.read() as session:
+        [row, *_] = history.page(session, Filters(), ZoneInfo("UTC")).rows
+
+    def most_kb(rows: int) -> float:
+        """While a file of so many refunds is sent, beyond what there was when it was begun."""
+
+        def page(_session: object, _filters: object, _zone: object, before: str, size: int) -> history.Page:
+            first = int(before or 0)
+            made = [row._replace(id=number, comment=f"the {number}th") for number in range(first, first + size)]
+            return history.Page(made, str(first + size) if first + size < rows else "")
+
+        monkeypatch.setattr(history, "page", page)
+        answer = viewer.post(f"/exports/refunds.{kind}")
+        gc.collect()
+        tracemalloc.start()
+        try:
+            assert sum(map(len, answer.response.iter_encoded())) > rows
+            return tracemalloc.get_traced_memory()[1] / 1024
+        finally:
+            tracemalloc.stop()
+            answer.response.close()
+
+    short, long = most_kb(3_000), most_kb(15_000)
+    assert told(refund_desk)[-1][2] == {"kind": kind, "rows": 15_000}
+    assert long < short * 1.2

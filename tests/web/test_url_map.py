@@ -106,6 +106,7 @@ def targets(app: Flask, refund_desk: RefundDesk) -> list[Target]:
         "passkey_id": "somebody-elses",
         "reset_id": "none",
         "view_id": "1",
+        "export_id": "none",
     }
     rules = list(app.url_map.iter_rules())
     with app.test_request_context():
