@@ -76,18 +76,20 @@ class Site:
 # Sites
 
 
-def config_of(folder: Path, url: str) -> Config:
+def settings_of(folder: Path, url: str) -> dict[str, str]:
     keys = prepare_data_dir(folder / "keys")
-    return read_config(
-        {
-            "DASHBOARD_DATABASE_URL": url,
-            "DASHBOARD_SECRET_KEY": "a secret key for the benchmark: 0123456789",
-            "BANK131_URL": "http://127.0.0.1:1",
-            "BANK131_PROJECT": keys.project,
-            "BANK131_PRIVATE_KEY_FILE": str(keys.merchant_private_path),
-            "BANK131_PUBLIC_KEY_FILE": str(keys.bank_public_path),
-        }
-    )
+    return {
+        "DASHBOARD_DATABASE_URL": url,
+        "DASHBOARD_SECRET_KEY": "a secret key for the benchmark: 0123456789",
+        "BANK131_URL": "http://127.0.0.1:1",
+        "BANK131_PROJECT": keys.project,
+        "BANK131_PRIVATE_KEY_FILE": str(keys.merchant_private_path),
+        "BANK131_PUBLIC_KEY_FILE": str(keys.bank_public_path),
+    }
+
+
+def config_of(folder: Path, url: str) -> Config:
+    return read_config(settings_of(folder, url))
 
 
 def open_site(config: Config, refunds: int) -> Site:
