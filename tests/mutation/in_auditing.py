@@ -14,6 +14,7 @@ TEST_EVIDENCE = "web/test_evidence.py"
 TEST_METRICS = "web/test_metrics.py"
 TEST_RETENTION = "core/test_retention.py"
 TEST_ROLES = "core/test_database_roles.py"
+REFUND_EXPORTS = "dashboard/refund_exports.py"
 REFUND_FILES = "dashboard/web/refund_files.py"
 TEST_REFUND_FILES = "web/test_refund_files.py"
 
@@ -109,7 +110,11 @@ MUTANTS = (
     without(
         "who takes refunds along is on record",
         "somebody takes every customer along and nobody knows",
-        Edit(REFUND_FILES, "    refund_exports.begin(desk(), actor, kind, arguments_of(filters))\n", ""),
+        Edit(
+            REFUND_EXPORTS,
+            '        tx.record(taken.actor, "export:made", "refunds", kind=kind, filters=arguments)\n',
+            "",
+        ),
         f"{TEST_REFUND_FILES}::test_who_takes_it_is_on_record_at_its_beginning_and_at_its_end",
     ),
     without(
@@ -120,9 +125,37 @@ MUTANTS = (
     ),
     without(
         "a file of refunds goes on where it stopped",
-        "rows are in it twice, or it never ends",
-        Edit("dashboard/refund_exports.py", "count + len(page.rows), page.older", 'count + len(page.rows), ""'),
+        "all but the newest are left out of it, and it is said to be whole",
+        Edit(REFUND_EXPORTS, "before, is_more = page.older, bool(page.older)", "before, is_more = page.older, False"),
         f"{TEST_REFUND_FILES}::test_it_holds_what_the_page_shows_each_once_in_the_same_order",
+    ),
+    without(
+        "a file of refunds is whole when its last byte was sent",
+        "somebody closes a month on a file whose end never came",
+        Edit(
+            REFUND_EXPORTS,
+            "        before, is_more = page.older, bool(page.older)\n",
+            "        before, is_more = page.older, bool(page.older)\n        is_more or _end(books, taken, FINISHED)\n",
+        ),
+        f"{TEST_REFUND_FILES}::test_it_is_whole_when_the_last_byte_was_taken_and_not_before",
+    ),
+    without(
+        "a file of refunds that breaks off is told to have",
+        "the page goes on saying that it is being written, and half of it is taken for all",
+        Edit(REFUND_FILES, "    answer.call_on_close(partial(refund_exports.break_off, desk(), taken))\n", ""),
+        f"{TEST_REFUND_FILES}::test_one_whose_connection_is_closed_is_broken_off",
+    ),
+    without(
+        "how far a file is is told to whoever takes it",
+        "anybody learns what others take along, and how much of it",
+        Edit(REFUND_EXPORTS, " or found.person_id != person.id", ""),
+        f"{TEST_REFUND_FILES}::test_nobody_else_learns_how_far_it_is",
+    ),
+    without(
+        "a page that asks how far a file is is nobody who is there",
+        "a desk that was left alone with a long file stays signed in",
+        Edit("dashboard/web/access.py", '"refund_files.progress", ', ""),
+        "web/test_sign_ins.py::test_what_an_open_page_asks_for_by_itself_keeps_nobody_signed_in",
     ),
     without(
         "a text in Excel's file stays a text",
