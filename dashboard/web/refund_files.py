@@ -10,6 +10,7 @@ from functools import partial
 from itertools import islice
 from operator import attrgetter
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, abort, get_template_attribute, jsonify, request
@@ -56,14 +57,14 @@ def export_xlsx() -> ResponseReturnValue:
     return _answer(taken, pieces, XLSX, "refunds.xlsx")
 
 
-@bp.get("/exports/<export_id>")
+@bp.get("/exports/<uuid:export_id>")
 @needs(roles.SEE)
-def progress(export_id: str) -> ResponseReturnValue:
+def progress(export_id: UUID) -> ResponseReturnValue:
     """How far a file is that this person takes: how many refunds of how many are written, and what became of it.
 
     404 where there is none; 204 for the page that has only just asked for it (`expected=yes`).
     """
-    found = refund_exports.progress(db.session(), export_id, person(), desk().clock.now())
+    found = refund_exports.progress(db.session(), str(export_id), person(), desk().clock.now())
     if found is None:
         return ("", 204) if request.args.get("expected") else abort(404)
     return jsonify(done=found.done, total=found.total, state=found.state, words=wording.progress(found))

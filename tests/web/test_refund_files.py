@@ -409,6 +409,7 @@ def test_nobody_else_learns_how_far_it_is(auth: Auth, client: Browser, refunded:
         assert admin.get(path).status == admin.get(path.replace("8", "9")).status == status
         assert admin.get(path).text == admin.get(path.replace("8", "9")).text
     assert client.get(f"/exports/{AN_ID}").status == 401
+    assert viewer.get("/exports/nonsense").status == 404
 
 
 @pytest.mark.parametrize("bad", ["1", "nonsense", AN_ID.upper(), f"{AN_ID}0", f"{{{AN_ID}}}"])

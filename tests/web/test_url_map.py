@@ -106,7 +106,7 @@ def targets(app: Flask, refund_desk: RefundDesk) -> list[Target]:
         "passkey_id": "somebody-elses",
         "reset_id": "none",
         "view_id": "1",
-        "export_id": "none",
+        "export_id": "8a6f2c1e-0d3b-4c5a-9e7f-1b2c3d4e5f60",
     }
     rules = list(app.url_map.iter_rules())
     with app.test_request_context():
