@@ -6,10 +6,11 @@ from READ ONLY transactions and row locks.
 """
 
 import sqlite3
-import time
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -177,13 +178,16 @@ def within(session: Session, limit_s: float) -> Iterator[None]:
     Raises TookTooLong.
     """
     connection = session.connection()
-    is_sqlite = connection.dialect.name == "sqlite"
-    raw: Any = connection.connection.dbapi_connection
-    if is_sqlite:
-        ends_at_s = time.monotonic() + limit_s
-        raw.set_progress_handler(lambda: time.monotonic() > ends_at_s, 10_000)
+    if connection.dialect.name == "sqlite":
+        raw: Any = connection.connection.dbapi_connection
+        # Interrupting where nothing is being read does nothing.
+        interrupt = threading.Timer(limit_s, raw.interrupt)
+        interrupt.daemon = True
+        interrupt.start()
+        done = interrupt.cancel
     else:
         connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(limit_s * 1000)}")
+        done = partial(_limit_no_more, connection)
     try:
         yield
     except OperationalError as problem:
@@ -191,12 +195,15 @@ def within(session: Session, limit_s: float) -> Iterator[None]:
         if str(problem.orig) == "interrupted" or getattr(problem.orig, "sqlstate", "") == _CANCELLED:
             raise TookTooLong from problem
         raise
-    else:
-        if not is_sqlite:
-            connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
     finally:
-        if is_sqlite:
-            raw.set_progress_handler(None, 0)
+        done()
+
+
+def _limit_no_more(connection: Connection) -> None:
+    # After anything was broken off the limit goes with its transaction.
+    if not connection.closed and connection.in_transaction():
+        with suppress(DatabaseError):
+            connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
 
 
 def insert_unless_there(session: Session, table: type[Base], values: dict[str, Any]) -> None:

@@ -76,7 +76,10 @@ def _begin(kind: str) -> tuple[Taken, Iterator[Row]]:
     if export_id and not refund_exports.is_id(export_id):
         abort(400, _("This file cannot be known by the id that the page gave it. Load the page again."))
     count_file()
-    taken = refund_exports.begin(desk(), person(), kind, filters, zone(), arguments_of(filters), export_id)
+    # What is searched for can mean whoever takes it, and that day.
+    meaning = {"me": filters.me, "today": filters.today.isoformat()} if filters.q else {}
+    arguments = {**arguments_of(filters), **meaning}
+    taken = refund_exports.begin(desk(), person(), kind, filters, zone(), arguments, export_id)
     return taken, refund_exports.rows(desk(), taken)
 
 

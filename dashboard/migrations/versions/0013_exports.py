@@ -5,8 +5,8 @@ from alembic import op
 
 from dashboard.db import UtcDateTime
 
-revision = "0014"
-down_revision = "0011"
+revision = "0013"
+down_revision = "0012"
 
 
 def upgrade() -> None:
