@@ -25,7 +25,6 @@ MOST_NEEDING = 5
 MOST_LATEST = 10
 DAYS = 14
 WEEK = 7
-AGEING_DAYS = 5
 SLOW_S = 0.15
 KEPT_FOR_S = 60.0
 MOST_PICTURED = 2
@@ -132,7 +131,8 @@ def _needs(session: Session, week: Sequence[date], by_day: Days) -> list[Need]:
 def _waiting(session: Session, today: date) -> list[Need]:
     counted = history.counts(session, refund_rules.AWAITING_APPROVAL, refund_rules.UNKNOWN)
     under_review, odd_facts = review_queue.counts(session)
-    ageing = Filters(status=history.OPEN, date_to=today - timedelta(days=AGEING_DAYS + 1))
+    ageing_days = desk().config.ageing_days
+    ageing = Filters(status=history.OPEN, date_to=today - timedelta(days=ageing_days + 1))
     waiting = [
         Need(
             "odd", _("Outcome unknown"), _few(counted[refund_rules.UNKNOWN]), _refunds_href(status=refund_rules.UNKNOWN)
@@ -141,7 +141,7 @@ def _waiting(session: Session, today: date) -> list[Need]:
         Need("odd", _("Facts that do not fit"), _few(odd_facts), url_for("review.index", _anchor="odd-title")),
         Need(
             "wait",
-            _("Open for more than %(count)s days", count=AGEING_DAYS),
+            _("Open for more than %(count)s days", count=ageing_days),
             _few(history.count_few(session, ageing, zone())),
             _refunds_href(status=ageing.status, to=ageing.date_to),
         ),
