@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, exists, or_, select
+from sqlalchemy import and_, delete, exists, or_, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -31,11 +31,11 @@ def note(books: Books, session_id: str, person: Person) -> None:
     """Somebody opens the form, and what nobody has sent for long is forgotten. A busy database is no reason to wait."""
     now = books.clock.now()
     is_over = OpenForm.opened_at < now - LATELY
-    is_mine = OpenForm.person_id == person.id
+    is_mine = and_(OpenForm.session_id == session_id, OpenForm.person_id == person.id)
     opened = {"session_id": session_id, "person_id": person.id, "opened_at": now}
     try:
         with books.write(LOCK_WAIT_MS) as tx:
-            tx.execute(delete(OpenForm).where(OpenForm.session_id == session_id, or_(is_over, is_mine)))
+            tx.execute(delete(OpenForm).where(or_(is_over, is_mine)))
             insert_unless_there(tx, OpenForm, opened)
     except OperationalError:
         log.warning("it could not be noted who has the refund form of %s open", session_id)
