@@ -46,8 +46,8 @@ def test_it_says_who_one_is_and_where_one_is_signed_in(
     auth.login("viewer")
     refund_desk.clock.advance(minutes=3)
     page = elsewhere.page("/account/")
-    assert EMAIL in page.one("dl").text
-    assert "Operator" in page.one("dl").text
+    assert EMAIL in page.one("main").one("dl").text
+    assert "Operator" in page.one("main").one("dl").text
     [there] = [text for text in sign_ins(operator).values() if "This one" not in text]
     for words in ("Safari on iPhone", "192.0.2.7", "since 1 Mar 09:00", "last active 1 Mar 09:03"):
         assert words in there
@@ -130,7 +130,7 @@ def test_it_ends_all_other_sign_ins_and_goes_on_with_another_cookie(
     assert (answer.status, answer.location) == (303, "/account/")
     page = operator.page("/account/")
     assert page.notices == ["Your password is changed. You are signed out everywhere else."]
-    assert "1 Mar 09:00:00" in page.one("dl").text
+    assert "1 Mar 09:00:00" in page.one("main").one("dl").text
     assert "Password changed · operator@desk.test" in page.one("main").text
     assert elsewhere.get("/").status == 302
     assert thief.get("/").status == 302, "a copy of the old cookie"

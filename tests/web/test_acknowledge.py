@@ -66,7 +66,7 @@ def test_somebody_else_was_first(operator: Browser, refund_desk: RefundDesk) -> 
         "Nothing was changed: second@desk.test has acknowledged it already, at 1 Mar 09:00:05, with the comment below. "
         "Only the first comment is kept, so yours was not added. You wrote: late"
     )
-    assert answer.page.one("dl").one("bdi").text == "mine"
+    assert answer.page.one("main").one("dl").one("bdi").text == "mine"
     assert odd_fact_of(refund_desk, refund).comment == "mine"
 
 
