@@ -11,8 +11,8 @@ from tests.journeys.commands import OPERATOR, Installation, running_demo, runnin
 from tests.journeys.windows import Windows
 
 CALM = {"DASHBOARD_UNDO_SECONDS": "2", "DASHBOARD_POLL_SECONDS": "1"}
-MOST_OF_A_WEB_PROCESS = 150 * 2**20
-MOST_OF_A_DEMO = 600 * 2**20
+MOST_OF_A_WEB_PROCESS = 165 * 2**20
+MOST_OF_A_DEMO = 650 * 2**20
 
 
 @pytest.fixture(scope="session", params=["demo", "PostgreSQL, two web processes, API v2"])

@@ -1,8 +1,11 @@
 """A whole installation whose secrets are files, as a vault or systemd hands them over."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psutil
+import pytest
 
 from dashboard.config import SECRETS_FOLDER
 from tests.journeys.commands import Installation, Service, dashboard, free_port
@@ -29,17 +32,23 @@ def environment_of(process: psutil.Process) -> bytes:
     return Path(f"/proc/{process.pid}/environ").read_bytes()
 
 
+@pytest.fixture
+def run_folder() -> Iterator[str]:
+    """With a name short enough for a socket in it."""
+    with TemporaryDirectory(prefix="desk-") as folder:
+        yield folder
+
+
 def test_it_starts_and_works_with_no_secret_in_the_environment_of_any_process(
-    demo: Installation, tmp_path: Path
+    demo: Installation, tmp_path: Path, run_folder: str
 ) -> None:
     values = {
         **demo.settings,
         "DASHBOARD_DATABASE_URL": f"sqlite:///{tmp_path / 'desk.sqlite3'}",
         "DASHBOARD_JOURNAL_KEY": "a journal key that is told to nobody: 0123456789",
         "DASHBOARD_METRICS_TOKEN": "a token that is told to nobody: 0123456789 abcdefg",
-        "DASHBOARD_RUN_FOLDER": str(tmp_path / "run"),
+        "DASHBOARD_RUN_FOLDER": run_folder,
     }
-    (tmp_path / "run").mkdir(mode=0o700)
     settings = handed_over(tmp_path / "secrets", values)
     assert dashboard(settings, "db", "upgrade").returncode == 0
     port = free_port()

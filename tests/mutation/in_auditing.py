@@ -154,7 +154,7 @@ MUTANTS = (
     without(
         "a page that asks how far a file is is nobody who is there",
         "a desk that was left alone with a long file stays signed in",
-        Edit("dashboard/web/access.py", '"refund_files.progress", ', ""),
+        Edit("dashboard/web/access.py", '        "refund_files.progress",\n', ""),
         "web/test_sign_ins.py::test_what_an_open_page_asks_for_by_itself_keeps_nobody_signed_in",
     ),
     without(

@@ -35,14 +35,15 @@ def table(page: Element, title: str) -> list[list[str]]:
 
 @pytest.fixture
 def amounts(made_up: MadeUp) -> dict[str, list[str]]:
-    """Refunds in four currencies, by their currencies; of roubles the accepted ones alone."""
+    """Refunds in four currencies, by their currencies; of roubles those of the day, and of the day before."""
     made_up.session("ps_1")
-    accepted = [made_up.refund("ps_1", amount_minor=minor) for minor in (1000_00, 500_00)]
-    made_up.refund("ps_1", state="declined", amount_minor=500_00)
-    made_up.refund("ps_1", state="queued", amount_minor=10_00, at=START - timedelta(days=1))
+    of_day = [made_up.refund("ps_1", amount_minor=minor) for minor in (1000_00, 500_00)]
+    of_day.append(made_up.refund("ps_1", state="declined", amount_minor=500_00))
+    before = [made_up.refund("ps_1", state="queued", amount_minor=10_00, at=START - timedelta(days=1))]
     yen = [made_up.refund("ps_1", amount_minor=1500, currency="jpy") for _ in range(2)]
     euros = [made_up.refund("ps_1", currency="eur")]
-    return {"rub": accepted, "jpy": yen, "eur": euros, "kzt": [made_up.refund("ps_1", currency="kzt", state="queued")]}
+    kzt = [made_up.refund("ps_1", currency="kzt", state="queued")]
+    return {"rub": of_day, "rub before": before, "jpy": yen, "eur": euros, "kzt": kzt}
 
 
 @on_sqlite
@@ -57,7 +58,7 @@ def test_amounts_of_the_two_currencies_most_used_have_pictures(
     assert roubles[-2]["aria-label"] == "28 Feb: 0.00 of 10.00 RUB accepted, 0%"
     assert roubles[-3]["aria-label"] == "27 Feb: nothing asked for in RUB"
     assert sorted(operator.get(roubles[-1]["href"]).references) == sorted(amounts["rub"])
-    assert operator.get(roubles[-2]["href"]).references == []
+    assert operator.get(roubles[-2]["href"]).references == amounts["rub before"]
     yen = links(page, "amounts-jpy")[-1]
     assert yen["aria-label"] == "1 Mar: 3,000 of 3,000 JPY accepted, 100%"
     assert sorted(operator.get(yen["href"]).references) == sorted(amounts["jpy"])
