@@ -232,11 +232,8 @@ def web(bind: str) -> None:
 
 def _check_leaked_passwords(config: Config) -> None:
     """Only where people set them: a worker, or a command for an emergency, does without the list."""
-    if config.leaked_passwords_file is not None:
-        try:
-            leaked_passwords.look_over(config.leaked_passwords_file)
-        except leaked_passwords.UnusableList as problem:
-            _fail(f"{problem}.")
+    if problem := leaked_passwords.problem_of(config.leaked_passwords_file):
+        _fail(problem)
 
 
 def _check_bind(bind: str) -> None:

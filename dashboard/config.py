@@ -587,7 +587,7 @@ SETTINGS: tuple[Setting, ...] = (
         "DASHBOARD_AGEING_DAYS",
         "ageing_days",
         "5",
-        "After how many days an open refund is one that mail tells of as open for long.",
+        "After how many days an open refund is one that *Overview* and mail tell of as open for long.",
         _whole(1, 365),
     ),
     Setting(

@@ -50,7 +50,8 @@ def run(
     keys = prepare_data_dir(bank_dir)
     settings = {**environ, **_settings(data_dir, keys, port, bank_port)}
     config = read_config(settings)
-    _check_leaked_passwords(config)
+    if problem := leaked_passwords.problem_of(config.leaked_passwords_file):
+        raise CannotStart(problem)
     _prepare_database(config, password)
     settings_file = _write_settings(data_dir, settings)
     url = f"http://{HOST}:{port}"
@@ -89,14 +90,6 @@ def _prepare_folder(data_dir: Path, *, fresh: bool) -> None:
         shutil.rmtree(data_dir)
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     mark.write_text("The data of a refund desk demo. Delete the folder, or start with --fresh, to begin anew.\n")
-
-
-def _check_leaked_passwords(config: Config) -> None:
-    if config.leaked_passwords_file is not None:
-        try:
-            leaked_passwords.look_over(config.leaked_passwords_file)
-        except leaked_passwords.UnusableList as problem:
-            raise CannotStart(f"{problem}.") from problem
 
 
 def _settings(data_dir: Path, keys: SandboxKeys, port: int, bank_port: int) -> dict[str, str]:

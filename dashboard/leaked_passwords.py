@@ -51,6 +51,16 @@ def look_over(file: Path) -> Facts:
     return Facts(about.st_size, datetime.fromtimestamp(about.st_mtime, UTC))
 
 
+def problem_of(file: Path | None) -> str | None:
+    """Why a list cannot be used, in one line; None: it can, or there is none."""
+    try:
+        if file is not None:
+            look_over(file)
+    except UnusableList as problem:
+        return f"{problem}."
+    return None
+
+
 @contextmanager
 def _opened(file: Path) -> Iterator[BinaryIO]:
     try:

@@ -27,15 +27,15 @@ from dashboard.models import Export, Person, Refund
 
 BATCH = 1000
 MOVED_EVERY_S = 1.0
+# Refunds are handed on before they are in a piece, and what packs pieces holds some of the last one back.
 PIECES_BEHIND = 2
-"""Refunds are handed on before they are in a piece, and what packs pieces holds some of the last one back."""
 QUIET_AFTER = timedelta(minutes=1)
 
 FINISHED = "finished"
 BROKEN_OFF = "broken_off"
 WRITING = "writing"
+# Nothing was written for a while: whoever takes it is slow, or the server has died over it.
 QUIET = "quiet"
-"""Nothing was written for a while: whoever takes it is slow, or the server has died over it."""
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # How far a file is can be told a second later too.

@@ -12,6 +12,8 @@ from dashboard.models import PaymentSession, Refund, SearchTerm
 
 LONGEST_TERM = 100
 MOST_WORDS = 8
+# A search of a page is broken off after this.
+LONGEST_S = 5.0
 # Words are rare up to so many terms; lists are walked through so far for a common one before anything else is tried;
 # and up to so many terms their owners can be gathered in time.
 MOST_RARE = 2_000

@@ -110,15 +110,16 @@ class Asked:
 
 
 def has_terms(text: str) -> bool:
-    """Whether something is asked for that is more than words. Raises BadTerm."""
-    return replace(parse(text, date.max), words="") != Asked()
+    """Whether something is asked for, rightly or wrongly, that is more than words."""
+    pieces = _PIECE.finditer(_without_blanks_in_numbers(text))
+    return any(_name_in(piece) or _SURELY_AMOUNT.fullmatch(piece["word"] or "") for piece in pieces)
 
 
 def parse(text: str, today: date, me: str = "") -> Asked:
     """Understand what was typed, on this day, by the person of this address. Raises BadTerm."""
     asked, words, named = Asked(), [], set[str]()
     for piece in _PIECE.finditer(_without_blanks_in_numbers(text)):
-        name = _NAMED.get((piece["name"] or "").lower())
+        name = _name_in(piece)
         if name is not None:
             if name in named and name not in _MANY:
                 raise BadTerm(name, piece["value"], is_twice=True)
@@ -136,6 +137,10 @@ def _without_blanks_in_numbers(text: str) -> str:
     for numbers in (_GROUPED_AFTER_NAME, _GROUPED):
         text = numbers.sub(lambda found: found[0].replace(" ", ""), text)
     return text
+
+
+def _name_in(piece: re.Match[str]) -> str | None:
+    return _NAMED.get((piece["name"] or "").lower())
 
 
 def _value_of(name: str, text: str) -> str:

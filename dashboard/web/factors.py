@@ -12,7 +12,7 @@ from flask_babel import lazy_gettext as _l
 from dashboard import factors, passkeys, recovery_codes, roles, totp
 from dashboard.db import db
 from dashboard.models import Passkey
-from dashboard.web import step_up
+from dashboard.web import step_up, wording
 from dashboard.web.access import desk, needs, person
 from dashboard.web.forms import AppForm, PasskeyForm
 
@@ -20,9 +20,7 @@ bp = Blueprint("factors", __name__, url_prefix="/factors")
 
 _WHY_NOT_ADDED: Mapping[str, LazyString] = {
     "wrong_code": _l("This is not the code that the app shows now. Look at its clock if it goes on."),
-    "ran_out": _l(
-        "That code has just run out: type the next one. If this goes on, the clock of your device is behind: set it."
-    ),
+    "ran_out": wording.CODE_RAN_OUT,
     "too_late": _l("This page had waited too long. Begin anew."),
     "there_already": _l("It is there already: nothing was added."),
     "too_many": _l("There are too many passkeys already: remove one first."),

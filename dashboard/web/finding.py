@@ -8,7 +8,6 @@ from flask_babel import gettext as _
 
 from dashboard import history, refund_rules, roles, search_language, session_index
 from dashboard.db import db
-from dashboard.search_language import BadTerm
 from dashboard.web import wording
 from dashboard.web.access import needs
 
@@ -27,11 +26,7 @@ def _leads_to(text: str) -> str:
         return url_for("refunds.show", reference=reference)
     if session_id := session_index.session_of(db.session(), text):
         return url_for("sessions.show", session_id=session_id)
-    try:
-        is_of_refunds = search_language.has_terms(text)
-    except BadTerm:
-        is_of_refunds = True
-    return url_for("refunds.index" if is_of_refunds else "sessions.index", q=text or None)
+    return url_for("refunds.index" if search_language.has_terms(text) else "sessions.index", q=text or None)
 
 
 @bp.get("/terms")

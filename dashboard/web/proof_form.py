@@ -10,6 +10,7 @@ from flask_babel import lazy_gettext as _l
 from dashboard import factors, guessing, passkeys, single_sign_on
 from dashboard.models import Person
 from dashboard.proving import NotProved, Proof
+from dashboard.web import wording
 from dashboard.web.access import desk
 from dashboard.web.forms import ProofForm
 
@@ -19,9 +20,7 @@ _WORDS: Mapping[str, LazyString] = {
     "nothing": _l("Type the code, or use a passkey."),
     "no_password": _l("Type your password."),
     "wrong_code": _l("This code is not right. Codes of an app change every half minute; a recovery code works once."),
-    "ran_out": _l(
-        "That code has just run out: type the next one. If this goes on, the clock of your device is behind: set it."
-    ),
+    "ran_out": wording.CODE_RAN_OUT,
     "used_code": _l("This code was used already. Wait for the next one."),
     "wrong_password": _l("The password is not right."),
     "bad_passkey": _l("This passkey does not belong to your account here. Use another one, or a code."),

@@ -12,7 +12,19 @@ from flask_babel import gettext as _
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from dashboard import history, journal, keyset, money, pauses, refund_rules, refunds, review_queue, roles, saved_views
+from dashboard import (
+    history,
+    journal,
+    keyset,
+    money,
+    pauses,
+    refund_rules,
+    refunds,
+    review_queue,
+    roles,
+    saved_views,
+    search,
+)
 from dashboard.db import TookTooLong, db, within
 from dashboard.history import Filters, Row
 from dashboard.models import Attempt, JournalEntry, PaymentSession, Refund, SavedView
@@ -23,8 +35,6 @@ from dashboard.web.access import desk, needs, person, visitor
 from dashboard.web.days import day_in
 from dashboard.web.pagination import pager_urls
 from dashboard.web.reader import zone
-
-LONGEST_SEARCH_S = 5.0
 
 bp = Blueprint("refunds", __name__)
 
@@ -86,7 +96,7 @@ def index() -> ResponseReturnValue:
 def list_page(filters: Filters) -> history.Page:
     """The page of the history that the address asks for; 400 for one that does not exist. Raises TookTooLong."""
     try:
-        with within(db.session(), LONGEST_SEARCH_S):
+        with within(db.session(), search.LONGEST_S):
             return history.page(db.session(), filters, zone(), request.args.get("before", ""))
     except keyset.BadCursor:
         abort(400, _("This page of the list does not exist."))

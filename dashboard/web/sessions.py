@@ -12,7 +12,7 @@ from flask_babel import gettext as _
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from dashboard import history, journal, keyset, reads, refund_rules, review_queue, roles, session_index
+from dashboard import history, journal, keyset, reads, refund_rules, review_queue, roles, search, session_index
 from dashboard.bank131.client import BankError, Refused
 from dashboard.bank131.hidden_characters import escaped
 from dashboard.bank131.objects import is_identifier
@@ -22,8 +22,6 @@ from dashboard.web import timeline
 from dashboard.web.access import desk, needs, visitor
 from dashboard.web.bank_seats import PAGE_TIMEOUT_S, bank_seat
 from dashboard.web.pagination import pager_urls
-
-LONGEST_SEARCH_S = 5.0
 
 bp = Blueprint("sessions", __name__, url_prefix="/sessions")
 
@@ -54,7 +52,7 @@ def index() -> ResponseReturnValue:
 
 def _page(q: str, status: str) -> session_index.Page:
     try:
-        with within(db.session(), LONGEST_SEARCH_S):
+        with within(db.session(), search.LONGEST_S):
             return session_index.page(db.session(), q, status, request.args.get("before", ""))
     except keyset.BadCursor:
         abort(400, _("This page of the list does not exist."))

@@ -226,6 +226,10 @@ _AMOUNTS: Mapping[str, LazyString] = {
 }
 
 
+CODE_RAN_OUT = _l(
+    "That code has just run out: type the next one. If this goes on, the clock of your device is behind: set it."
+)
+
 _LIMITS: Mapping[str, LazyString] = {
     "negative": _l("A limit cannot be less than nothing. Nothing was set."),
     "crossed": _l(

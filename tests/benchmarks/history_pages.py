@@ -12,10 +12,8 @@ import math
 import os
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -23,7 +21,7 @@ import psutil
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from tests.benchmarks import many_refunds
-from tests.benchmarks.sites import SITES, Site, read_once
+from tests.benchmarks.sites import SITES, Site, folder_for, read_once
 
 MOST_MS = 25.0
 MOST_RATIO = 1.5
@@ -176,12 +174,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--databases", nargs="+", choices=SITES, default=list(SITES))
     parser.add_argument("--turns", type=int, default=40, help="how often each page is measured")
     options = parser.parse_args(arguments)
-    with nullcontext(options.data) if options.data else tempfile.TemporaryDirectory() as folder:
-        home = Path(folder).resolve()
-        home.mkdir(parents=True, exist_ok=True)
-        if not options.data:
-            # The user that PostgreSQL runs as has to get through.
-            home.chmod(0o711)
+    with folder_for(options.data) as home:
         for name in options.databases:
             with SITES[name](home, sorted(options.sizes)) as sites:
                 read_once(home)

@@ -12,10 +12,8 @@ import argparse
 import os
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from datetime import date, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -28,7 +26,7 @@ from dashboard import figures, history, refund_rules, review_queue
 from dashboard.history import Filters
 from dashboard.models import Refund
 from tests.benchmarks.many_refunds import NOW
-from tests.benchmarks.sites import SITES, Site, read_once
+from tests.benchmarks.sites import SITES, Site, folder_for, read_once
 
 ZONE = ZoneInfo("Europe/Moscow")
 TODAY = NOW.astimezone(ZONE).date()
@@ -112,12 +110,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--databases", nargs="+", choices=SITES, default=list(SITES))
     parser.add_argument("--turns", type=int, default=30, help="how often each is measured")
     options = parser.parse_args(arguments)
-    with nullcontext(options.data) if options.data else tempfile.TemporaryDirectory() as folder:
-        home = Path(folder).resolve()
-        home.mkdir(parents=True, exist_ok=True)
-        if not options.data:
-            # The user that PostgreSQL runs as has to get through.
-            home.chmod(0o711)
+    with folder_for(options.data) as home:
         for name in options.databases:
             with SITES[name](home, [options.refunds]) as (site,):
                 read_once(home)

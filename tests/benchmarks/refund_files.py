@@ -13,13 +13,12 @@ import argparse
 import csv
 import io
 import sys
-import tempfile
 import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -29,7 +28,7 @@ from sqlalchemy.orm import Session
 
 from dashboard import history
 from dashboard.db import open_engine
-from tests.benchmarks.sites import EMAIL, PASSWORD, SITES, Site, settings_of, token_on
+from tests.benchmarks.sites import EMAIL, PASSWORD, SITES, Site, folder_for, settings_of, token_on
 from tests.journeys.commands import Service, free_port
 from tests.journeys.waiting import answers, eventually
 
@@ -168,12 +167,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--databases", nargs="+", choices=SITES, default=list(SITES))
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     options = parser.parse_args(arguments)
-    with nullcontext(options.data) if options.data else tempfile.TemporaryDirectory() as folder:
-        home = Path(folder).resolve()
-        home.mkdir(parents=True, exist_ok=True)
-        if not options.data:
-            # The user that PostgreSQL runs as has to get through.
-            home.chmod(0o711)
+    with folder_for(options.data) as home:
         for name in options.databases:
             with SITES[name](home, [options.refunds]) as [site]:
                 _report(name, home, site, options.kinds)

@@ -2,10 +2,11 @@
 
 import hashlib
 import re
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -29,6 +30,18 @@ from tests.benchmarks.many_refunds import NOW, Sample
 LARGEST_ID = 10**11
 EMAIL, PASSWORD = "operator@bench.test", "a password for the benchmark"
 ACCEPT_ENCODING = "gzip, deflate, br, zstd"
+
+
+@contextmanager
+def folder_for(data: Path | None) -> Iterator[Path]:
+    """Where databases are kept: in the folder that is named, else until the end."""
+    with nullcontext(data) if data else tempfile.TemporaryDirectory() as folder:
+        home = Path(folder).resolve()
+        home.mkdir(parents=True, exist_ok=True)
+        if not data:
+            # The user that PostgreSQL runs as has to get through.
+            home.chmod(0o711)
+        yield home
 
 
 class StandingClock:

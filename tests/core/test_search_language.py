@@ -111,6 +111,8 @@ def test_what_cannot_be_meant_is_refused_by_its_name(text: str, name: str, value
 def test_terms_are_told_from_words() -> None:
     assert search_language.has_terms("status:open anna")
     assert search_language.has_terms("1500.00")
+    assert search_language.has_terms("since:7d")
+    assert search_language.has_terms("status:gone"), "what cannot be meant is explained where refunds are"
     assert not search_language.has_terms("anna order:12 ps_1")
 
 

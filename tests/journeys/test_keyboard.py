@@ -146,6 +146,20 @@ def test_the_keys_are_shown_and_close_again(page: Page) -> None:
     expect(keys).to_be_hidden()
 
 
+def test_they_work_where_another_alphabet_is_set(page: Page) -> None:
+    """On a Russian keyboard the key with J on it says "о"."""
+    typed = """([key, code, shiftKey]) =>
+      document.body.dispatchEvent(new KeyboardEvent("keydown", { key, code, shiftKey, bubbles: true }))"""
+    page.evaluate(typed, [",", "Slash", True])
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    press(page, "Escape")
+    page.evaluate(typed, ["п", "KeyG", False])
+    page.evaluate(typed, ["к", "KeyR", False])
+    page.wait_for_url("**/refunds/")
+    page.evaluate(typed, [".", "Slash", False])
+    expect(page.locator("[data-finder]")).to_be_focused()
+
+
 def test_switched_off_they_do_nothing(page: Page) -> None:
     page.goto("/account/")
     page.get_by_label("Keys of one letter").select_option("off")

@@ -55,6 +55,26 @@ def test_refunds_that_are_alike_are_counted_and_summed_by_day(refund_desk: Refun
 
 
 @on_both
+def test_what_was_accepted_has_the_amount_that_the_bank_gave_back(refund_desk: RefundDesk, made_up: MadeUp) -> None:
+    made_up.session("ps_1")
+    told = {"bank_amount_minor": 4, "bank_currency": "rub"}
+    for state, of_bank in (("accepted", told), ("accepted", {}), ("accepted", {**told, "bank_currency": "eur"})):
+        put(refund_desk, made_up.refund("ps_1", state=state, amount_minor=10), **of_bank)
+    put(refund_desk, made_up.refund("ps_1", state="declined", amount_minor=10), **told)
+    assert [(one.state, one.amount_minor) for one in groups(refund_desk, [TODAY])[TODAY]] == [
+        ("accepted", 4 + 10 + 10),
+        ("declined", 10),
+    ]
+
+
+def put(refund_desk: RefundDesk, reference: str, **values: object) -> None:
+    with refund_desk.desk.write() as tx:
+        refund = tx.scalars(select(Refund).where(Refund.reference == reference)).one()
+        for name, value in values.items():
+            setattr(refund, name, value)
+
+
+@on_both
 def test_a_day_that_is_an_hour_short_has_its_own_refunds_alone(refund_desk: RefundDesk, made_up: MadeUp) -> None:
     """The night of 29 March: midnight is an hour nearer to the one before."""
     made_up.session("ps_1")

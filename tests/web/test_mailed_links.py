@@ -1,17 +1,15 @@
 """Where mail is set up, a link that sets a password goes to the person alone."""
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 
 from dashboard import mail, people
 from dashboard.models import Mail, Person
-from tests.bench.mail_server import MailServer, running_mail_server
+from tests.bench.mail_server import MailServer
 from tests.bench.refund_desk import RefundDesk
 from tests.bench.simulated import SimulatedClock
-from tests.journeys.commands import free_port
 from tests.web.browser import Browser
 from tests.web.conftest import Auth
 from tests.web.tables import dump
@@ -19,18 +17,6 @@ from tests.web.tables import dump
 ANNA = "anna@desk.test"
 NEW = "quite another one"
 LINK = re.compile(r"^https://refunds\.example\.com/link#(\S{43})\r?$", re.MULTILINE)
-
-
-@pytest.fixture(scope="module")
-def running_server() -> Iterator[MailServer]:
-    with running_mail_server(free_port()) as server:
-        yield server
-
-
-@pytest.fixture
-def server(running_server: MailServer) -> MailServer:
-    running_server.mails.clear()
-    return running_server
 
 
 @pytest.fixture

@@ -1,29 +1,14 @@
 """Choosing what one hears of by mail, and mail in the language of whoever reads it."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from dashboard import limits, mail, notices
 from dashboard.app import letter_writer
 from dashboard.limit_rules import Limit
-from tests.bench.mail_server import MailServer, running_mail_server
+from tests.bench.mail_server import MailServer
 from tests.bench.refund_desk import RefundDesk
-from tests.journeys.commands import free_port
 from tests.web.browser import Browser
 from tests.web.conftest import Auth
-
-
-@pytest.fixture(scope="module")
-def running_server() -> Iterator[MailServer]:
-    with running_mail_server(free_port()) as server:
-        yield server
-
-
-@pytest.fixture
-def server(running_server: MailServer) -> MailServer:
-    running_server.mails.clear()
-    return running_server
 
 
 @pytest.fixture

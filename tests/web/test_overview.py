@@ -162,6 +162,22 @@ def test_today_and_seven_days_are_told_in_the_dashboards_zone(
 
 
 @on_sqlite
+def test_what_was_made_elsewhere_and_what_was_undone_are_nobodys_figures(operator: Browser, made_up: MadeUp) -> None:
+    """A chargeback was not asked for, and a refund that was undone in time did not fail."""
+    made_up.session("ps_1")
+    accepted = made_up.refund("ps_1", amount_minor=10_00)
+    for origin in ("bank", "chargeback"):
+        made_up.refund("ps_1", origin=origin, amount_minor=500_00)
+    undone = made_up.refund("ps_1", state="cancelled")
+    page = operator.page("/")
+    found = figures(page)
+    assert (found["Asked for"], found["Accepted, RUB"]) == (["2", "2"], ["10.00", "10.00"])
+    assert found["Accepted, of those that have ended"] == ["1 of 1 100%"] * 2
+    assert set(operator.get(links(page, "Asked for")[0]).references) == {accepted, undone}
+    assert operator.get(links(page, "Accepted, RUB")[0]).references == [accepted]
+
+
+@on_sqlite
 def test_a_currency_that_cannot_be_searched_for_is_told_without_a_link(operator: Browser, made_up: MadeUp) -> None:
     made_up.refund(made_up.session("ps_1"), currency="token20")
     page = operator.page("/")

@@ -72,6 +72,7 @@ def test_nobody_else_reads_the_comment_on_the_way_back(operator: Browser, auth: 
     assert "phone" not in address
     somebody_else = auth.login("operator", "other@desk.test")
     for answer in (somebody_else.page(address), operator.page(address.replace("typed=", "typed=A"))):
+        assert "The comment could not be brought back: write it anew." in answer.text
         assert answer.form(f"/sessions/{session_id}/refund").fields["comment"] == ""
 
 

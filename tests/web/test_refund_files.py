@@ -165,6 +165,14 @@ def test_days_are_those_of_the_reader_as_on_the_page(viewer: Browser, made_up: M
     assert [line.partition(",")[0] for line in taken.splitlines()[1:]] == [evening]
 
 
+@on_sqlite
+def test_what_a_search_meant_that_day_is_on_record(viewer: Browser, refund_desk: RefundDesk, refunded: str) -> None:
+    """`by:me since:today` tells an auditor nothing without who and when."""
+    viewer.post("/exports/refunds.csv", {"q": "by:me since:today"}).response.get_data()
+    [(_, _, made), _] = told(refund_desk)
+    assert made["filters"] == {"q": "by:me since:today", "me": "viewer@desk.test", "today": "2026-03-01"}
+
+
 def test_the_mark_for_excel_is_an_option(viewer: Browser, refunded: str) -> None:
     plain = viewer.post("/exports/refunds.csv").response.get_data()
     marked = viewer.post("/exports/refunds.csv", {"mark": "yes"}).response.get_data()

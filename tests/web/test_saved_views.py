@@ -1,5 +1,7 @@
 """Searches kept under a name: beside the tabs of whoever keeps them, and nobody else's."""
 
+from urllib.parse import unquote
+
 import pytest
 from sqlalchemy import select
 
@@ -34,14 +36,16 @@ def test_one_that_is_kept_leads_to_the_same_search(operator: Browser, made_up: M
 
 @on_sqlite
 def test_it_is_nobody_elses(operator: Browser, viewer: Browser, refund_desk: RefundDesk) -> None:
-    operator.post("/views/", {"name": "Mine", **SEARCH})
+    kept_at = str(operator.post("/views/", {"name": "Mine", **SEARCH}).location)
     assert names(viewer) == []
     with refund_desk.desk.read() as session:
         [view_id] = session.scalars(select(SavedView.id)).all()
     viewer.post(f"/views/{view_id}/forget")
     assert names(operator) == ["Mine"]
-    operator.post(f"/views/{view_id}/forget")
+    answer = operator.post(f"/views/{view_id}/forget")
     assert names(operator) == []
+    assert operator.page(str(answer.location)).all("summary")[0].text == "Keep this search", "it can be kept anew"
+    assert unquote(str(answer.location)) == kept_at
     assert "no longer already" in operator.get(str(operator.post(f"/views/{view_id}/forget").location)).text
 
 
