@@ -28,9 +28,18 @@ class LookAlike:
 
 
 def of_amount(
-    session: Session, payment_session: PaymentSession, amount_minor: int, currency: str, now: datetime
+    session: Session,
+    payment_session: PaymentSession,
+    amount_minor: int,
+    currency: str,
+    now: datetime,
+    *,
+    beside: str | None = None,
 ) -> list[LookAlike]:
-    """Those of the last week that hold money, in this session or of this customer or card; the newest first."""
+    """Those of the last week that hold money, in this session or of this customer or card; the newest first.
+
+    `beside`: the reference of the refund itself, where it is one already.
+    """
     is_here = Refund.session_id == payment_session.id
     same_customer = and_(
         PaymentSession.customer_reference != "",
@@ -51,6 +60,7 @@ def of_amount(
             Refund.amount_minor == amount_minor,
             Refund.currency == currency,
             Refund.counts,
+            Refund.reference != (beside or ""),
             Refund.origin != "chargeback",
             or_(is_here, same_customer, same_card),
         )

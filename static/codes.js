@@ -15,6 +15,5 @@ document.querySelectorAll("[data-copy]").forEach((button) => {
 });
 
 document.querySelectorAll("[data-print]").forEach((button) => {
-  button.hidden = false;
   button.addEventListener("click", () => window.print());
 });

@@ -64,6 +64,5 @@ document.addEventListener("keydown", (event) => {
 });
 
 for (const button of document.querySelectorAll("[data-show-keys]")) {
-  button.hidden = !overview;
   button.addEventListener("click", () => overview.showModal());
 }

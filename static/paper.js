@@ -1,5 +1,3 @@
-// The button that prints: there only where something can press the printer's.
+// The button that prints.
 
-const button = document.querySelector("[data-print]");
-button.hidden = false;
-button.addEventListener("click", () => window.print());
+document.querySelector("[data-print]").addEventListener("click", () => window.print());

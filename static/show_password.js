@@ -6,7 +6,6 @@ for (const button of document.querySelectorAll("button[data-shows]")) {
     input.type = shown ? "text" : "password";
     button.setAttribute("aria-pressed", String(shown));
   };
-  button.hidden = false;
   button.addEventListener("click", () => show(input.type === "password"));
   input.form.addEventListener("submit", () => show(false));
 }

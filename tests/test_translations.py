@@ -22,7 +22,7 @@ METHODS = {
     "dashboard/web": [("**.py", "python")],
     "templates": [("sandbox/**", "ignore"), ("**.html", "jinja2"), ("**.txt", "jinja2")],
 }
-KEYWORDS = {"_": None, "_l": None, "gettext": None, "ngettext": (1, 2), "lazy_gettext": None}
+KEYWORDS = {"_": None, "_l": None, "gettext": None, "ngettext": (1, 2), "lazy_gettext": None, "N_": None}
 PLACEHOLDER = re.compile(r"%\(\w+\)s|%%|\{\w+\}")
 # Names, codes and marks that are the same in every language.
 SAME_EVERYWHERE = {"CSV", "RRN", "ARN"}

@@ -21,6 +21,7 @@ from dashboard.web.formats import amount_with_currency
 from dashboard.web.forms import DecisionForm, ReasonedForm
 from dashboard.web.pagination import pager_urls
 from dashboard.web.refunds import list_page
+from dashboard.web.second_ones import second_ones
 from dashboard.web.sessions import Look, look_at_bank, refusal_of
 
 bp = Blueprint("approvals", __name__)
@@ -86,6 +87,7 @@ def _page(reference: str, look: Look, form: _Form, blame: str = "") -> str:
         r=next(row for row in rows if row.reference == reference),
         s=session_index.figures_of(session, [payment_session])[0],
         others=[row for row in rows if row.reference != reference],
+        warnings=second_ones(payment_session, refund.amount_minor, refund.currency, beside=reference),
         came_since=[row for row in rows if row.reference != reference and row.created_at > refund.asked_at],
         left_minor=refunds.offer_of(session, payment_session).refundable_minor,
         read_at=payment_session.read_at,

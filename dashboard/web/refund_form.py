@@ -13,7 +13,6 @@ from dashboard import (
     history,
     limit_rules,
     limits,
-    look_alikes,
     money,
     open_forms,
     refund_rules,
@@ -32,6 +31,7 @@ from dashboard.web.bank_seats import bank_seat
 from dashboard.web.formats import amount_with_currency, moment, moment_seconds
 from dashboard.web.forms import FULL, RefundForm
 from dashboard.web.pause import why_paused
+from dashboard.web.second_ones import second_ones
 from dashboard.web.sessions import find_or_explain, look_at_bank, refusal_of
 
 bp = Blueprint("refund_form", __name__)
@@ -319,19 +319,8 @@ def _show_confirmation(
         back_url=_url_with_typed(form, payment_session.id, replaces=form.replaces.data or None),
         undo_s=round(desk().config.undo_s),
         needs_approval=needs_approval,
-        warnings=[*_warnings(payment_session.id), *_look_alikes(payment_session, amount_minor, offer.currency)],
+        warnings=[*_warnings(payment_session.id), *second_ones(payment_session, amount_minor, offer.currency)],
     )
-
-
-def _look_alikes(payment_session: PaymentSession, amount_minor: int, currency: str) -> list[str]:
-    """What this refund may be a second one of."""
-    found = look_alikes.of_amount(db.session(), payment_session, amount_minor, currency, desk().clock.now())
-    sentences = [wording.look_alike(one.why, one.session_id, one.asked_by, moment(one.asked_at)) for one in found]
-    if look_alikes.charged_back(db.session(), payment_session.id):
-        sentences.append(
-            _("There is a chargeback in this session: the customer gets money back through their own bank already.")
-        )
-    return sentences
 
 
 @bp.get("/sessions/<session_id>/refund/left")

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from dashboard import journal, refund_rules
 from dashboard.history import Row
 from dashboard.models import JournalEntry
-from dashboard.web import wording
+from dashboard.web import bank_troubles, wording
 from dashboard.web.formats import amount_with_currency
 
 QUEUED, RUN, OK, BAD, ODD, OFF = "queued", "run", "ok", "bad", "odd", "off"
@@ -121,11 +121,13 @@ def _sending(entry: JournalEntry, data: Data) -> Told:
 
 
 def _put_off(entry: JournalEntry, data: Data) -> Told:
-    return QUEUED, _("Not sent yet, the bank could not be asked first: %(why)s", why=data["why"])
+    return QUEUED, _("Not sent yet, the bank could not be asked first: %(why)s", why=bank_troubles.told(data["why"]))
 
 
 def _attempt_ended(entry: JournalEntry, data: Data) -> Told:
-    said = " ".join(str(data[name]) for name in ("error_code", "error_description") if data.get(name))
+    said = bank_troubles.told(
+        " ".join(str(data[name]) for name in ("error_code", "error_description") if data.get(name))
+    )
     outcome = data["outcome"]
     if outcome == "answered":
         return RUN, _("The bank answered")

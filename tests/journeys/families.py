@@ -29,6 +29,12 @@ def confirm(page: Page) -> None:
     expect(steps.confirm_button(page)).to_be_visible()
 
 
+def confirm_what_looks_alike(page: Page) -> None:
+    steps.fill_form(page, "12 000")
+    page.locator("form[data-keep] .btn-primary").click()
+    expect(steps.confirm_button(page)).to_be_visible()
+
+
 def take_paper(page: Page) -> None:
     page.locator("form[action$='/paper'] button").click()
     expect(page.locator("article.paper")).to_be_visible()
@@ -54,6 +60,7 @@ FAMILIES = (
     Family("session", OPERATOR, "/sessions/{session}"),
     Family("refund-form", OPERATOR, "/sessions/{session}/refund"),
     Family("refund-confirm", OPERATOR, "/sessions/{session}/refund", confirm),
+    Family("refund-confirm-alike", OPERATOR, "/sessions/{large}/refund", confirm_what_looks_alike),
     Family("refunds", OPERATOR, "/refunds/"),
     Family("refunds-completion", OPERATOR, "/refunds/", begin_a_term),
     Family("refunds-keys", OPERATOR, "/refunds/", show_keys),
@@ -65,6 +72,7 @@ FAMILIES = (
     Family("review", APPROVER, "/review/"),
     Family("review-refund", APPROVER, "/refunds/{unknown}/review"),
     Family("approvals", APPROVER, "/approvals/"),
+    Family("approval", APPROVER, "/refunds/{waiting}/approval"),
     Family("limits", ADMIN, "/limits/"),
     Family("journal", ADMIN, "/journal/"),
     Family("account", OPERATOR, "/account/"),
@@ -77,7 +85,7 @@ FAMILIES = (
 
 
 def make_something(demo: Installation, windows: Windows) -> dict[str, str]:
-    """A session with a refund that was accepted, and one whose outcome the desk could not find out; their names."""
+    """Refunds: one accepted, one whose outcome could not be found out, two that wait for approval; their names."""
     session_id = demo.bank.paid_session("gallery", amount_minor=1_234_500)
     page = windows.of(demo, OPERATOR)
     reference = steps.refund(page, session_id, "1 234,56", comment="The second lamp came broken")
@@ -86,11 +94,21 @@ def make_something(demo: Installation, windows: Windows) -> dict[str, str]:
     demo.bank.fail_next("drop_request", lost_id, times=2)
     unknown = steps.refund(page, lost_id, "25")
     expect(page.locator("#refund-detail")).to_contain_text("Not found at the bank.", timeout=UNDER_REVIEW_WITHIN_MS)
+    large_id = demo.bank.paid_session("gallery-large", amount_minor=4_500_000)
+    steps.refund(page, large_id, "12 000")
+    waiting = steps.refund(page, large_id, "12 000", comment="The third lamp came broken too")
     keep_a_search(page)
     admin = windows.of(demo, ADMIN)
     admin.goto("/people/")
     person = admin.get_by_role("link", name=OPERATOR).get_attribute("href") or ""
-    return {"session": session_id, "refund": reference, "unknown": unknown, "person": person.rpartition("/")[2]}
+    return {
+        "session": session_id,
+        "refund": reference,
+        "unknown": unknown,
+        "large": large_id,
+        "waiting": waiting,
+        "person": person.rpartition("/")[2],
+    }
 
 
 def keep_a_search(page: Page) -> None:

@@ -1,5 +1,6 @@
 """The main job: find a payment, refund it, undo, see it happen. On every kind of installation."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,8 @@ from tests.journeys.commands import OPERATOR, Installation, running_demo, runnin
 from tests.journeys.windows import Windows
 
 CALM = {"DASHBOARD_UNDO_SECONDS": "2", "DASHBOARD_POLL_SECONDS": "1"}
+# Where the machine is slow, a read comes as soon as the bank's webhook.
+ACCEPTED_ON_EVIDENCE = re.compile(r"Accepted by the bank, (by webhook, its signature verified|read from the bank)")
 MOST_OF_A_WEB_PROCESS = 165 * 2**20
 MOST_OF_A_DEMO = 650 * 2**20
 
@@ -77,7 +80,8 @@ def follow_until_accepted(page: Page, history: Page) -> str:
     steps.mark(page)
     steps.expect_status(steps.row(history, reference), "queued", "accepted")
     steps.expect_status(steps.subject(page), "accepted")
-    expect(page.locator("#timeline")).to_contain_text("Accepted by the bank, by webhook, its signature verified")
+    expect(page.locator("#timeline")).to_contain_text(ACCEPTED_ON_EVIDENCE)
+    expect(page.locator("#timeline")).to_contain_text("Webhook payment_refunded, its signature verified")
     steps.expect_not_reloaded(page, history)
     return reference
 

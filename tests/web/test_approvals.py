@@ -234,3 +234,17 @@ def test_up_to_the_limit_it_asks_nobody(operator: Browser, refund_desk: RefundDe
     session_id = refund_desk.paid_session(100_00)
     refund_desk.clock.advance(minutes=6)
     assert ask(operator, session_id, "50", confirm="yes").status == 303
+
+
+@on_sqlite
+def test_whoever_approves_sees_what_it_may_be_a_second_one_of_and_a_large_amount_in_words(
+    approver: Browser, refund_desk: RefundDesk
+) -> None:
+    limits.put(refund_desk.desk, "rub", Limit(50_00, None), actor="admin@desk.test")
+    session_id = refund_desk.paid_session(50_000_00)
+    alone = refund_desk.ask(session_id, 12_500_00)
+    page = approver.page(f"/refunds/{alone}/approval")
+    assert "Before you approve it" not in page.text
+    assert "twelve thousand, five hundred RUB 00/100" in page.text.casefold().replace("rub", "RUB")
+    second = refund_desk.ask(session_id, 12_500_00)
+    assert "The same amount of this session was refunded lately" in approver.page(f"/refunds/{second}/approval").text

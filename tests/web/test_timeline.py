@@ -174,7 +174,7 @@ def test_an_undone_one(operator: Browser, refund_desk: RefundDesk) -> None:
 def test_a_bank_that_is_not_reached(operator: Browser, refund_desk: RefundDesk) -> None:
     _, reference = ask_and(refund_desk, refuse_connection)
     assert timeline_of(operator, reference)[-2:] == [
-        "The bank was not reached, nothing was sent: the bank was not reached: the connection was refused",
+        "The bank was not reached, nothing was sent: the connection was refused",
         "Back in the queue, to be sent once the bank can be reached",
     ]
     refund_desk.run_for(minutes=5)
@@ -208,7 +208,7 @@ def test_one_that_got_lost_is_sent_once_more(operator: Browser, refund_desk: Ref
     _, reference = ask_and(refund_desk, lose_request, lose_request)
     refund_desk.run_for(hours=2)
     lines = timeline_of(operator, reference)
-    assert "No answer that can be relied on: the bank did not answer: no whole answer within 30 s" in lines
+    assert "No answer that can be relied on: no whole answer within 30 s" in lines
     assert "It will be sent once more, the same bytes under the same key" in lines
     assert lines[-1] == "Needs you: The bank does not show it, and it was sent as often as is safe."
 

@@ -1,0 +1,24 @@
+"""What a refund may be a second one of, in sentences for whoever is about to let money go."""
+
+from flask_babel import gettext as _
+
+from dashboard import look_alikes
+from dashboard.db import db
+from dashboard.models import PaymentSession
+from dashboard.web import wording
+from dashboard.web.access import desk
+from dashboard.web.formats import moment
+
+
+def second_ones(
+    payment_session: PaymentSession, amount_minor: int, currency: str, *, beside: str | None = None
+) -> list[str]:
+    """Warnings, none of which stops anything. `beside`: the reference of the refund itself, where it is one already."""
+    now = desk().clock.now()
+    found = look_alikes.of_amount(db.session(), payment_session, amount_minor, currency, now, beside=beside)
+    sentences = [wording.look_alike(one.why, one.session_id, one.asked_by, moment(one.asked_at)) for one in found]
+    if look_alikes.charged_back(db.session(), payment_session.id):
+        sentences.append(
+            _("There is a chargeback in this session: the customer gets money back through their own bank already.")
+        )
+    return sentences
