@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import ColumnElement, func, literal_column, select
 from sqlalchemy.orm import Session
 
-from dashboard import __version__, collector, health, journal, mail, pauses, refund_rules
+from dashboard import __version__, collector, health, journal, live_viewers, mail, pauses, refund_rules
 from dashboard.models import Anomaly, Attempt, Mail, Refund, WebhookDelivery
 from dashboard.models.mails import IS_WAITING, WAS_GIVEN_UP
 from dashboard.models.refunds import IS_OPEN, OPEN_ANOMALY
@@ -49,6 +49,7 @@ def _all(session: Session, now: datetime) -> Iterator[GaugeMetricFamily]:
     yield from _of_webhooks(session, now)
     yield from _of_sends(session)
     yield from _of_mails(session)
+    yield _one("live_viewers", "Pages that are open and follow what happens", live_viewers.total(session, now))
     yield _one("anomalies_open", "Facts that fit no rule and that nobody has acknowledged", _open_anomalies(session))
     yield _one("journal_entries", "Number of the journal's last entry", journal.head_seq(session))
     yield _one("sending_paused", "1 while nothing is sent", int(pauses.is_paused(session)))

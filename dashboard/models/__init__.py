@@ -5,7 +5,7 @@ from dashboard.models.collector import Collector
 from dashboard.models.exports import Export
 from dashboard.models.factors import AuthenticatorApp, FactorReset, HalfSignIn, Passkey, RecoveryCode
 from dashboard.models.federated import FederatedIdentity, KeptForm
-from dashboard.models.installation import Installation, WorkerBeat
+from dashboard.models.installation import Installation, LiveViewers, WorkerBeat
 from dashboard.models.journal import JournalEntry, JournalHead
 from dashboard.models.links import Link
 from dashboard.models.mails import Mail
@@ -34,6 +34,7 @@ __all__ = [
     "JournalHead",
     "KeptForm",
     "Link",
+    "LiveViewers",
     "Mail",
     "Notice",
     "OpenForm",

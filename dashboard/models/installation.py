@@ -36,3 +36,13 @@ class WorkerBeat(Base):
 
     worker_id: Mapped[str] = mapped_column(primary_key=True)
     at: Mapped[datetime]
+
+
+class LiveViewers(Base):
+    """How many live pages one web process served at a moment."""
+
+    __tablename__ = "live_viewers"
+
+    process_id: Mapped[str] = mapped_column(primary_key=True)
+    viewers: Mapped[int]
+    at: Mapped[datetime]

@@ -1,5 +1,6 @@
 """What the streams of one process share: whatever moves wakes all of them, and what they all ask then is asked once."""
 
+import logging
 import threading
 import time
 from collections import Counter, OrderedDict
@@ -8,10 +9,15 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any
 
-from dashboard import sign_ins
+from sqlalchemy.exc import SQLAlchemyError
+
+from dashboard import live_viewers, sign_ins
 from dashboard.desk import Books
 
+log = logging.getLogger(__name__)
+
 MOST_ANSWERS = 64
+NOTE_EVERY_S = 5.0
 
 
 class SharedAnswers:
@@ -50,6 +56,8 @@ class Audience:
         self._books = books
         self._lock = threading.Lock()
         self._tokens: Counter[str] = Counter()
+        self._process_id = ""
+        self._note_at_s = 0.0
         self.answers = SharedAnswers()
 
     @contextmanager
@@ -63,6 +71,20 @@ class Audience:
             with self._lock:
                 self._tokens[token] -= 1
                 self._tokens += Counter()
+
+    def note(self) -> None:
+        """Put on record how many watch, at most once in some seconds, by whichever stream comes first."""
+        now_s = time.monotonic()
+        with self._lock:
+            if now_s < self._note_at_s:
+                return
+            self._note_at_s = now_s + NOTE_EVERY_S
+            self._process_id = self._process_id or self._books.new_id()
+            viewers = self._tokens.total()
+        try:
+            live_viewers.note(self._books, self._process_id, viewers)
+        except SQLAlchemyError as problem:
+            log.info("how many watch could not be noted: %s", problem)
 
     def is_signed_in(self, token: str, head: int) -> bool:
         """Whether a sign-in holds, with the journal at this position: its end moves that, idling shows each second."""

@@ -193,6 +193,7 @@ def _events(tell: Teller, cursor: int, token: str) -> Iterator[str]:
             cursor = news.cursor
             age_s = audience.answers.get(("age", head, int(time.monotonic())), lambda: _webhook_age_s(the_desk))
             yield _event("freshness", {"webhook_age_s": age_s}, cursor)
+            audience.note()
             head = watch.wait_beyond(cursor, HEARTBEAT_S)
             if not audience.is_signed_in(token, head):
                 # One that was renewed is taken up again by the browser under its new token.

@@ -91,6 +91,7 @@ ORDER = (
     "notices",
     "worker",
     "health",
+    "live_viewers",
     "metrics",
     "bank_window",
     "web",

@@ -66,6 +66,7 @@ NO_MONEY_IN = frozenset(
         "factors",
         "guessing",
         "links",
+        "live_viewers",
         "mail",
         "notices",
         "open_forms",

@@ -4,11 +4,15 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy import select
 
 from dashboard import people, sign_ins
+from dashboard.models import LiveViewers
 from dashboard.web.audience import MOST_ANSWERS, Audience, SharedAnswers
-from tests.bench.databases import on_sqlite
+from tests.bench.databases import on_both, on_sqlite
 from tests.bench.refund_desk import RefundDesk
+from tests.web.browser import Browser
+from tests.web.test_metrics import figures
 
 
 def test_of_many_at_once_one_finds_it_out() -> None:
@@ -82,3 +86,30 @@ def test_those_who_have_gone_are_not_asked_about(refund_desk: RefundDesk, monkey
     monkeypatch.setattr(sign_ins, "those_that_hold", lambda _books, tokens: asked.extend(tokens) or frozenset())
     assert audience.is_signed_in(token, 5), "asked for by itself"
     assert asked == []
+
+
+@on_both
+def test_how_many_watch_in_all_processes_is_told_and_forgotten(client: Browser, refund_desk: RefundDesk) -> None:
+    desk, token = refund_desk.desk, sign_in(refund_desk, "anna@desk.test")
+    here, there = Audience(desk), Audience(desk)
+    with here.joined(token), here.joined(token), there.joined(token):
+        here.note()
+        there.note()
+        assert figures(client)["live_viewers", ""] == 3
+    here.note()
+    assert figures(client)["live_viewers", ""] == 3, "each process says it once in some seconds"
+    refund_desk.clock.advance(21)
+    assert figures(client)["live_viewers", ""] == 0
+    with desk.read() as session:
+        assert len(session.scalars(select(LiveViewers)).all()) == 2
+
+
+@on_sqlite
+def test_a_store_that_is_busy_keeps_no_stream_waiting(
+    client: Browser, refund_desk: RefundDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboard.live_viewers.LOCK_WAIT_MS", 1)
+    audience = Audience(refund_desk.desk)
+    with refund_desk.desk.write():
+        audience.note()
+    assert figures(client)["live_viewers", ""] == 0

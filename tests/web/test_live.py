@@ -20,6 +20,7 @@ from tests.web.browser import Browser
 from tests.web.conftest import Auth
 from tests.web.page import read_page
 from tests.web.stream import WITHIN_S, Event, Stream
+from tests.web.test_metrics import figures
 
 pytestmark = pytest.mark.usefixtures("_quick_looks")
 
@@ -269,6 +270,12 @@ def test_it_says_how_long_ago_the_last_webhook_came(operator: Browser, refund_de
 def test_an_idle_stream_shows_that_it_is_alive(operator: Browser) -> None:
     with Stream(operator) as stream:
         assert len({stream.next_freshness().id for _ in range(3)}) == 1
+
+
+@on_sqlite
+def test_that_it_is_open_is_among_the_figures(operator: Browser, client: Browser) -> None:
+    with Stream(operator) as stream:
+        wait_until(lambda: stream.round() == [] and figures(client)["live_viewers", ""] == 1)
 
 
 @on_sqlite
