@@ -321,15 +321,26 @@ def test_put_back_from_a_backup_it_is_not_rejected_by_one_alone(
 
 
 @pytest.mark.parametrize(
-    "how", ["set higher", "removed", "removed for all others", "by who let them in", "given limits of its own"]
+    "how",
+    [
+        "set higher",
+        "removed",
+        "removed for all others",
+        "by who let them in",
+        "given limits of its own",
+        "all others first",
+    ],
 )
 def test_whoever_loosened_a_limit_is_held_to_the_old_one_for_a_day(refund_desk: RefundDesk, how: str) -> None:
     desk, admin = refund_desk.desk, refund_desk.person("admin")
-    currency = "*" if how in {"removed for all others", "given limits of its own"} else "rub"
+    currency = "*" if how in {"removed for all others", "given limits of its own", "all others first"} else "rub"
     limits.put(desk, currency, Limit(0), actor="other-admin@desk.test")
     if how == "set higher":
         limits.put(desk, currency, Limit(90_00), actor=admin.email)
     elif how == "given limits of its own":
+        limits.put(desk, "rub", Limit(90_00), actor=admin.email)
+    elif how == "all others first":
+        limits.remove(desk, "*", actor=admin.email)
         limits.put(desk, "rub", Limit(90_00), actor=admin.email)
     else:
         limits.remove(desk, currency, actor=admin.email)

@@ -94,6 +94,12 @@ _SECOND_PERSON = (
         f"{BY}::test_whoever_loosened_a_limit_is_held_to_the_old_one_for_a_day",
     ),
     without(
+        "a limit is not loosened by way of all others",
+        "one admin frees all other currencies, gives one of them limits of its own and sends whatever they like",
+        Edit("dashboard/limits.py", "    if before or session.get(", "    if session.get("),
+        f"{BY}::test_whoever_loosened_a_limit_is_held_to_the_old_one_for_a_day",
+    ),
+    without(
         "accounts are looked through for who stands behind them",
         "one person with three accounts sends whatever they like",
         Edit(
