@@ -2,6 +2,7 @@
 //
 // The browser fetches the file as it always does. The id by which the server knows it is made here.
 
+import { announce } from "./announce.js";
 import { UNATTENDED } from "./unattended.js";
 
 const LOOK_EVERY_MS = 1000;
@@ -103,8 +104,4 @@ function follow(url, { root, bar, words }) {
 
   timer = setTimeout(look, FIRST_LOOK_MS);
   return { stop, goOn };
-}
-
-function announce(words) {
-  document.getElementById("announcer").textContent = words;
 }

@@ -1,5 +1,7 @@
 // The line that says how fresh the page is. Its words are the server's, in data attributes; only seconds are counted here.
 
+import { announce } from "./announce.js";
+
 const UNITS = [["d", 86400], ["h", 3600], ["min", 60]];
 
 export function freshnessLine(line) {
@@ -33,10 +35,6 @@ export function freshnessLine(line) {
       showAge();
     },
   };
-}
-
-function announce(words) {
-  document.getElementById("announcer").textContent = words;
 }
 
 function ageWords(words, webhookAt) {

@@ -2,6 +2,7 @@
 //
 // The server alone knows when it ends: other tabs keep it up too, and a laptop sleeps. It is asked before anything is said.
 
+import { announce } from "./announce.js";
 import { UNATTENDED } from "./unattended.js";
 
 const ASK_AGAIN_MS = 5000;
@@ -63,7 +64,7 @@ function guard(root) {
     const leftMs = endsAt - Date.now();
     const soon = leftMs <= warnMs;
     if (soon && root.hidden) {
-      document.getElementById("announcer").textContent = said(warnMs);
+      announce(said(warnMs));
       document.dispatchEvent(new Event("ends-soon"));
     }
     root.hidden = !soon;

@@ -1,5 +1,7 @@
 // Parts of a page replaced by what the server rendered, leaving focus, scroll and opened folds where they are.
 
+import { announce } from "./announce.js";
+
 const appliedAt = new Map();
 
 export function parseHtml(html) {
@@ -40,7 +42,7 @@ function replacePart(id, fresh, seq) {
   keepFoldsOpen(shown, fresh);
   refocus(shown, fresh, () => shown.replaceWith(fresh));
   const after = wordOf(fresh);
-  if (after && after !== before) document.getElementById("announcer").textContent = after;
+  if (after && after !== before) announce(after);
 }
 
 function wordOf(part) {

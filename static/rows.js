@@ -2,11 +2,17 @@
 //
 // A change that comes twice, late or out of turn leaves the table as it should be: what is older than
 // the change last applied to the same refund is dropped, and a row that is already so is left alone.
+// No row moves away from under a mouse that is on its way to it: until it rests, rows come, go and change
+// places later, while what stands in them is always what was told last.
 
+import { announce } from "./announce.js";
 import { parseHtml, refocus } from "./parts.js";
 import { reloadUnattended } from "./unattended.js";
 
 const MARKED_MS = 6000;
+const RESTS_AFTER_MS = 2000;
+const ANNOUNCED_AFTER_MS = 1000;
+const MOST_ANNOUNCED = 3;
 const REMEMBERED = 2000;
 const MOST_ROWS = 300;
 
@@ -18,19 +24,41 @@ export function liveRows(root) {
   const hasOlder = "hasOlder" in root.dataset;
   const newer = newerLink(root.querySelector("[data-newer]"));
   const appliedAt = new Map();
+  const waiting = new Map();
+  const aim = aimOf(table, settle);
+  const tell = teller();
 
   function apply({ reference, html, at }, seq) {
     if (!body || seq < (appliedAt.get(reference) ?? 0)) return;
     remember(reference, seq);
     const shown = find(reference);
-    if (html === null) {
-      newer.forget(reference);
-      if (shown) take(shown);
-    } else {
-      const row = parseRow(html, at);
-      if (shown) change(shown, row);
-      else enter(row);
-    }
+    const row = html === null ? null : parseRow(html, at);
+    waiting.delete(reference);
+    if (row === null) newer.forget(reference);
+    if (row && shown) change(shown, row);
+    else if (aim.isTaken()) wait(reference, row, shown);
+    else place(row, shown);
+    showWhatThereIs();
+  }
+
+  function wait(reference, row, shown) {
+    shown?.classList.add("leaving");
+    if (row || shown) waiting.set(reference, row);
+  }
+
+  function settle() {
+    for (const [reference, row] of waiting) place(row, find(reference));
+    waiting.clear();
+    showWhatThereIs();
+  }
+
+  function place(row, shown) {
+    if (row && shown) move(shown);
+    else if (row) enter(row);
+    else if (shown) take(shown);
+  }
+
+  function showWhatThereIs() {
     table.hidden = body.rows.length === 0;
     if (empty) empty.hidden = !table.hidden;
   }
@@ -58,13 +86,19 @@ export function liveRows(root) {
 
   function change(shown, row) {
     if (sameRow(shown, row)) return;
-    refocus(shown, row, () => (shown.dataset.at === row.dataset.at ? shown.replaceWith(row) : move(shown, row)));
+    const stays = shown.dataset.at === row.dataset.at;
+    refocus(shown, row, () => shown.replaceWith(row));
+    if (!stays && aim.isTaken()) waiting.set(row.dataset.refund, row);
+    else if (!stays) move(row);
     mark(row);
+    tell(row);
   }
 
-  function move(shown, row) {
-    shown.remove();
-    body.insertBefore(row, firstOlderThan(row));
+  function move(row) {
+    refocus(row, row, () => {
+      row.remove();
+      body.insertBefore(row, firstOlderThan(row));
+    });
   }
 
   function enter(row) {
@@ -77,6 +111,7 @@ export function liveRows(root) {
     if (belongsOlder || belongsNewer) return;
     body.insertBefore(row, next);
     mark(row);
+    tell(row);
   }
 
   function take(shown) {
@@ -98,6 +133,42 @@ function parseRow(html, at) {
   const row = parseHtml(`<table><tbody>${html}</tbody></table>`).querySelector("tr");
   row.dataset.at ||= at;
   return document.importNode(row, true);
+}
+
+// Where a mouse is on its way to a row; `rests` is called as soon as it is not any more.
+function aimOf(table, rests) {
+  let timer = null;
+  const end = () => {
+    clearTimeout(timer);
+    timer = null;
+    rests();
+  };
+  table?.addEventListener("pointermove", (event) => {
+    if (event.pointerType !== "mouse") return;
+    clearTimeout(timer);
+    timer = setTimeout(end, RESTS_AFTER_MS);
+  });
+  table?.addEventListener("pointerleave", () => timer !== null && end());
+  return { isTaken: () => timer !== null };
+}
+
+// Says what changed, all of a moment at once, in the words of the rows themselves.
+function teller() {
+  const said = new Map();
+  let timer = null;
+  const say = () => {
+    announce([...said.values()].slice(-MOST_ANNOUNCED).join("; "));
+    said.clear();
+    timer = null;
+  };
+  return (row) => {
+    said.set(row.dataset.refund, ["money", "status"].map((name) => wordsIn(row, name)).join(" – "));
+    timer ??= setTimeout(say, ANNOUNCED_AFTER_MS);
+  };
+}
+
+function wordsIn(row, name) {
+  return row.querySelector(`.col-${name}`)?.textContent.replace(/\s+/gu, " ").trim() ?? "";
 }
 
 function sameRow(shown, row) {

@@ -190,7 +190,7 @@ def _is_attended() -> bool:
 
 def way_back() -> str | None:
     """Where to go after signing in: the page that was asked for, or the one that holds the form that was sent."""
-    if request.method == "GET":
+    if request.method != "POST":
         asked = request.query_string.decode(errors="replace").split("&")
         kept = "&".join(part for part in asked if part.partition("=")[0] != _UNATTENDED_PARAMETER)
         return f"{request.path}?{kept}" if kept else request.path

@@ -92,7 +92,7 @@ def sign_out(person_id: str) -> ResponseReturnValue:
 @needs(roles.MANAGE_PEOPLE)
 def invite() -> ResponseReturnValue:
     form = InviteForm(role="operator")
-    if request.method == "GET":
+    if request.method != "POST":
         return _invite_page(form)
     if not form.validate_on_submit():
         return _invite_page(form), 422

@@ -169,7 +169,7 @@ def _codes_page(codes: list[str]) -> str:
 
 def _begin(endpoint: str) -> ResponseReturnValue | None:
     """The button that leads to a page asks first who is there, so that nothing comes between the page and its end."""
-    if request.method == "GET":
+    if request.method != "POST":
         return None
     return step_up.ask_unless_fresh() or redirect(url_for(endpoint), 303)
 

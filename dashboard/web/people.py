@@ -27,7 +27,7 @@ HALF = "half_sign_in"
 def login() -> ResponseReturnValue:
     form = SignInForm(next=request.args.get("next"))
     target = safe_target(form.next.data) or url_for("overview.index")
-    if request.method == "GET":
+    if request.method != "POST":
         if current_user.is_authenticated:
             return redirect(target)
         return page(form, was_signed_in="_user_id" in session)

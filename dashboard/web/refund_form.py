@@ -56,7 +56,7 @@ def new(session_id: str) -> ResponseReturnValue:
         return _answer_later(form, payment_session, offer, wording.refusal("not_whole")), 409
     if too_early := _why_too_early(restore.may_arrive_until(db.session(), desk().config, desk().clock.now())):
         return _answer_later(form, payment_session, offer, too_early), 409
-    if request.method == "GET":
+    if request.method != "POST":
         return _answer_new_form(form, payment_session, offer)
     return _take(form, payment_session, offer)
 
@@ -118,7 +118,7 @@ def _answer_later(form: RefundForm, payment_session: PaymentSession, offer: Offe
     """The form with all that was typed, for what may be over in a minute."""
     if not form.form_token.data:
         _give_token(form, payment_session.id, offer)
-    if request.method == "GET":
+    if request.method != "POST":
         _fill_in(form)
     form.blame(sentence)
     return _show_form(form, payment_session, offer)

@@ -24,7 +24,7 @@ def ask() -> ResponseReturnValue:
     if somebody is None:
         return _begin_anew(target)
     form = ProofForm()
-    if request.method == "GET":
+    if request.method != "POST":
         return _page(form, somebody, token, target)
     try:
         done = proof_form.attempt(form, partial(_finish, token, somebody.email))

@@ -1,0 +1,66 @@
+"""A list that lives does not pull a row away from under a mouse, and says what changed to who does not see it."""
+
+from playwright.sync_api import Page, expect
+
+from tests.journeys import steps
+from tests.journeys.commands import OPERATOR, Installation
+from tests.journeys.waiting import eventually
+from tests.journeys.windows import Windows
+
+WITHIN_S = 20.0
+UNDER_THE_MOUSE = "([x, y]) => document.elementFromPoint(x, y).closest('tr')?.dataset.refund"
+
+
+def live_list(page: Page, session_id: str) -> Page:
+    table = page.context.new_page()
+    table.goto(f"/refunds/?session={session_id}")
+    steps.expect_live(table)
+    return table
+
+
+def middle_of(table: Page, reference: str) -> tuple[float, float]:
+    box = steps.row(table, reference).bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def test_a_row_stays_under_the_mouse_until_it_rests(demo: Installation, windows: Windows) -> None:
+    session_id = demo.bank.paid_session("steady", 900_000)
+    page = windows.of(demo, OPERATOR)
+    first = steps.refund(page, session_id, "7")
+    steps.expect_status(steps.subject(page), "accepted")
+    aimed, unaimed = live_list(page, session_id), live_list(page, session_id)
+    x, y = middle_of(aimed, first)
+    nudges = iter(range(10_000))
+
+    def still_aims() -> bool:
+        aimed.mouse.move(x + next(nudges) % 5, y)
+        return bool(aimed.evaluate(UNDER_THE_MOUSE, [x, y]) == first)
+
+    assert still_aims()
+    second = steps.refund(page, session_id, "8", comment="while somebody aims at the first")
+    seen = unaimed.locator(f"tr[data-refund='{second}'][data-status='accepted']")
+    steady: list[bool] = []
+
+    def has_ended_elsewhere() -> bool:
+        steady.append(still_aims())
+        return seen.is_visible()
+
+    eventually(has_ended_elsewhere, WITHIN_S, "the second refund has ended in the list that nobody aims at")
+    assert all(steady)
+    assert steps.references(aimed) == [first]
+    expect(steps.row(aimed, second)).to_be_visible()
+    assert steps.references(aimed) == [second, first]
+
+
+def test_what_changed_is_said_without_moving_the_focus(demo: Installation, windows: Windows) -> None:
+    session_id = demo.bank.paid_session("said", 900_000)
+    page = windows.of(demo, OPERATOR)
+    first = steps.refund(page, session_id, "7")
+    steps.expect_status(steps.subject(page), "accepted")
+    table = live_list(page, session_id)
+    link = steps.row(table, first).locator(".row-link")
+    link.focus()
+    steps.refund(page, session_id, "8")
+    expect(table.locator("#announcer")).to_have_text("8.00 RUB – Accepted")
+    expect(link).to_be_focused()
