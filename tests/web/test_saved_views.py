@@ -44,7 +44,8 @@ def test_it_is_nobody_elses(operator: Browser, viewer: Browser, refund_desk: Ref
     assert names(operator) == ["Mine"]
     answer = operator.post(f"/views/{view_id}/forget")
     assert names(operator) == []
-    assert operator.page(str(answer.location)).all("summary")[0].text == "Keep this search", "it can be kept anew"
+    [keep] = operator.page(str(answer.location)).all("details", class_="view-new")
+    assert keep.one("summary").text == "Keep this search", "it can be kept anew"
     assert unquote(str(answer.location)) == kept_at
     assert "no longer already" in operator.get(str(operator.post(f"/views/{view_id}/forget").location)).text
 
