@@ -235,12 +235,18 @@ def _check_postgresql(rest: str) -> None:
 
 
 def _secret(value: str) -> str:
-    if len(value) < SHORTEST_SECRET or len(set(value)) < SHORTEST_SECRET // 3:
+    if len(value) < SHORTEST_SECRET or len(set(value)) < SHORTEST_SECRET // 3 or _repeats_itself(value):
         raise ValueError(
             f"is weak: use at least {SHORTEST_SECRET} random characters, such as the output of "
             "python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
         )
     return value
+
+
+def _repeats_itself(value: str) -> bool:
+    """Whether a quarter of it stood there before; in random characters hardly any three in a row come twice."""
+    parts = [value[at : at + 3] for at in range(len(value) - 2)]
+    return len(set(parts)) < len(parts) * 3 // 4
 
 
 def _timezone(value: str) -> ZoneInfo:

@@ -20,6 +20,7 @@ from dashboard import (
     health,
     journal,
     leaked_passwords,
+    limits,
     migrations,
     openid,
     own_bank,
@@ -170,6 +171,7 @@ def _database(config: Config, engine: Engine) -> Iterator[Finding]:
         now = SystemClock().now()
         with Session(engine) as session:
             yield from _secrets(config, session)
+            yield from _one_person_alone(config, session)
             alive = health.worker_is_alive(session, now, timedelta(seconds=30))
             why = pauses.reasons(session)
         if not alive:
@@ -195,6 +197,16 @@ def _secrets(config: Config, session: Session) -> Iterator[Finding]:
     left = resealing.left(session, config.secret_keys)
     kept = f"{left} secrets are still to be sealed anew: `dashboard db reseal`" if left else "nothing kept needs it"
     yield Finding(f"DASHBOARD_SECRET_KEY_BEFORE is set: {kept}.", is_fatal=False)
+
+
+def _one_person_alone(config: Config, session: Session) -> Iterator[Finding]:
+    """What one stolen password would be enough for."""
+    if not limits.all_of_them(session):
+        told = "There are no limits: one person refunds any amount alone. An admin sets them under Approvals, Limits."
+        yield Finding(told, is_fatal=False)
+    if not config.require_factors and not config.has_oidc:
+        told = "DASHBOARD_REQUIRE_FACTORS is no: whoever has added no passkey or app signs in with a password alone."
+        yield Finding(told, is_fatal=False)
 
 
 def _no_window(config: Config) -> str | None:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from dashboard import factors, people, roles, sign_ins, two_people
+from dashboard import factors, people, rights, roles, sign_ins, two_people
 from dashboard.desk import Books
 from dashboard.journal import WriteSession
 from dashboard.models import FactorReset, Person
@@ -20,7 +20,11 @@ LONGEST_WHY = 500
 
 
 class CannotReset(Exception):
-    """`why`: `nothing`, `asked_already`, `decided`, `same_person`, `for_oneself`, `not_two_people` or `outdated`."""
+    """Why not.
+
+    `why`: `nothing`, `asked_already`, `decided`, `same_person`, `for_oneself`, `no_right`, `not_two_people`,
+    `outdated`.
+    """
 
     def __init__(self, why: str) -> None:
         super().__init__(why)
@@ -77,6 +81,8 @@ def confirm(books: Books, decider: Person, person_id: str, reset_id: str) -> Non
             raise CannotReset("same_person")
         if decider.id == person_id:
             raise CannotReset("for_oneself")
+        if not rights.still_hold(tx, decider.id, roles.MANAGE_PEOPLE):
+            raise CannotReset("no_right")
         if not two_people.are_two(tx, decider.id, reset.asked_by_id, tx.clock.now()):
             raise CannotReset("not_two_people")
         is_outdated = not _may_still_ask(tx, reset) or not factors.has_any(tx, person_id)

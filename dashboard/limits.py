@@ -1,7 +1,7 @@
 """The limits of what one person may refund alone: looking them up, setting them."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 
@@ -29,24 +29,24 @@ def of_currency(session: Session, currency: str) -> Limit:
 
 
 def of_person(session: Session, person_id: str, currency: str, now: datetime) -> Limit:
-    """What holds for this person: for a day also what they, or whoever has just let them in, have loosened."""
-    behind = two_people.behind(session, person_id, now)
-    before = _changed_by(session, behind, currency, now)
+    """What holds for this person: for a day also what they, or somebody who may be the same person, have loosened."""
+    before = _changed_by(session, person_id, currency, now)
     # Whoever has just given a currency limits of its own may have loosened those that held for it till then.
     if before or session.get(RefundLimit, currency) is None:
-        before += _changed_by(session, behind, ANY_CURRENCY, now)
+        before += _changed_by(session, person_id, ANY_CURRENCY, now)
     return limit_rules.strictest([of_currency(session, currency), *before])
 
 
-def _changed_by(session: Session, actors: Iterable[str], currency: str, now: datetime) -> list[Limit]:
-    """The limits as they were before each change that one of these people made within the last day."""
-    query = select(JournalEntry.data).where(
+def _changed_by(session: Session, person_id: str, currency: str, now: datetime) -> list[Limit]:
+    """The limits as they were before each change within the last day that this person may have made."""
+    query = select(JournalEntry.actor, JournalEntry.data).where(
         JournalEntry.subject == f"limit:{currency}",
         JournalEntry.action.in_(["limit:set", "limit:removed"]),
-        JournalEntry.actor.in_(actors),
         JournalEntry.at > timestamp(now - DAY),
     )
-    return [Limit(**json.loads(data)["was"]) for data in session.scalars(query)]
+    changes = session.execute(query).all()
+    theirs = {actor for actor, _ in changes if two_people.may_have_been(session, person_id, actor, now)}
+    return [Limit(**json.loads(data)["was"]) for actor, data in changes if actor in theirs]
 
 
 def sent_alone_minor(session: Session, person_id: str, currency: str, now: datetime) -> int:

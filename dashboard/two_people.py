@@ -26,8 +26,17 @@ def are_two(session: Session, one_id: str | None, other_id: str | None, now: dat
 
 def behind(session: Session, person_id: str | None, now: datetime) -> set[str]:
     """Addresses: the account's, whoever's has let it in within the last day, whoever's has let in those, and so on."""
+    return _led_back(session, session.get_one(Person, person_id).email, now)
+
+
+def may_have_been(session: Session, person_id: str, email: str, now: datetime) -> bool:
+    """Whether what was done under an address may have been done by this person: it stands for no second one."""
+    return not _led_back(session, email, now).isdisjoint(behind(session, person_id, now))
+
+
+def _led_back(session: Session, email: str, now: datetime) -> set[str]:
     since = timestamp(now - DAY)
-    found, to_ask = set[str](), {session.get_one(Person, person_id).email}
+    found, to_ask = set[str](), {email}
     while to_ask:
         found |= to_ask
         to_ask = _who_let_in(session, to_ask, since) - found

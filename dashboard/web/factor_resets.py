@@ -23,6 +23,7 @@ _WHY_NOT: Mapping[str, LazyString] = {
     "decided": _l("This reset is decided, called off or has lapsed. Look at what is there now."),
     "same_person": _l("You have asked for it yourself: another admin has to confirm it."),
     "for_oneself": _l("It is about your own account: another admin has to confirm it."),
+    "no_right": _l("Nothing was reset: your account may not do this any more."),
     "not_two_people": _l(
         "Nothing was reset: within the last 24 hours one of you has let the other in, or somebody has let in both, so "
         "you do not count as two people yet. Another admin has to confirm it."

@@ -13,7 +13,7 @@ from dashboard.web.access import desk, public
 
 bp = Blueprint("metrics", __name__)
 
-_FORWARDED = ("X-Forwarded-For", "X-Real-IP", "Forwarded")
+_FORWARDED = ("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Forwarded", "Via")
 
 
 @bp.get("/metrics")

@@ -353,6 +353,19 @@ def test_whoever_loosened_a_limit_is_held_to_the_old_one_for_a_day(refund_desk: 
     assert refund_desk.refund(refund_desk.ask(refund_desk.paid_session(), 1_00, asker)).state == "queued"
 
 
+def test_whoever_lets_somebody_in_is_held_to_what_these_loosened(refund_desk: RefundDesk) -> None:
+    desk, admin = refund_desk.desk, refund_desk.person("admin")
+    limits.put(desk, "rub", Limit(0), actor="other-admin@desk.test")
+    puppet = refund_desk.person("admin", "puppet@desk.test")
+    links.start_reset(desk, puppet.email, actor=admin.email)
+    limits.remove(desk, "rub", actor=puppet.email)
+    another = refund_desk.person("operator", "another@desk.test")
+    links.start_reset(desk, another.email, actor=admin.email)
+    for asker in (admin, puppet, another):
+        assert refund_desk.refund(refund_desk.ask(refund_desk.paid_session(), 1_00, asker)).state == "awaiting_approval"
+    assert refund_desk.refund(refund_desk.ask(refund_desk.paid_session(), 1_00)).state == "queued", "others are free"
+
+
 def test_whoever_loosened_a_limit_approves_up_to_the_old_one(
     refund_desk: RefundDesk, waiting: str, approver: Person
 ) -> None:

@@ -16,8 +16,9 @@ import pyotp
 import pytest
 from sqlalchemy import Engine
 
-from dashboard import cli, db, doctor, factors, people, signing_in
+from dashboard import cli, db, doctor, factors, limits, people, signing_in
 from dashboard.config import Config, read_config
+from dashboard.limit_rules import Limit
 from dashboard.models import FederatedIdentity, Person, WorkerBeat
 from tests.bench.command_line import run, set_to
 from tests.bench.databases import on_postgresql, on_sqlite
@@ -396,6 +397,17 @@ def test_what_cannot_be_changed_has_one_line(refund_desk: RefundDesk, monkeypatc
 def test_a_check_names_the_database(config: Config, engine: Engine) -> None:
     lines = [finding.line for finding in doctor.findings(config)]
     assert f"The database is there and migrated: {engine.url.database}" in lines
+
+
+@on_sqlite
+def test_a_check_says_what_one_stolen_password_is_enough_for(config: Config, refund_desk: RefundDesk) -> None:
+    def told() -> list[str]:
+        lines = [finding.line for finding in doctor.findings(config)]
+        return [line for line in lines if "no limits" in line or "password alone" in line]
+
+    assert [line.partition(":")[0] for line in told()] == ["There are no limits", "DASHBOARD_REQUIRE_FACTORS is no"]
+    limits.put(refund_desk.desk, "*", Limit(0), actor="test")
+    assert [line.partition(":")[0] for line in told()] == ["DASHBOARD_REQUIRE_FACTORS is no"]
 
 
 @on_sqlite

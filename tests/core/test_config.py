@@ -1,5 +1,7 @@
 """Settings: defaults, what is refused, and in which words."""
 
+import secrets
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -61,6 +63,8 @@ def test_what_is_missing_is_told_all_at_once() -> None:
         ("DASHBOARD_DATABASE_URL", " ", "is empty"),
         ("DASHBOARD_SECRET_KEY", "short", "is weak"),
         ("DASHBOARD_SECRET_KEY", "ab" * 40, "is weak"),
+        ("DASHBOARD_SECRET_KEY", "0123456789abcdef" * 2, "is weak"),
+        ("DASHBOARD_SECRET_KEY", "changeme" * 4 + "0123456789", "is weak"),
         ("DASHBOARD_JOURNAL_KEY", "short", "is weak"),
         ("DASHBOARD_PUBLIC_URL", "refunds.example.com", "must look like https://"),
         ("DASHBOARD_PUBLIC_URL", "ftp://refunds.example.com", "must look like https://"),
@@ -96,6 +100,13 @@ def test_a_bad_value_is_one_clear_line(name: str, value: str, problem: str) -> N
     [line] = problems({**NEEDED, name: value})
     assert line.startswith(f"{name} {problem}")
     assert "\n" not in line
+
+
+@pytest.mark.parametrize("make", [secrets.token_urlsafe, secrets.token_hex])
+def test_whatever_is_random_is_no_weak_secret(make: Callable[[int], str]) -> None:
+    for _ in range(200):
+        key = make(24)
+        assert read_config({**NEEDED, "DASHBOARD_SECRET_KEY": key}).secret_key == key
 
 
 def test_a_weak_secret_is_not_repeated_in_the_message() -> None:

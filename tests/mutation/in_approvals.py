@@ -94,6 +94,16 @@ _SECOND_PERSON = (
         f"{BY}::test_whoever_loosened_a_limit_is_held_to_the_old_one_for_a_day",
     ),
     without(
+        "whoever lets in who loosens a limit is held to the old one",
+        "an admin makes an admin who takes the limit away, and sends whatever they like",
+        Edit(
+            "dashboard/two_people.py",
+            "    return not _led_back(session, email, now).isdisjoint(",
+            "    return not {email}.isdisjoint(",
+        ),
+        f"{BY}::test_whoever_lets_somebody_in_is_held_to_what_these_loosened",
+    ),
+    without(
         "a limit is not loosened by way of all others",
         "one admin frees all other currencies, gives one of them limits of its own and sends whatever they like",
         Edit("dashboard/limits.py", "    if before or session.get(", "    if session.get("),

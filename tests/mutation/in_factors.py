@@ -172,6 +172,12 @@ MUTANTS = (
         f"{TEST_RESETS}::test_whoever_asked_cannot_confirm",
     ),
     without(
+        "an admin's right to reset is looked up under the lock",
+        "an account that was taken away goes on resetting others",
+        Edit(RESETS, "        if not rights.still_hold(tx, decider.id, roles.MANAGE_PEOPLE):\n", "        if False:\n"),
+        f"{TEST_RESETS}::test_whoever_is_no_admin_any_more_confirms_nothing",
+    ),
+    without(
         "the database itself wants two for a reset",
         "a defect in the pages lets one do it alone",
         Edit(

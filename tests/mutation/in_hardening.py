@@ -459,7 +459,7 @@ _SECRETS = (
         "somebody guesses it and signs in as anybody",
         Edit(
             "dashboard/config.py",
-            "    if len(value) < SHORTEST_SECRET or len(set(value)) < SHORTEST_SECRET // 3:",
+            "    if len(value) < SHORTEST_SECRET or len(set(value)) < SHORTEST_SECRET // 3 or _repeats_itself(value):",
             "    if False:",
         ),
         f"{SECRETS}::test_nothing_starts_without_a_strong_secret_key",

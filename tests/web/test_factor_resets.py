@@ -122,6 +122,23 @@ def test_an_admin_whom_the_asker_may_have_made_confirms_nothing(
     assert has_app(second, anna)
 
 
+@pytest.mark.parametrize("how", ["disabled", "made less"])
+def test_whoever_is_no_admin_any_more_confirms_nothing(
+    admin: Browser, annas: Browser, anna: Person, auth: Auth, refund_desk: RefundDesk, how: str
+) -> None:
+    desk, decider = refund_desk.desk, auth.person("admin", SECOND)
+    ask(admin, anna)
+    reset_id = address_of(refund_desk, "confirm").split("/")[-2]
+    if how == "disabled":
+        people.disable(desk, SECOND, actor="test")
+    else:
+        people.change_role(desk, SECOND, "operator", actor="test")
+    with pytest.raises(factor_resets.CannotReset) as refused:
+        factor_resets.confirm(desk, decider, anna.id, reset_id)
+    assert refused.value.why == "no_right"
+    assert annas.get("/refunds/").status == 200
+
+
 @on_both
 @pytest.mark.parametrize("decided_by", ["asker", "person", "nobody"])
 def test_the_database_itself_refuses_what_is_not_two_people(

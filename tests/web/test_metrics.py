@@ -176,7 +176,7 @@ def test_without_a_token_in_the_settings_no_other_machine_may(client: Browser, h
 
 
 @on_sqlite
-@pytest.mark.parametrize("header", ["X-Forwarded-For", "X-Real-IP", "Forwarded"])
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Forwarded", "Via"])
 def test_a_proxy_that_the_settings_do_not_tell_of_is_not_this_machine(client: Browser, header: str) -> None:
     assert from_afar(client, "127.0.0.1", **{header: "127.0.0.1"}).status == 404
 
