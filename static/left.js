@@ -42,5 +42,6 @@ if (form && amount) {
     schedule();
   });
   form.addEventListener("change", (event) => event.target.name === "kind" && schedule());
-  window.addEventListener("pageshow", schedule);
+  // What was wrong is said beside the field already.
+  if (amount.getAttribute("aria-invalid") !== "true") window.addEventListener("pageshow", schedule);
 }

@@ -6,7 +6,7 @@
 import { UNATTENDED, reloadUnattended } from "./unattended.js";
 
 const POLL_MS = 4000;
-const POLL_SLOWEST_MS = 60000;
+const POLL_SLOWEST_MS = 15000;
 const RETRY_STREAM_MS = 30000;
 const SILENCE_MS = 45000;
 const GRACE_MS = 4000;

@@ -85,9 +85,8 @@ def index() -> ResponseReturnValue:
     today = now.astimezone(zone()).date()
     days = [today - timedelta(days=ago) for ago in reversed(range(DAYS))]
     read = _fortnight(session, days)
-    together = [group for some in read.by_day.values() for group in some]
     here_by_day = {day: figures.made_here(some) for day, some in read.by_day.items()}
-    currencies = list(figures.counts_by_currency(together))[:MOST_PICTURED]
+    currencies = list(figures.counts_by_currency(_together(here_by_day)))[:MOST_PICTURED]
     return render_template(
         "overview.html",
         as_of=read.read_at if read.read_at < now else None,
@@ -97,12 +96,16 @@ def index() -> ResponseReturnValue:
         figures=_figures(days[-WEEK:], here_by_day, read),
         bars=charts.bars(read.by_day),
         money=[charts.money(here_by_day, currency) for currency in currencies],
-        other_money=_other_money(together, days),
+        other_money=_other_money(_together(here_by_day), days),
         times=charts.durations({day: read.times.get(day) for day in days}),
-        reasons=_reasons(together, days),
+        reasons=_reasons(_together(read.by_day), days),
         currency_href=_currency_href,
         notices=_notices(),
     )
+
+
+def _together(by_day: Days) -> list[Group]:
+    return [group for some in by_day.values() for group in some]
 
 
 def _fortnight(session: Session, days: Sequence[date]) -> Fortnight:

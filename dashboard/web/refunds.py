@@ -267,7 +267,15 @@ def _replacements(session: Session, refund: Refund) -> dict[str, Any]:
         "replaces": replaced and replaced.reference,
         "replaced_by": [one.reference for one in of_session if one.replaces_id == refund.id],
         "replace_url": _replace_url(refund) if may_replace else None,
+        "again_url": _again_url(refund),
     }
+
+
+def _again_url(refund: Refund) -> str | None:
+    """The form for another one, where the bank made none of this."""
+    is_over = refund.state in {refund_rules.DECLINED, refund_rules.REFUSED} and not refund.contradicted
+    may = is_over and not refund.review and visitor().may(roles.REQUEST_REFUND)
+    return url_for("refund_form.new", session_id=refund.session_id) if may else None
 
 
 def _of_session(session: Session, refund: Refund) -> Sequence[Refund]:

@@ -51,6 +51,7 @@ def test_an_error_is_told_in_words(operator: Browser) -> None:
         assert page.one("h1").text == title
         assert money in page.one("main").text
         assert page.one("a", href="/")
+        assert bool(page.all("form", action="/find")) == (status == 404)
 
 
 @on_sqlite

@@ -46,7 +46,7 @@ def test_an_empty_desk_says_where_to_begin(operator: Browser) -> None:
         "Time to accepted, median": ["–", "–"],
         "Time to accepted, slowest": ["–", "–"],
     }
-    assert page.one("a", _class="btn btn-quiet")["href"] == "/sessions/"
+    assert {link["href"] for link in page.all("a", _class="btn btn-quiet")} == {"/sessions/"}
 
 
 # What needs somebody
@@ -175,6 +175,15 @@ def test_what_was_made_elsewhere_and_what_was_undone_are_nobodys_figures(operato
     assert found["Accepted, of those that have ended"] == ["1 of 1 100%"] * 2
     assert set(operator.get(links(page, "Asked for")[0]).references) == {accepted, undone}
     assert operator.get(links(page, "Accepted, RUB")[0]).references == [accepted]
+
+
+@on_sqlite
+def test_a_currency_in_which_nothing_was_asked_for_here_has_no_picture(operator: Browser, made_up: MadeUp) -> None:
+    made_up.refund(made_up.session("ps_1"), currency="eur", origin="bank")
+    made_up.refund(made_up.session("ps_2"), currency="rub")
+    page = operator.page("/")
+    assert page.all(id="amounts-rub")
+    assert not page.all(id="amounts-eur")
 
 
 @on_sqlite

@@ -302,3 +302,14 @@ def test_what_the_bank_says_otherwise_is_not_called_returned(
     text = customer_text(operator, reference)
     assert "returned" not in text
     assert expected in text
+
+
+@on_sqlite
+@pytest.mark.parametrize(("state", "leads_on"), [("declined", True), ("refused", True), ("accepted", False)])
+def test_where_the_bank_made_none_it_leads_to_another_one(
+    operator: Browser, viewer: Browser, made_up: MadeUp, state: str, leads_on: bool
+) -> None:
+    reference = made_up.refund(made_up.session("ps_1"), state=state)
+    form = "/sessions/ps_1/refund"
+    assert bool(operator.page(f"/refunds/{reference}").all("a", href=form)) == leads_on
+    assert not viewer.page(f"/refunds/{reference}").all("a", href=form)

@@ -1,0 +1,29 @@
+"""The bar above every page has room for all of it, whoever looks, in either language, however wide the window is."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.journeys.commands import ADMIN, APPROVER, OPERATOR, Installation
+from tests.journeys.windows import Windows
+
+WIDTHS = (1440, 1321, 1241, 1024, 1001, 960, 720, 390)
+NARROWEST_SEARCH_PX = 120
+TOO_WIDE_PX = "document.documentElement.scrollWidth - window.innerWidth"
+
+
+def search_px(page: Page) -> float:
+    box = page.locator("[data-finder]").bounding_box()
+    assert box is not None
+    return box["width"]
+
+
+@pytest.mark.parametrize("locale", ["en-GB", "ru-RU"])
+@pytest.mark.parametrize("who", [OPERATOR, APPROVER, ADMIN])
+def test_nothing_is_pushed_out(demo: Installation, windows: Windows, who: str, locale: str) -> None:
+    page = windows.of(demo, who, locale=locale)
+    page.goto("/refunds/")
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate(TOO_WIDE_PX) <= 0, f"scrolls sideways at {width}"
+        assert search_px(page) >= NARROWEST_SEARCH_PX, f"no room to search at {width}"
+        expect(page.locator(".account a")).to_be_visible()
