@@ -6,6 +6,7 @@ first, from the refunds' indexes alone, where the database has little choice; th
 """
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -28,6 +29,11 @@ PAGE_SIZE = 50
 MOST_CHANGES = 200
 MOST_COUNTED = 1000
 MOST_IN_ALL = 2_000_000
+
+# How pages show a reference in short, or more of it.
+_BEGINNING = re.compile(r"[0-9a-f]{8}(-[0-9a-f-]{0,27})?")
+_FIRST_UUID = "00000000-0000-0000-0000-000000000000"
+_LAST_UUID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
 OPEN = search_language.OPEN
 NEEDS_PEOPLE = search_language.NEEDS_PEOPLE
@@ -168,10 +174,25 @@ def one(session: Session, reference: str) -> Row | None:
     return rows[0] if rows else None
 
 
-def reference_of(session: Session, text: str) -> str | None:
-    """The reference of the refund that bears this one or this id of the bank's."""
-    wanted = or_(Refund.reference == text, Refund.bank_id == text)
-    return session.scalars(select(Refund.reference).where(wanted).limit(1)).first() if text else None
+def references_of(session: Session, text: str) -> list[str]:
+    """The reference of the refund that an id, the beginning of a reference or an RRN belongs to; two if to several.
+
+    An id is ours or the bank's, in capital or small letters. All of it is looked up by an index.
+    """
+    for wanted in _bearing(session, text):
+        if found := session.scalars(select(Refund.reference).where(wanted).limit(2)).all():
+            return list(found)
+    return []
+
+
+def _bearing(session: Session, text: str) -> Iterator[ColumnElement[bool]]:
+    small = text.lower()
+    yield or_(Refund.reference.in_({text, small}), Refund.bank_id == text)
+    if _BEGINNING.fullmatch(small):
+        # Whole ones are in the same order in every collation, which their beginnings are not.
+        yield Refund.reference.between(small + _FIRST_UUID[len(small) :], small + _LAST_UUID[len(small) :])
+    if ids := [refund_id for _, refund_id in search.bearers(session, text) if refund_id]:
+        yield and_(Refund.id.in_(ids), or_(func.lower(Refund.bank_id) == small, func.lower(Refund.rrn) == small))
 
 
 def askers(session: Session) -> list[str]:

@@ -79,13 +79,13 @@ def parse_amount(text: str, currency: str) -> int:
     return amount_minor
 
 
-def parse_number(text: str) -> Decimal:
-    """A number of major units of whatever currency, as people type it: zero too, a lone group is thousands.
+def parse_number(text: str, currency: str = "") -> Decimal:
+    """A number of major units of this or whatever currency, as people type it: zero too.
 
-    Raises BadAmount.
+    A lone group is thousands, unless the currency has thousandths. Raises BadAmount.
     """
     whole, fraction = _parts(text.strip())
-    if _ONE_GROUP.fullmatch(text.strip()):
+    if _ONE_GROUP.fullmatch(text.strip()) and exponent(currency) != 3:
         whole, fraction = whole + fraction, ""
     if len(whole) > _MAX_WHOLE_DIGITS:
         raise BadAmount("too_large")

@@ -19,6 +19,8 @@ LONGEST_S = 5.0
 MOST_RARE = 2_000
 MOST_WALKED = 2_500
 MOST_GATHERED = 20_000
+# What more than so many bear is no id of one of them.
+MOST_BEARERS = 100
 
 _AROUND = "\"'()[]{},;:.!?"
 _WORD = re.compile(r"\w+")
@@ -62,6 +64,16 @@ def words_of(query: str) -> list[str]:
 def begins_with(word: str) -> ColumnElement[bool]:
     """Terms that begin with the word, as a range that the index can serve on both databases; none for no word."""
     return false() if not word else and_(SearchTerm.term >= word, SearchTerm.term < word + "\U0010ffff")
+
+
+def bearers(session: Session, text: str) -> list[tuple[str, int]]:
+    """Sessions and refunds (0: the session itself) that have this whole term, by id; none where it is a common one."""
+    words = words_of(text)
+    if len(words) != 1:
+        return []
+    owners = select(SearchTerm.session_id, SearchTerm.refund_id).where(SearchTerm.term == words[0])
+    found = [(session_id, refund_id) for session_id, refund_id in session.execute(owners.limit(MOST_BEARERS + 1))]
+    return found if len(found) <= MOST_BEARERS else []
 
 
 # Looking for words in a list

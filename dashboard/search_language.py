@@ -4,13 +4,15 @@ Pure: it says what was asked for and refuses what cannot be meant. A name that i
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
-from dashboard import money, refund_rules
+from dashboard import money, refund_rules, search_days, search_values
+from dashboard.search_values import Names, NoneMeant
 
 # The name of a term -> how it is called in Russian.
 NAMES: Mapping[str, str] = {
@@ -40,43 +42,50 @@ _MANY = ("status", "amount")
 
 _PIECE = re.compile(r'(?P<name>\w+):(?P<value>"[^"]*"|\S*)|"(?P<words>[^"]*)"|(?P<word>\S+)')
 _RANGE = re.compile(r"(?P<low>.+?)\.\.(?P<high>.+)")
-# What is written like this is an amount: 1500.00, 1,500.00, 1 500,00.
-_SURELY_AMOUNT = re.compile(r"(?:\d+|\d{1,3}(?:[.,'’_]\d{3})+)[.,]\d\d")
+_MONEY = re.compile(r"(?P<numbers>.*?)\s*(?P<code>[a-z]{3})?")
+
 # Blanks between thousands, as people and this desk write them: they part no words there.
-_THIN_BLANKS = re.compile(r"(?<=\d)[\u00a0\u2009\u202f](?=\d{3}(?!\d))")
-_GROUPED = re.compile(r"(?:(?<=[:<>=])|(?<!\S)|(?<=\.\.))\d{1,3}(?: \d{3})+[.,]\d\d(?![^\s.])")
-_GROUPED_AFTER_NAME = re.compile(r"\b(?:amount|сумма):[<>=]*\d{1,3}(?: \d{3})+(?!\d)", re.IGNORECASE)
-_WEEKDAYS = (
-    ("monday", "понедельник"),
-    ("tuesday", "вторник"),
-    ("wednesday", "среда"),
-    ("thursday", "четверг"),
-    ("friday", "пятница"),
-    ("saturday", "суббота"),
-    ("sunday", "воскресенье"),
+_THIN_BLANKS = re.compile(r"(?<=\d)[\u00a0\u2007\u2009\u202f](?=\d{3}(?!\d))")
+_NO_BREAKS = re.compile(r"[\u00a0\u2007\u2009\u202f]")
+_QUOTED = re.compile(r'("[^"]*")')
+_NUMBER = r"(?:\d{1,3}(?: \d{3})+(?!\d)(?:[.,]\d+)?|\d+(?:[.,'’_]\d+)*)"
+_CODE = r"(?P<code> ?[A-Za-z]{3})?"
+_AMOUNT_TERM = re.compile(
+    rf"(?<!\S)(?:(?i:amount|сумма)): ?(?P<amount>[<>=]* ?{_NUMBER}(?: ?\.\. ?{_NUMBER})?){_CODE}(?!\S)"
 )
-_DAYS_AGO = re.compile(r"(\d{1,4})[dд]")
-_DAYS_BACK = {"today": 0, "сегодня": 0, "yesterday": 1, "вчера": 1}
-_YEARS = range(1970, 3000)
-_MONTH = re.compile(r"\d{4}-\d{2}")
+_BARE_AMOUNT = re.compile(rf"(?<!\S)(?P<amount>{_NUMBER}){_CODE}(?!\S)")
+# What is written like this is an amount without a currency, too: 1500.00, 1,500.00, 1 500,00.
+_SURELY_AMOUNT = re.compile(r"(?:\d+|\d{1,3}(?:[ .,'’_]\d{3})+)[.,]\d\d")
+_DAY_TERM = re.compile(
+    r"(?<!\S)(?P<name>since|until|с|по):(?P<day>\d{1,2} (?P<month>[^\W\d_]{3,}\.?)(?: (?:19|20)\d\d)?)(?!\S)",
+    re.IGNORECASE,
+)
+# As screens and papers show a card: Visa ··4242, •• 4242, **** **** **** 4242.
+_CARD = re.compile(
+    rf"(?:(?<!\S)|(?<=:))(?:(?:{'|'.join(search_values.CARDS)}) ?)?[·•∙●*][·•∙●* ]*(\d{{4}})(?=[.,;)]?(?:\s|$))",
+    re.IGNORECASE,
+)
 
 # What a value has to look like where it is none of a list.
 _SHAPES = {
     "card": re.compile(r"[0-9]{4}|[^\W\d]+( [^\W\d]+)*"),
     "currency": re.compile(r"[a-z]{3,4}"),
-    "made": re.compile("|".join(ORIGINS)),
 }
 _ANYTHING = re.compile(r".*", re.DOTALL)
 
 
 class BadTerm(ValueError):
-    """A term that cannot be meant: its name, what stood after the colon, and whether it was asked for before."""
+    """A term that cannot be meant: its name, what stood after the colon, and why.
 
-    def __init__(self, name: str, value: str, *, is_twice: bool = False) -> None:
+    `why`: empty, or one of `twice` (it was asked for before), `backwards` (its end comes before its beginning) and
+    `several` (it begins the names of several values).
+    """
+
+    def __init__(self, name: str, value: str, why: str = "") -> None:
         super().__init__(f"{name}:{value}")
         self.name = name
         self.value = value
-        self.is_twice = is_twice
+        self.why = why
 
 
 @dataclass(frozen=True)
@@ -111,32 +120,83 @@ class Asked:
 
 def has_terms(text: str) -> bool:
     """Whether something is asked for, rightly or wrongly, that is more than words."""
-    pieces = _PIECE.finditer(_without_blanks_in_numbers(text))
-    return any(_name_in(piece) or _SURELY_AMOUNT.fullmatch(piece["word"] or "") for piece in pieces)
+    return any(_name_in(piece) for piece in _PIECE.finditer(_with_terms_whole(text)))
 
 
 def parse(text: str, today: date, me: str = "") -> Asked:
     """Understand what was typed, on this day, by the person of this address. Raises BadTerm."""
     asked, words, named = Asked(), [], set[str]()
-    for piece in _PIECE.finditer(_without_blanks_in_numbers(text)):
+    for piece in _PIECE.finditer(_with_terms_whole(text)):
         name = _name_in(piece)
-        if name is not None:
-            if name in named and name not in _MANY:
-                raise BadTerm(name, piece["value"], is_twice=True)
-            named.add(name)
-            asked = _with_term(asked, name, _value_of(name, piece["value"]), today, me)
-        elif piece["word"] and _SURELY_AMOUNT.fullmatch(piece["word"]):
-            asked = _with_term(asked, "amount", piece["word"], today, me)
-        else:
+        if name is None:
             words.append(piece["words"] or piece[0])
+            continue
+        if name in named and name not in _MANY:
+            raise BadTerm(name, piece["value"], "twice")
+        named.add(name)
+        asked = _with_term(asked, name, _value_of(name, piece["value"]), today, me)
+    if asked.since and asked.until and asked.since > asked.until:
+        raise BadTerm("since", asked.since.isoformat(), "backwards")
     return replace(asked, words=" ".join(words))
 
 
-def _without_blanks_in_numbers(text: str) -> str:
-    text = _THIN_BLANKS.sub("", text)
-    for numbers in (_GROUPED_AFTER_NAME, _GROUPED):
-        text = numbers.sub(lambda found: found[0].replace(" ", ""), text)
+def with_plain_cards(text: str) -> str:
+    """The same with the last four digits alone where a card stands as screens show it: `Visa ··4242` -> `4242`."""
+    return _CARD.sub(r"\1", _NO_BREAKS.sub(" ", text))
+
+
+# What has blanks in it and is one all the same
+
+
+def _with_terms_whole(text: str) -> str:
+    """The same with quotes around what is one value in spite of its blanks, and amounts by the name of their term."""
+    text = _outside_quotes(_THIN_BLANKS.sub("", text), with_plain_cards)
+    for pattern, written in ((_AMOUNT_TERM, _amount_term), (_BARE_AMOUNT, _bare_amount), (_DAY_TERM, _day_term)):
+        text = _outside_quotes(text, partial(pattern.sub, written))
     return text
+
+
+def _outside_quotes(text: str, change: Callable[[str], str]) -> str:
+    parts = _QUOTED.split(text)
+    return "".join(part if place % 2 else change(part) for place, part in enumerate(parts))
+
+
+def _amount_term(found: re.Match[str]) -> str:
+    # Small letters may be the next word, which three of a currency's are too often: all, try, top.
+    return _as_term(found, _currency_of(found, may_be_small=not found.string[found.end() :].strip()))
+
+
+def _bare_amount(found: re.Match[str]) -> str:
+    is_surely = _SURELY_AMOUNT.fullmatch(found["amount"]) is not None
+    currency = _currency_of(found, may_be_small=is_surely or found[0] == found.string.strip())
+    return _as_term(found, currency) if is_surely or currency else found[0]
+
+
+def _currency_of(found: re.Match[str], *, may_be_small: bool) -> str:
+    """The letters behind an amount, with the blank before them, where they are its currency."""
+    code = found["code"] or ""
+    return code if _is_currency(code) and (may_be_small or code.isupper()) else ""
+
+
+def _as_term(found: re.Match[str], currency: str) -> str:
+    """As it was where the amount goes on in letters."""
+    rest = (found["code"] or "").removeprefix(currency)
+    return f'amount:"{found["amount"]}{currency}"{rest}' if rest[:1] in ("", " ") else found[0]
+
+
+def _day_term(found: re.Match[str]) -> str:
+    try:
+        search_days.month_of(found["month"].lower())
+    except ValueError:
+        return found[0]
+    return f'{found["name"]}:"{found["day"]}"'
+
+
+def _is_currency(code: str) -> bool:
+    return money.exponent(code.strip()) is not None
+
+
+# Terms
 
 
 def _name_in(piece: re.Match[str]) -> str | None:
@@ -157,15 +217,19 @@ def _with_term(asked: Asked, name: str, value: str, today: date, me: str) -> Ask
         case "status":
             return replace(asked, statuses=(*asked.statuses, *_statuses(value)))
         case "amount":
-            return replace(asked, bounds=(*asked.bounds, *_bounds(value)))
-        case "since":
-            return replace(asked, since=_days(name, value, today)[0])
-        case "until":
-            return replace(asked, until=_days(name, value, today)[1])
+            return _with_amount(asked, value)
+        case "currency":
+            return _with_currency(asked, value)
+        case "since" | "until":
+            return _with_day(asked, name, value, today)
         case "by":
             return replace(asked, by=me if me and value in ME else value)
         case "reason":
             return replace(asked, reason=_reason(value))
+        case "made":
+            return replace(asked, made=_meant(name, value, search_values.ORIGINS))
+        case "card":
+            value = with_plain_cards(value)
     if not _SHAPES.get(name, _ANYTHING).fullmatch(value):
         raise BadTerm(name, value)
     as_it_is: dict[str, Any] = {name: value}
@@ -173,50 +237,62 @@ def _with_term(asked: Asked, name: str, value: str, today: date, me: str) -> Ask
 
 
 def _statuses(value: str) -> tuple[str, ...]:
-    statuses = tuple(one.replace("-", "_") for one in value.split(","))
-    if not set(statuses) <= set(STATUSES):
+    parts = value.split(",")
+    if not all(parts):
         raise BadTerm("status", value)
-    return statuses
+    return tuple(_meant("status", part, search_values.STATUSES) for part in parts)
 
 
 def _reason(value: str) -> str:
     code = value.replace("-", "_").replace(" ", "_")
-    if not any(reason.startswith(code) for reason in refund_rules.REASONS):
-        raise BadTerm("reason", value)
-    return code
+    if any(reason.startswith(code) for reason in refund_rules.REASONS):
+        return code
+    return _meant("reason", value, search_values.REASONS)
 
 
-def _bounds(value: str) -> tuple[Bound, ...]:
+def _meant(name: str, value: str, names: Names) -> str:
     try:
-        if between := _RANGE.fullmatch(value):
-            return Bound(">=", money.parse_number(between["low"])), Bound("<=", money.parse_number(between["high"]))
-        number = value.lstrip("<>=")
-        sign = value.removesuffix(number) or "="
+        return search_values.meant(value, names)
+    except NoneMeant as problem:
+        raise BadTerm(name, value, "several" if problem.is_several else "") from problem
+
+
+def _with_amount(asked: Asked, value: str) -> Asked:
+    found = _MONEY.fullmatch(value)
+    code = (found["code"] or "") if found else ""
+    if found is None or (code and not _is_currency(code)):
+        raise BadTerm("amount", value)
+    asked = replace(asked, bounds=(*asked.bounds, *_bounds(value, found["numbers"], code)))
+    return _with_currency(asked, code) if code else asked
+
+
+def _with_currency(asked: Asked, code: str) -> Asked:
+    if not _SHAPES["currency"].fullmatch(code):
+        raise BadTerm("currency", code)
+    if asked.currency not in ("", code):
+        raise BadTerm("currency", code, "twice")
+    return replace(asked, currency=code)
+
+
+def _bounds(value: str, numbers: str, currency: str) -> tuple[Bound, ...]:
+    try:
+        if between := _RANGE.fullmatch(numbers):
+            low, high = (money.parse_number(between[end], currency) for end in ("low", "high"))
+            if low > high:
+                raise BadTerm("amount", value, "backwards")
+            return Bound(">=", low), Bound("<=", high)
+        number = numbers.lstrip("<>=")
+        sign = numbers.removesuffix(number) or "="
         if sign not in SIGNS:
             raise BadTerm("amount", value)
-        return (Bound(sign, money.parse_number(number)),)
+        return (Bound(sign, money.parse_number(number, currency)),)
     except money.BadAmount as problem:
         raise BadTerm("amount", value) from problem
 
 
-def _days(name: str, value: str, today: date) -> tuple[date, date]:
-    """The first and the last day of what was named: a day, a weekday not after today, days ago, a month."""
+def _with_day(asked: Asked, name: str, value: str, today: date) -> Asked:
     try:
-        is_month = _MONTH.fullmatch(value)
-        first = date.fromisoformat(f"{value}-01") if is_month else _day(value, today)
-    except (ValueError, OverflowError) as problem:
+        first, last = search_days.first_and_last(value, today)
+    except ValueError as problem:
         raise BadTerm(name, value) from problem
-    if first.year not in _YEARS:
-        raise BadTerm(name, value)
-    return first, (first + timedelta(days=31)).replace(day=1) - timedelta(days=1) if is_month else first
-
-
-def _day(value: str, today: date) -> date:
-    for weekday, names in enumerate(_WEEKDAYS):
-        if value in names:
-            return today - timedelta(days=(today.weekday() - weekday) % 7)
-    if value in _DAYS_BACK:
-        return today - timedelta(days=_DAYS_BACK[value])
-    if ago := _DAYS_AGO.fullmatch(value):
-        return today - timedelta(days=int(ago[1]))
-    return date.fromisoformat(value)
+    return replace(asked, since=first) if name == "since" else replace(asked, until=last)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import Session, defer
 
-from dashboard import keyset, ledger, refund_rules, search
+from dashboard import keyset, ledger, refund_rules, search, search_language
 from dashboard.bank131.objects import SESSION_STATUSES
 from dashboard.models import Payment, PaymentSession, Refund
 
@@ -53,7 +53,8 @@ def page(session: Session, q: str, status: str, before: str = "", size: int = PA
         wanted.append(PaymentSession.status == status)
     if before:
         wanted.append(keyset.older_than(before, PaymentSession.created_at, PaymentSession.id))
-    ids = search.newest(session, search.SESSIONS, wanted, search.words_of(q), size + 1)
+    words = search.words_of(search_language.with_plain_cards(q))
+    ids = search.newest(session, search.SESSIONS, wanted, words, size + 1)
     found = _in_order(session, ids) if ids else []
     older = keyset.cursor(found[size - 1].created_at, found[size - 1].id) if len(found) > size else ""
     return Page(figures_of(session, found[:size]), older)
@@ -65,10 +66,29 @@ def _in_order(session: Session, ids: Sequence[str]) -> Sequence[PaymentSession]:
 
 
 def session_of(session: Session, text: str) -> str | None:
-    """The id of the session known here that bears this id, or whose payment does."""
+    """The id of the one session known here that bears this id, or whose payment has it as its id or RRN.
+
+    In capital or small letters, where that leaves one. All of it is looked up by an index.
+    """
     if known := session.get(PaymentSession, text):
         return None if known.denied_at else known.id
-    return session.scalars(select(Payment.session_id).where(Payment.id == text).limit(1)).first()
+    ids = {session_id for session_id, refund_id in search.bearers(session, text) if not refund_id}
+    if not ids:
+        return None
+    for found in (_by_id(ids, text.lower()), _by_payment(ids, text.lower())):
+        if len(known_ids := list(session.scalars(found.limit(2)))) == 1:
+            return known_ids[0]
+    return None
+
+
+def _by_id(ids: set[str], text: str) -> Select[str]:
+    is_known = PaymentSession.denied_at.is_(None)
+    return select(PaymentSession.id).where(PaymentSession.id.in_(ids), is_known, func.lower(PaymentSession.id) == text)
+
+
+def _by_payment(ids: set[str], text: str) -> Select[str]:
+    bears = or_(func.lower(Payment.id) == text, func.lower(Payment.rrn) == text)
+    return select(Payment.session_id).where(Payment.session_id.in_(ids), bears).distinct()
 
 
 def is_status(text: str) -> bool:

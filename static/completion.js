@@ -1,6 +1,6 @@
 // Completes terms such as status:declined in the search box, as a list below it that the keyboard walks through.
 //
-// The list is fetched when the box is first used. Without this the terms can be typed just the same.
+// The list is fetched when the box is first used, and again the next time if that failed. Without this the terms can be typed just the same.
 
 const box = document.querySelector("[data-finder]");
 let terms = null;
@@ -12,7 +12,7 @@ async function fetchTerms() {
   terms = [];
   try {
     const answer = await fetch(box.dataset.termsUrl, { headers: { Accept: "application/json" } });
-    if (answer.ok) terms = (await answer.json()).terms;
+    terms = answer.ok ? (await answer.json()).terms : null;
   } catch {
     terms = null;
   }
@@ -34,9 +34,15 @@ function completions() {
   const typed = value.slice(value.lastIndexOf(",") + 1);
   const known = terms.find((term) => term.also.includes(name))?.values ?? [];
   return known
-    .filter((one) => one.value !== typed && (one.value.startsWith(typed) || one.word.toLowerCase().startsWith(typed)))
+    .filter((one) => one.value !== typed && (one.value.startsWith(typed) || hasWord(one.word, typed)))
     .slice(0, 12)
     .map((one) => ({ insert: text.slice(0, text.length - typed.length) + one.value, word: one.word, ends: true }));
+}
+
+// Whether one of the words begins so, with е for ё.
+function hasWord(words, typed) {
+  const plain = (text) => text.toLowerCase().replaceAll("ё", "е");
+  return plain(words).split(" ").some((word) => word.startsWith(plain(typed)));
 }
 
 function show() {

@@ -1,5 +1,6 @@
 """The search box of every page: where what was typed leads to, and what can be typed."""
 
+import re
 from typing import Any
 
 from flask import Blueprint, get_template_attribute, redirect, request, url_for
@@ -13,6 +14,10 @@ from dashboard.web.access import needs
 
 bp = Blueprint("finding", __name__, url_prefix="/find")
 
+_HOST_AND_PATH = r"https?://[^/?#\s]+(?:/[^/?#\s]+)*"
+_REFUND_ADDRESS = re.compile(rf"{_HOST_AND_PATH}/refunds/([0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}})\b", re.I)
+_SESSION_ADDRESS = re.compile(rf"{_HOST_AND_PATH}/sessions/(ps_[A-Za-z0-9_-]+)(?![^/?#\s])", re.I)
+
 
 @bp.get("")
 @needs(roles.SEE)
@@ -21,19 +26,32 @@ def find() -> ResponseReturnValue:
 
 
 def _leads_to(text: str) -> str:
-    """An id leads to what bears it, terms to the history, and words to the sessions that have them."""
-    if reference := history.reference_of(db.session(), text):
-        return url_for("refunds.show", reference=reference)
-    if session_id := session_index.session_of(db.session(), text):
+    """An address or an id leads to what bears it, terms to the history, and words to the sessions that have them."""
+    if page := _page_at(text):
+        return page
+    references = history.references_of(db.session(), text)
+    if len(references) == 1:
+        return url_for("refunds.show", reference=references[0])
+    if not references and (session_id := session_index.session_of(db.session(), text)):
         return url_for("sessions.show", session_id=session_id)
-    return url_for("refunds.index" if search_language.has_terms(text) else "sessions.index", q=text or None)
+    is_of_refunds = references or search_language.has_terms(text)
+    return url_for("refunds.index" if is_of_refunds else "sessions.index", q=text or None)
+
+
+def _page_at(address: str) -> str | None:
+    """The page of this desk that such an address names. Nothing but the id in its path is used, whatever its host."""
+    if found := _REFUND_ADDRESS.match(address):
+        return url_for("refunds.show", reference=found[1].lower())
+    if found := _SESSION_ADDRESS.match(address):
+        return url_for("sessions.show", session_id=found[1])
+    return None
 
 
 @bp.get("/terms")
 @needs(roles.SEE)
 def terms() -> dict[str, Any]:
     """What completes a term: each one's name in the reader's language, what it is for, and the values it can have."""
-    values = {**wording.TERM_VALUES, "status": _statuses(), "by": dict.fromkeys(history.askers(db.session()), "")}
+    values = {**wording.TERM_VALUES, "status": status_names(), "by": dict.fromkeys(history.askers(db.session()), "")}
     return {
         "terms": [
             {
@@ -47,7 +65,8 @@ def terms() -> dict[str, Any]:
     }
 
 
-def _statuses() -> dict[str, str]:
+def status_names() -> dict[str, str]:
+    """What each status that can be asked for is called in the reader's language."""
     word = get_template_attribute("_macros.html", "status_word")
     named = {status: str(word(status)).strip() for status in refund_rules.STATES}
     return {search_language.NEEDS_PEOPLE: _("Needs you"), search_language.OPEN: _("Open"), **named}

@@ -125,7 +125,7 @@ def _problem_of(filters: Filters) -> str | None:
     except history.BadFilter as problem:
         return _("This filter cannot be used: %(name)s.", name=problem.field)
     except BadTerm as problem:
-        return wording.bad_term(problem.name, problem.value, is_twice=problem.is_twice)
+        return wording.bad_term(problem.name, problem.value, problem.why)
     return None
 
 

@@ -245,10 +245,13 @@ _LIMITS: Mapping[str, LazyString] = {
 
 # What can be narrowed to in a search box, and how it is written.
 _TERMS: Mapping[str, LazyString] = {
-    "status": _l("its status, or several with commas between them"),
-    "amount": _l("exactly, >, >=, <, <= or from..to: >15000, 100..200"),
+    "status": _l("its status by its name here or the beginning of it, or several with commas between them"),
+    "amount": _l("exactly, >, >=, <, <= or from..to, with or without its currency: >15000, 100..200 RUB"),
     "currency": _l("such as rub"),
-    "since": _l("a day, a weekday, a month or days ago: 2026-03-31, monday, 2026-03, 7d"),
+    "since": _l(
+        "a day, a weekday, a month or days ago: 2026-03-31, 31.03.2026 or 31/03/2026 (the day first), 31 mar, monday, "
+        "2026-03, 7d"
+    ),
     "until": _l("the same, that day included"),
     "by": _l("who asked for it: the beginning of an address, or me"),
     "customer": _l("words of the customer’s reference, or their beginnings"),
@@ -268,11 +271,17 @@ TERM_VALUES: Mapping[str, Mapping[str, LazyString]] = {
 _BAD_TERMS: Mapping[str, LazyString] = {
     "status": _l("There is no status “%(value)s”. Write one of the list, such as status:declined or status:open."),
     "amount": _l(
-        "“%(value)s” is no amount. Write it like amount:1500.50, amount:>15000 or amount:100..200, without spaces."
+        "“%(value)s” is no amount. Write it like amount:1500.50, amount:>15000, amount:100..200 or amount:100 RUB."
     ),
     "currency": _l("“%(value)s” is no currency. Write its three letters, such as currency:rub."),
-    "since": _l("“%(value)s” is no day. Write it like since:2026-03-31, since:monday, since:2026-03 or since:7d."),
-    "until": _l("“%(value)s” is no day. Write it like until:2026-03-31, until:yesterday, until:2026-03 or until:7d."),
+    "since": _l(
+        "“%(value)s” is no day. Write it like since:2026-03-31, since:31.03.2026 or since:31/03/2026 (the day first), "
+        "since:31 mar, since:monday, since:2026-03 or since:7d."
+    ),
+    "until": _l(
+        "“%(value)s” is no day. Write it like until:2026-03-31, until:31.03.2026 or until:31/03/2026 (the day first), "
+        "until:31 mar, until:yesterday, until:2026-03 or until:7d."
+    ),
     "card": _l("“%(value)s” is no card. Write its last four digits or its brand: card:4242 or card:visa."),
     "reason": _l("There is no reason “%(value)s”. Write the beginning of one of the list, such as reason:duplicate."),
     "made": _l("Refunds are made here, at the bank or by a chargeback: made:here, made:bank or made:chargeback."),
@@ -294,12 +303,23 @@ def _shown_name(name: str) -> str:
     return search_language.NAMES[name] if str(get_locale()) == "ru" else name
 
 
-def bad_term(name: str, value: str, *, is_twice: bool) -> str:
-    """Why a term of the search box cannot be used."""
-    if is_twice:
+def bad_term(name: str, value: str, why: str) -> str:
+    """Why a term of the search box cannot be used; `why` as in BadTerm."""
+    if why == "twice":
         return gettext("“%(name)s:” stands there twice. Leave one of them.", name=_shown_name(name))
     if not value:
         return gettext("Something is missing after “%(name)s:”.", name=_shown_name(name))
+    if why == "several":
+        return gettext("“%(value)s” begins several. Write more of the one that is meant.", value=value)
+    if why == "backwards" and name == "amount":
+        return gettext("No amount is within “%(value)s”. Write the smaller one first, such as 100..200.", value=value)
+    if why == "backwards":
+        since, until = _shown_name("since"), _shown_name("until")
+        return gettext(
+            "No day is within “%(since)s:” and “%(until)s:”: the first is after the last. Change one of them.",
+            since=since,
+            until=until,
+        )
     return str(_BAD_TERMS[name]) % {"value": value}
 
 

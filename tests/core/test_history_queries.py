@@ -1,7 +1,7 @@
 """How the history is looked through: by which index, and the same refunds whichever way words are looked for."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine, event, select
 from sqlalchemy.orm import Session
 
-from dashboard import history, keyset, search
+from dashboard import history, keyset, search, session_index
 from dashboard.db import open_engine
 from dashboard.history import Filters
 from dashboard.models import PaymentSession, Refund, SearchTerm
@@ -65,19 +65,43 @@ def test_a_page_is_found_by_one_index(engine: Engine, filters: dict[str, Any], i
 
 def plan_of_ids(engine: Engine, filters: Filters, before: str) -> list[str]:
     """SQLite's plan of the first query of a page."""
+    return plans_of(engine, lambda session: history.page(session, filters, UTC_ZONE, before))[0]
+
+
+def plans_of(engine: Engine, look: Callable[[Session], object]) -> list[list[str]]:
+    """SQLite's plans of all queries of a look at the database."""
     asked: list[tuple[str, Any]] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool) -> None:
         asked.append((statement, parameters))
 
     with Session(engine) as session:
-        session.connection()
+        connection = session.connection()
         event.listen(engine, "before_cursor_execute", note)
-        history.page(session, filters, UTC_ZONE, before)
+        look(session)
         event.remove(engine, "before_cursor_execute", note)
-        statement, parameters = asked[0]
-        explained = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
-        return [str(step.detail) for step in explained]
+        explained = [connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asks}", values) for asks, values in asked]
+        return [[str(step.detail) for step in plan] for plan in explained]
+
+
+@pytest.mark.parametrize("look", [history.references_of, session_index.session_of])
+def test_what_an_id_is_of_is_looked_up_by_indexes_alone(
+    thousand: Engine, look: Callable[[Session, str], object]
+) -> None:
+    """Whatever is typed; a table read wholly takes seconds at a million refunds."""
+    with Session(thousand) as session:
+        refund = session.scalars(select(Refund).where(Refund.bank_id.is_not(None)).limit(1)).one()
+        typed = [refund.reference[:8], refund.reference.upper(), refund.bank_id, refund.session_id.upper(), "order"]
+    if thousand.dialect.name != "sqlite":
+        with Session(thousand) as session:
+            assert all(history.references_of(session, text) for text in typed[:3])
+        return
+    for text in typed:
+        plans = plans_of(thousand, lambda session, text=text: look(session, str(text)))
+        assert plans
+        steps = [step for plan in plans for step in plan]
+        assert not [step for step in steps if step.startswith("SCAN")], steps
+        assert all("USING" in step for step in steps if step.startswith("SEARCH")), steps
 
 
 # Words

@@ -36,6 +36,8 @@ ORDER = (
     "spreadsheets",
     "xlsx",
     "search",
+    "search_values",
+    "search_days",
     "search_language",
     "own_bank",
     "pauses",
