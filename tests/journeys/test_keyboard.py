@@ -172,3 +172,38 @@ def test_switched_off_they_do_nothing(page: Page) -> None:
     page.get_by_label("Keys of one letter").select_option("")
     page.get_by_role("button", name="See it like this").click()
     expect(page.locator("body")).not_to_have_attribute("data-keys", "off")
+
+
+def test_terms_are_asked_for_again_after_an_answer_that_was_none(page: Page, windows: Windows) -> None:
+    windows.guard.forgive("503")
+    box, options = page.locator("[data-finder]"), page.get_by_role("option")
+    page.route("**/find/terms", lambda route: route.fulfill(status=503, body="busy"))
+    with page.expect_response("**/find/terms"):
+        press(page, "/")
+    page.unroute("**/find/terms")
+    press(page, "Escape")
+    box.blur()
+    press(page, "/")
+    expect(options.first).to_contain_text("status:")
+
+
+def test_what_is_copied_from_the_screens_leads_back_to_it(page: Page) -> None:
+    page.goto("/refunds/")
+    row = page.locator("main tbody tr").first
+    shown, card = (row.locator(cell).first.inner_text() for cell in (".amount", "td:has-text('··')"))
+    row.locator("a").first.click()
+    page.wait_for_url("**/refunds/*-*")
+    address, short = page.url, page.locator(".mono").first.inner_text()
+    for pasted in (address, short, f" {short.upper()} "):
+        look_for(page, pasted)
+        page.wait_for_url(address)
+    for pasted in (shown, f"amount:{shown} {card}", f"{shown} {card}"):
+        look_for(page, pasted)
+        page.wait_for_url("**/refunds/?q=*")
+        expect(page.locator(f"main tbody a[href$='{address.rpartition('/')[2]}']").first).to_be_visible()
+
+
+def look_for(page: Page, text: str) -> None:
+    page.goto("/")
+    page.locator("[data-finder]").fill(text)
+    press(page, "Enter")
