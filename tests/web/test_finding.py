@@ -124,12 +124,20 @@ def test_what_is_borne_by_several_lists_them(made_up: MadeUp, operator: Browser)
     assert len(operator.get(f"/refunds/?q={RRN}").references) == 2
 
 
+@on_sqlite
+def test_two_payments_of_one_session_with_one_rrn_lead_to_it(made_up: MadeUp, operator: Browser) -> None:
+    made_up.session("ps_1", customer=RRN)
+    with made_up.refund_desk.desk.write() as tx:
+        add_payments(tx, "ps_1", "ps_1")
+    assert led_to(operator, RRN) == "/sessions/ps_1"
+
+
 def add_payments(tx: Session, *session_ids: str) -> None:
-    for session_id in session_ids:
+    for number, session_id in enumerate(session_ids):
         tx.add(
             Payment(
                 session_id=session_id,
-                id=f"pm_of_{session_id}",
+                id=f"pm_{number}",
                 status="succeeded",
                 confirmed=True,
                 amount_minor=1,
