@@ -1,20 +1,17 @@
-"""Wiring, nothing else: settings and parts -> a Flask app."""
+"""Wiring, nothing else: settings and a desk -> a Flask app."""
 
 import uuid
 from collections.abc import Callable, Sequence
 
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from flask import Flask, Response
 from flask_bootstrap import Bootstrap5
 from flask_compress import Compress
 from flask_wtf.csrf import CSRFProtect
-from sqlalchemy import Engine
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from dashboard import bank_window, db, mail, notices
-from dashboard.bank131.client import Bank, BankClient, RequestsTransport, Transport
-from dashboard.bank131.signature import load_private_key, load_public_key
-from dashboard.clock import Clock, SystemClock
+from dashboard import bank_window, db, mail, notices, wiring
+from dashboard.bank131.client import Bank
+from dashboard.clock import Clock
 from dashboard.config import Config
 from dashboard.desk import Desk
 from dashboard.models import Person
@@ -56,37 +53,6 @@ from dashboard.web import (
 )
 
 
-def bank_client(config: Config, transport: Transport | None = None) -> BankClient:
-    """The bank that the settings name, and the key to sign with. Raises OSError, KeyFormatError, ValueError."""
-    return BankClient(
-        url=config.bank_url,
-        project=config.project,
-        private_key=load_private_key(config.private_key_file.read_bytes(), config.key_bits),
-        version=config.api_version,
-        timeout_s=config.timeout_s,
-        submerchant=config.submerchant,
-        transport=transport or RequestsTransport(),
-    )
-
-
-def create_desk(
-    config: Config,
-    engine: Engine,
-    bank: Bank,
-    *,
-    clock: Clock | None = None,
-    new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
-) -> Desk:
-    """A desk on a database and a bank."""
-    return Desk(config=config, clock=clock or SystemClock(), new_id=new_id, bank=bank, engine=engine)
-
-
-def bank_keys(config: Config) -> list[RSAPublicKey]:
-    """The bank's public keys, the current one first. Raises OSError, KeyFormatError."""
-    files = [config.public_key_file, config.public_key_next_file]
-    return [load_public_key(file.read_bytes(), config.key_bits) for file in files if file is not None]
-
-
 def create_app(
     config: Config,
     *,
@@ -116,11 +82,11 @@ def create_app(
         COMPRESS_STREAMING_ENDPOINT_CONDITIONAL=["static", "bootstrap.static"],
     )
     hardening.init_app(app, config)
-    app.extensions["bank_keys"] = bank_keys(config)
+    app.extensions["bank_keys"] = wiring.bank_keys(config)
     db.db.init_app(app)
     with app.app_context():
         db.install_hooks(db.db.engine)
-        desk = create_desk(config, db.db.engine, bank or bank_window.Window(config), clock=clock, new_id=new_id)
+        desk = wiring.create_desk(config, db.db.engine, bank or bank_window.Window(config), clock=clock, new_id=new_id)
     app.extensions["desk"] = desk
     refusals.init_app(app, desk.clock)
     _add_parts(app, desk)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from dashboard.db import Base
+from dashboard.models import Base
 
 OWNER = "refund_desk_owner"
 APP = "refund_desk_app"

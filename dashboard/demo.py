@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from dashboard import bank_window, db, leaked_passwords, limits, migrations, own_bank, passwords, people, server
-from dashboard.app import create_desk
+from dashboard import bank_window, db, leaked_passwords, limits, migrations, own_bank, passwords, people, processes
 from dashboard.config import SECRETS_FOLDER, SETTINGS, Config, read_config
 from dashboard.desk import Desk, journal_key
 from dashboard.limit_rules import Limit
 from dashboard.sandbox.keys import SandboxKeys, prepare_data_dir
+from dashboard.wiring import create_desk
 
 HOST = "127.0.0.1"
 # Browsers make passkeys for a name, never for an address of numbers.
@@ -68,7 +68,7 @@ def run(
         for line in _greeting(f"http://{NAME}:{port}", f"http://{HOST}:{bank_port}", password, settings_file):
             announce(line)
 
-    return server.run_together(commands, settings, is_ready=is_ready, when_ready=greet)
+    return processes.run_together(commands, settings, is_ready=is_ready, when_ready=greet)
 
 
 def _check_ports(port: int, bank_port: int) -> None:
@@ -76,9 +76,9 @@ def _check_ports(port: int, bank_port: int) -> None:
     if port == bank_port:
         raise CannotStart(f"The dashboard and the bank cannot both listen on port {port}: {how}.")
     try:
-        server.check_free(HOST, port)
-        server.check_free(HOST, bank_port)
-    except server.CannotListen as problem:
+        processes.check_free(HOST, port)
+        processes.check_free(HOST, bank_port)
+    except processes.CannotListen as problem:
         raise CannotStart(f"{problem}: {how}.") from problem
 
 

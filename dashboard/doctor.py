@@ -1,7 +1,6 @@
 """`dashboard check`: each thing that stops the product working, in one clear line."""
 
 import ssl
-import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,26 +20,23 @@ from dashboard import (
     journal,
     leaked_passwords,
     limits,
-    migrations,
+    obstacles,
     openid,
     own_bank,
     pauses,
     reads,
     resealing,
+    shape,
     smtp,
 )
-from dashboard.app import bank_client
 from dashboard.bank131.client import BankError, NeverReached, Refused
 from dashboard.bank131.signature import KeyFormatError, load_private_key, load_public_key
 from dashboard.clock import SystemClock
 from dashboard.config import Config, is_loopback
 from dashboard.desk import journal_key
+from dashboard.wiring import bank_client
 
 UNKNOWN_SESSION = "ps_0"
-OTHER_JOURNAL_KEY = (
-    "DASHBOARD_JOURNAL_KEY is not the key with which this journal was written, and what is added could never be "
-    "verified. With the secret key of then in DASHBOARD_SECRET_KEY_BEFORE, `dashboard journal key` prints it."
-)
 
 
 @dataclass(frozen=True)
@@ -104,31 +100,8 @@ def _keys(config: Config) -> Iterator[Finding]:
     if config.public_key_next_file is not None:
         yield _key("BANK131_PUBLIC_KEY_NEXT_FILE", config.public_key_next_file, load_public_key, bits)
 
-    for exposed in exposed_keys(config):
+    for exposed in obstacles.exposed_keys(config):
         yield Finding(exposed, is_fatal=False)
-
-
-def exposed_keys(config: Config) -> Iterator[str]:
-    """In one line each, which private keys others may read, where the files are there."""
-    own = "BANK131_PRIVATE_KEY_FILE", config.private_key_file, "sign refunds with it"
-    towards_collector = "DASHBOARD_COLLECTOR_CERT_FILE", config.collector_cert_file, "send the collector what they like"
-    for setting, file, what in (own, towards_collector):
-        readers = file and _readers(file, config.secrets_folder)
-        if readers:
-            yield f"{setting}: {file} is open to {readers}, who could {what}: chmod 600."
-
-
-def _readers(file: Path, secrets_folder: Path | None) -> str | None:
-    """Who else may read a file; None: its owner alone, or there is no such file."""
-    try:
-        mode = file.stat().st_mode
-    except OSError:
-        return None
-    # In the secrets' folder the rights of a group may stand for those that systemd gives to the service alone.
-    is_handed_over = secrets_folder is not None and file.is_relative_to(secrets_folder)
-    if not mode & (stat.S_IRWXO if is_handed_over else stat.S_IRWXG | stat.S_IRWXO):
-        return None
-    return "everybody on this machine" if mode & stat.S_IRWXO else "all of its group"
 
 
 def _key(
@@ -159,10 +132,10 @@ def _database(config: Config, engine: Engine) -> Iterator[Finding]:
     try:
         file = db.missing_file(engine)
         if file is not None:
-            yield Finding(no_file(file), is_fatal=True)
+            yield Finding(obstacles.no_file(file), is_fatal=True)
             return
-        if not migrations.is_current(engine):
-            yield Finding(not_migrated(engine), is_fatal=True)
+        if not shape.is_current(engine):
+            yield Finding(obstacles.not_migrated(engine), is_fatal=True)
             return
         yield Finding(f"The database is there and migrated: {db.name_of(engine)}", is_fatal=False)
         if _has_password(engine.url):
@@ -182,7 +155,7 @@ def _database(config: Config, engine: Engine) -> Iterator[Finding]:
             told = "; ".join(why)
             yield Finding(f"Sending is paused ({told}): `dashboard sending resume` ends it.", is_fatal=False)
     except SQLAlchemyError as problem:
-        yield Finding(f"The database cannot be reached: {cause_of(problem)}.", is_fatal=True)
+        yield Finding(f"The database cannot be reached: {obstacles.cause_of(problem)}.", is_fatal=True)
 
 
 def _has_password(address: URL) -> bool:
@@ -191,7 +164,7 @@ def _has_password(address: URL) -> bool:
 
 def _secrets(config: Config, session: Session) -> Iterator[Finding]:
     if not journal.is_kept_with(session, journal_key(config)):
-        yield Finding(OTHER_JOURNAL_KEY, is_fatal=True)
+        yield Finding(obstacles.OTHER_JOURNAL_KEY, is_fatal=True)
     if not config.secret_key_before:
         return
     left = resealing.left(session, config.secret_keys)
@@ -216,24 +189,6 @@ def _no_window(config: Config) -> str | None:
     except ValueError:
         return None  # told of by `_bank`
     return problem and f"No worker of this machine can be found ({problem}): pages here show what is known already."
-
-
-def no_file(file: str) -> str:
-    """In one line."""
-    return (
-        f"There is no database file {file}: DASHBOARD_DATABASE_URL says where it is; "
-        "`dashboard db upgrade` makes a new one."
-    )
-
-
-def not_migrated(engine: Engine) -> str:
-    """In one line."""
-    return f"The database {db.name_of(engine)} is not migrated: run `dashboard db upgrade`."
-
-
-def cause_of(problem: SQLAlchemyError) -> str:
-    """What the database itself said, in one line."""
-    return str(getattr(problem, "orig", None) or problem).strip().splitlines()[0]
 
 
 def _provider(config: Config) -> Finding:

@@ -248,7 +248,7 @@ def test_the_times_for_libraries_are_those_that_are_looked_for() -> None:
 
 def test_what_runs_in_production_loads_no_sandbox_and_no_demo() -> None:
     probe = (
-        "import sys; import dashboard.app, dashboard.server, dashboard.worker\n"
+        "import sys; from dashboard import cli; from dashboard.commands import serve, web, worker\n"
         "print([name for name in sys.modules if name.startswith(('dashboard.sandbox', 'dashboard.demo', 'tests'))])"
     )
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, cwd=ROOT)

@@ -1,5 +1,9 @@
-"""Tables and constraints, one file a family. No verbs live here."""
+"""Tables and constraints, one file a family. No verbs live here.
 
+`Base` from here has them all in its metadata.
+"""
+
+from dashboard.db import Base
 from dashboard.models.approvals import Approval, RefundLimit
 from dashboard.models.collector import Collector
 from dashboard.models.exports import Export
@@ -23,6 +27,7 @@ __all__ = [
     "Approval",
     "Attempt",
     "AuthenticatorApp",
+    "Base",
     "Collector",
     "Export",
     "FactorReset",

@@ -6,7 +6,7 @@ from flask import Blueprint
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
 
-from dashboard import health, migrations
+from dashboard import health, shape
 from dashboard.bank_window import Window
 from dashboard.web.access import desk, public
 
@@ -30,7 +30,7 @@ def readyz() -> ResponseReturnValue:
 
 def _missing() -> list[str]:
     try:
-        if not migrations.is_current(desk().engine):
+        if not shape.is_current(desk().engine):
             return ["migrations"]
         with desk().read() as session:
             alive = health.worker_is_alive(session, desk().clock.now(), timedelta(seconds=30))

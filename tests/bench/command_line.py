@@ -4,13 +4,14 @@ import pytest
 from click.testing import CliRunner, Result
 
 from dashboard import cli
+from dashboard.commands import opening
 from dashboard.config import Config
 
 
 def set_to(monkeypatch: pytest.MonkeyPatch, config: Config) -> None:
     """Every command has these settings from now on, whatever the environment says."""
-    for name in ("_config", "_books_config"):
-        monkeypatch.setattr(cli, name, lambda: config)
+    for name in ("read_config", "read_books_config"):
+        monkeypatch.setattr(opening, name, lambda _environ: config)
 
 
 def run(*arguments: str, stdin: str = "") -> Result:

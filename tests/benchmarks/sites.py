@@ -18,11 +18,12 @@ from flask import Flask
 from werkzeug.test import Client
 
 from dashboard import keyset, migrations, people
-from dashboard.app import bank_client, create_app
+from dashboard.app import create_app
 from dashboard.bank131.transport import HttpAnswer
 from dashboard.config import Config, read_config
 from dashboard.desk import journal_key
 from dashboard.sandbox.keys import prepare_data_dir
+from dashboard.wiring import bank_client
 from tests.bench.postgresql import running_postgresql
 from tests.benchmarks import many_refunds
 from tests.benchmarks.many_refunds import NOW, Sample

@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 import dashboard
-from dashboard import migrations
+from dashboard import migrations, shape
 from dashboard.db import Base, open_engine, writing_engine
 from dashboard.journal import verify
 from dashboard.models import Anomaly, Installation, JournalHead, Refund
@@ -37,9 +37,14 @@ def opened(url: str) -> Iterator[Engine]:
 
 def test_an_empty_database_is_brought_to_the_newest_shape(empty_database_url: str) -> None:
     with opened(empty_database_url) as engine:
-        assert not migrations.is_current(engine)
+        assert not shape.is_current(engine)
         migrations.upgrade(engine, KEY)
-        assert migrations.is_current(engine)
+        assert shape.is_current(engine)
+
+
+def test_the_newest_shape_is_the_one_that_the_last_step_leads_to(engine: Engine) -> None:
+    steps = ScriptDirectory.from_config(migrations._alembic(engine, KEY))
+    assert shape.newest() == steps.get_current_head()
 
 
 def test_the_shape_is_the_one_that_the_models_describe(engine: Engine) -> None:
@@ -53,7 +58,7 @@ def test_a_second_upgrade_changes_nothing(engine: Engine) -> None:
     migrations.upgrade(engine, KEY)
     with engine.connect() as connection:
         assert connection.execute(select(JournalHead)).all() == before
-    assert migrations.is_current(engine)
+    assert shape.is_current(engine)
 
 
 def test_it_begins_with_a_sealed_empty_journal_and_sending_on(empty_database_url: str) -> None:
@@ -79,7 +84,7 @@ def test_an_upgrade_that_breaks_off_leaves_nothing(empty_database_url: str, last
         event.remove(engine, "before_cursor_execute", break_off)
         assert inspect(engine).get_table_names() == []
         migrations.upgrade(engine, KEY)
-        assert migrations.is_current(engine)
+        assert shape.is_current(engine)
 
 
 def test_an_upgrade_that_breaks_off_leaves_nothing_behind(empty_database_url: str) -> None:
@@ -94,9 +99,9 @@ def test_an_upgrade_that_breaks_off_leaves_nothing_behind(empty_database_url: st
         with pytest.raises(RuntimeError, match="power"):
             migrations.upgrade(engine, KEY)
         event.remove(engine, "before_cursor_execute", break_off)
-        assert migrations.is_empty(engine)
+        assert shape.is_empty(engine)
         migrations.upgrade(engine, KEY)
-        assert migrations.is_current(engine)
+        assert shape.is_current(engine)
 
 
 UPGRADE = """
@@ -123,7 +128,7 @@ def test_two_upgrades_at_once_make_one(empty_database_url: str, tmp_path: Path) 
     errors = [upgrade.communicate(timeout=60)[1] for upgrade in upgrades]
     assert [upgrade.returncode for upgrade in upgrades] == [0, 0], errors
     with opened(empty_database_url) as engine:
-        assert migrations.is_current(engine)
+        assert shape.is_current(engine)
 
 
 def test_downgrades_are_not_offered() -> None:
@@ -165,11 +170,11 @@ def filled(connection: Connection) -> None:
 def test_a_database_of_the_first_shape_keeps_all_that_is_in_it(empty_database_url: str) -> None:
     with opened(empty_database_url) as engine:
         command.upgrade(migrations._alembic(engine, KEY), "0001")
-        assert not migrations.is_current(engine)
+        assert not shape.is_current(engine)
         with writing_engine(engine).begin() as connection:
             filled(connection)
         migrations.upgrade(engine, KEY)
-        assert migrations.is_current(engine)
+        assert shape.is_current(engine)
         with engine.connect() as connection:
             assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
         with Session(engine) as session:

@@ -52,7 +52,7 @@ def test_a_process_set_to_another_bank_does_not_start_before_the_move_is_meant(
 ) -> None:
     desk = refund_desk.desk
     set_to(monkeypatch, desk.config)
-    monkeypatch.setattr(cli.server, "run_worker", lambda _config: None)
+    monkeypatch.setattr("dashboard.worker_process.run_worker", lambda *_arguments: None)
     assert CliRunner().invoke(cli.main, ["worker"]).exit_code == 0
     set_to(monkeypatch, elsewhere(desk).config)
     for command in (["worker"], ["web"], ["serve"]):

@@ -11,7 +11,18 @@ from argon2 import PasswordHasher
 from click.testing import Result
 from sqlalchemy import LargeBinary, update
 
-from dashboard import doctor, factors, journal, mail, passwords, resealing, sealing, signing_in, single_sign_on
+from dashboard import (
+    doctor,
+    factors,
+    journal,
+    mail,
+    obstacles,
+    passwords,
+    resealing,
+    sealing,
+    signing_in,
+    single_sign_on,
+)
 from dashboard.db import Base
 from dashboard.desk import Desk, journal_key
 from dashboard.models import AuthenticatorApp, JournalHead, KeptForm, Mail, Person
@@ -212,8 +223,8 @@ def installation(environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.Mo
             monkeypatch.setenv(name, value)
 
     environ["DASHBOARD_DATABASE_URL"] = f"sqlite:///{tmp_path / 'desk.sqlite3'}"
-    for start in ("run_worker", "serve_web", "run_together"):
-        monkeypatch.setattr(f"dashboard.server.{start}", lambda *_arguments: 0)
+    for start in ("worker_process.run_worker", "server.serve_web", "processes.run_together"):
+        monkeypatch.setattr(f"dashboard.{start}", lambda *_arguments: 0)
     settings()
     assert run("db", "upgrade").exit_code == 0
     assert add("first@desk.test").exit_code == 0
@@ -257,7 +268,7 @@ def test_nothing_starts_or_writes_with_another_journal_key(installation: Environ
     installation(DASHBOARD_SECRET_KEY=NEW)
     result = run(*command.split())
     is_reading = command == "user list"
-    assert (result.exit_code == 0, doctor.OTHER_JOURNAL_KEY in result.output) == (is_reading, not is_reading)
+    assert (result.exit_code == 0, obstacles.OTHER_JOURNAL_KEY in result.output) == (is_reading, not is_reading)
     installation()
     assert run("journal", "verify").output.startswith("The journal is whole: ")
 

@@ -2,7 +2,9 @@
 
 from tests.mutation.mutant import POSTGRESQL, Edit, without
 
-CLI = "dashboard/cli.py"
+BANK = "dashboard/commands/bank.py"
+OPENING = "dashboard/commands/opening.py"
+RESTORED = "dashboard/commands/db_restored.py"
 DB = "dashboard/db.py"
 DEMO = "dashboard/demo.py"
 DOCTOR = "dashboard/doctor.py"
@@ -15,13 +17,15 @@ _BACKUPS = (
     without(
         "a damaged file is no backup",
         "the desk goes on with a file that SQLite itself finds broken",
-        Edit(CLI, "    if problem is not None:\n        _fail(f\"SQLite's", "    if False:\n        _fail(f\"SQLite's"),
+        Edit(
+            RESTORED, "    if problem is not None:\n        fail(f\"SQLite's", "    if False:\n        fail(f\"SQLite's"
+        ),
         f"{COMMANDS}::test_a_backup_that_is_not_sound_is_refused_before_anything_is_written",
     ),
     without(
         "a backup whose journal or tables do not fit is none",
         "old changes left by a killed process are mixed into the backup, and money is paid by wrong sums",
-        Edit(CLI, "    if found and not as_it_is:\n", "    if False:\n"),
+        Edit(RESTORED, "    if found and not as_it_is:\n", "    if False:\n"),
         f"{COMMANDS}::test_a_backup_that_is_not_sound_is_refused_before_anything_is_written",
         f"{COMMANDS}::test_a_log_that_spoils_the_backup_is_refused",
     ),
@@ -34,13 +38,13 @@ _BACKUPS = (
     without(
         "nothing is put back beside a worker",
         "a worker sends from the database that is being declared restored",
-        Edit(CLI, "    _check_stopped(books)\n    examined", "    examined"),
+        Edit(RESTORED, "    check_stopped(books)\n    examined", "    examined"),
         f"{COMMANDS}::test_nothing_is_put_back_or_moved_beside_a_worker",
     ),
     without(
         "no bank is moved beside a worker",
         "a worker that was forgotten goes on while the books change their bank",
-        Edit(CLI, "        _check_stopped(books)\n        try:\n", "        try:\n"),
+        Edit(BANK, "        check_stopped(books)\n        try:\n", "        try:\n"),
         f"{COMMANDS}::test_nothing_is_put_back_or_moved_beside_a_worker",
     ),
     without(
@@ -55,7 +59,7 @@ _RIGHT_DATABASE = (
     without(
         "only an upgrade makes a file",
         "sending is paused in a new empty file, and the real desk goes on",
-        Edit(CLI, "file = None if may_be_new else db.missing_file(engine)", "file = None"),
+        Edit(OPENING, "file = None if may_be_new else db.missing_file(engine)", "file = None"),
         f"{COMMANDS}::test_only_an_upgrade_makes_a_file",
     ),
     without(
@@ -67,7 +71,7 @@ _RIGHT_DATABASE = (
     without(
         "a database without a worker is doubted",
         "sending is paused in a copy, and the real desk goes on",
-        Edit(CLI, "    elif age >= health.ALIVE_FOR:\n", "    elif False:\n"),
+        Edit(OPENING, "    elif age >= health.ALIVE_FOR:\n", "    elif False:\n"),
         f"{COMMANDS}::test_a_database_without_a_worker_may_be_the_wrong_one",
     ),
     without(

@@ -355,13 +355,17 @@ _ANOTHER_KEY = (
     without(
         "nothing starts with another journal key",
         "what is written from then on can be verified never more",
-        Edit("dashboard/cli.py", "        _check_journal_key(books)\n        try:", "        try:"),
+        Edit("dashboard/commands/starting.py", "        check_journal_key(books)\n        try:", "        try:"),
         f"{RESEALING}::test_nothing_starts_or_writes_with_another_journal_key",
     ),
     without(
         "no command writes with another journal key",
         "one command by hand, and the journal can be verified never more",
-        Edit("dashboard/cli.py", "        if changes and migrated:\n            _check_journal_key(books)\n", ""),
+        Edit(
+            "dashboard/commands/opening.py",
+            "        if changes and migrated:\n            check_journal_key(books)\n",
+            "",
+        ),
         f"{RESEALING}::test_nothing_starts_or_writes_with_another_journal_key",
     ),
     without(
@@ -406,7 +410,7 @@ _SECRETS = (
         "a private key open to others is told",
         "whoever has an account on the machine signs refunds",
         Edit(
-            "dashboard/doctor.py",
+            "dashboard/obstacles.py",
             "    if not mode & (stat.S_IRWXO if is_handed_over else stat.S_IRWXG | stat.S_IRWXO):",
             "    if True:",
         ),
@@ -438,7 +442,7 @@ _SECRETS = (
         "our key is as long as the installation asks for",
         "a short key is put in by mistake, and nobody notices",
         Edit(
-            "dashboard/app.py",
+            "dashboard/wiring.py",
             "load_private_key(config.private_key_file.read_bytes(), config.key_bits)",
             "load_private_key(config.private_key_file.read_bytes())",
         ),
@@ -448,7 +452,7 @@ _SECRETS = (
         "the bank's key is as long as the installation asks for",
         "webhooks are believed that a shorter key has signed",
         Edit(
-            "dashboard/app.py",
+            "dashboard/wiring.py",
             "load_public_key(file.read_bytes(), config.key_bits) for",
             "load_public_key(file.read_bytes()) for",
         ),
@@ -572,7 +576,7 @@ _WINDOW_TO_THE_BANK = (
     without(
         "web servers have no private key",
         "whoever takes one over can sign refunds",
-        Edit("dashboard/app.py", "bank or bank_window.Window(config)", "bank or bank_client(config)"),
+        Edit("dashboard/app.py", "bank or bank_window.Window(config)", "bank or wiring.bank_client(config)"),
         f"{WINDOW_TESTS}::test_the_web_app_reads_no_private_key",
         f"{SECRETS}::test_a_web_server_starts_without_the_private_key",
     ),

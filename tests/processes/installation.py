@@ -16,11 +16,11 @@ from pathlib import Path
 import psutil
 
 from dashboard import bank_window, migrations
-from dashboard.app import bank_client
 from dashboard.clock import SystemClock
 from dashboard.config import read_config
 from dashboard.db import open_engine
 from dashboard.desk import Books, journal_key
+from dashboard.wiring import bank_client
 from tests.bench.postgresql import running_postgresql
 from tests.journeys.bank import Bank
 from tests.journeys.commands import PATIENCE_S, READY_WITHIN_S, bank_settings, environ_with, free_port

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 
-from dashboard import app, people, refunds, worker
+from dashboard import people, refunds, wiring, worker
 from dashboard.config import read_config
 from dashboard.db import open_engine
 from dashboard.desk import Desk
@@ -85,7 +85,7 @@ def racing(settings: Mapping[str, str]) -> Iterator[Racers]:
 
 def _race(settings: Mapping[str, str], line: Connection, barrier: Barrier) -> None:
     config = read_config(settings)
-    desk = app.create_desk(config, open_engine(config.database_url), app.bank_client(config))
+    desk = wiring.create_desk(config, open_engine(config.database_url), wiring.bank_client(config))
     while True:
         turn = line.recv()
         barrier.wait(TURN_WITHIN_S)

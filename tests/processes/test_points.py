@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import dashboard
-from dashboard import app, people, reads, refunds, webhook_inbox
+from dashboard import people, reads, refunds, webhook_inbox, wiring
 from dashboard.config import read_config
 from dashboard.models import PaymentSession
 from tests.journeys.waiting import eventually
@@ -30,7 +30,7 @@ class Errands:
         self.told = Told()
         patient = {**installation.settings, "BANK131_TIMEOUT_SECONDS": "20"}
         config = read_config(patient)
-        self._desk = app.create_desk(config, installation.books.engine, app.bank_client(config))
+        self._desk = wiring.create_desk(config, installation.books.engine, wiring.bank_client(config))
         add_operator(installation.books, OPERATOR)
         self._operator = Operator(OPERATOR, installation.urls, self.told, random.Random(131))
 

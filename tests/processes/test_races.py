@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dashboard import app, limits, people, reads, refund_rules, refunds
+from dashboard import limits, people, reads, refund_rules, refunds, wiring
 from dashboard.config import read_config
 from dashboard.desk import Desk
 from dashboard.limit_rules import Limit
@@ -35,7 +35,7 @@ class Track:
         self.racers = racers
         self.told = Told()
         config = read_config(installation.settings)
-        self.desk: Desk = app.create_desk(config, installation.books.engine, app.bank_client(config))
+        self.desk: Desk = wiring.create_desk(config, installation.books.engine, wiring.bank_client(config))
         add_operator(installation.books, OPERATOR)
         with self.desk.read() as session:
             self.person = people.find(session, OPERATOR)

@@ -2,10 +2,13 @@
 
 import logging
 import re
+from io import StringIO
 
 import pytest
 from flask import Flask
 
+from dashboard import cli, server
+from dashboard.config import Config
 from dashboard.web import access, request_ids
 from tests.bench.databases import on_sqlite
 from tests.web.browser import Browser
@@ -40,6 +43,20 @@ def test_each_request_has_its_own_whatever_it_calls_itself(operator: Browser) ->
     names = {operator.get("/refunds/", headers=sent).response.headers["X-Request-Id"] for _ in range(3)}
     assert len(names) == 3
     assert all(map(NAME.fullmatch, names))
+
+
+def test_the_web_server_gives_its_lines_one(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = logging.StreamHandler(StringIO())
+    lines.setFormatter(cli.LOG_LINE)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [lines])
+    monkeypatch.setattr(server._Gunicorn, "run", _write_in_a_request)
+    server.serve_web(config, "127.0.0.1:1")
+    assert re.search(rf" web {NAME.pattern} at work\n", lines.stream.getvalue())
+
+
+def _write_in_a_request(_gunicorn: server._Gunicorn) -> None:
+    with Flask(__name__).test_request_context():
+        logging.getLogger("web").warning("at work")
 
 
 def test_what_is_written_outside_of_a_request_has_none(lines: pytest.LogCaptureFixture) -> None:

@@ -257,8 +257,8 @@ def longer_keys(tmp_path: Path) -> dict[str, str]:
 def test_a_key_shorter_than_the_installation_asks_for_stops_the_start(
     environ: dict[str, str], database_url: str, longer_keys: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for start in ("run_worker", "serve_web", "run_together"):
-        monkeypatch.setattr(f"dashboard.server.{start}", lambda *_arguments: 0)
+    for start in ("worker_process.run_worker", "server.serve_web", "processes.run_together"):
+        monkeypatch.setattr(f"dashboard.{start}", lambda *_arguments: 0)
     ours, theirs = sorted(longer_keys)
     asked = {**environ, "DASHBOARD_DATABASE_URL": database_url, "BANK131_KEY_BITS": "3072"}
     for longer, starting in (({}, []), ({ours}, []), ({theirs}, ["web"]), ({ours, theirs}, ["web", "worker", "serve"])):
@@ -313,7 +313,7 @@ def test_a_private_key_that_others_may_read_is_told(
     environ |= {"BANK131_PRIVATE_KEY_FILE": str(file), "DASHBOARD_DATABASE_URL": database_url}
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("dashboard.server.run_worker", lambda _config: None)
+    monkeypatch.setattr("dashboard.worker_process.run_worker", lambda *_arguments: None)
     monkeypatch.setattr("dashboard.server.serve_web", lambda _config, _bind: None)
     for command in (["check"], ["worker"], ["web", "--bind", "127.0.0.1:0"]):
         result = run(*command)
@@ -339,8 +339,8 @@ def test_nothing_starts_without_a_strong_secret_key(
     environ: dict[str, str], database_url: str, monkeypatch: pytest.MonkeyPatch, command: str, secret: str | None
 ) -> None:
     environ["DASHBOARD_DATABASE_URL"] = database_url
-    for start in ("run_worker", "serve_web", "run_together"):
-        monkeypatch.setattr(f"dashboard.server.{start}", lambda *_arguments: 0)
+    for start in ("worker_process.run_worker", "server.serve_web", "processes.run_together"):
+        monkeypatch.setattr(f"dashboard.{start}", lambda *_arguments: 0)
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     if secret is None:

@@ -1,0 +1,5 @@
+"""Ports as they are typed."""
+
+import click
+
+PORT = click.IntRange(1, 65535)
