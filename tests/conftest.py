@@ -6,6 +6,7 @@ everything with `--all-databases`. `@on_sqlite` and `@on_postgresql` are for wha
 `refund_desk` has it all together and checks the books when the test is over.
 """
 
+import functools
 import random
 from collections.abc import Iterator
 from functools import partial
@@ -14,9 +15,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from sqlalchemy import Engine
 
+from dashboard import passwords
 from dashboard.bank131.client import BankClient
 from dashboard.bank131.signature import load_private_key, sign, verify
 from dashboard.config import Config, read_config
@@ -24,6 +27,7 @@ from dashboard.db import open_engine
 from dashboard.desk import Desk
 from dashboard.sandbox.bank import SandboxBank
 from dashboard.sandbox.keys import SandboxKeys, prepare_data_dir
+from tests.bench import refund_desk as bench
 from tests.bench.databases import Databases, PostgresqlDatabases, SqliteDatabases, in_memory, in_turn
 from tests.bench.postgresql import PostgresqlServer, running_postgresql
 from tests.bench.refund_desk import RefundDesk
@@ -33,6 +37,10 @@ from tests.bench.wire import Wire
 
 BANK_URL = "http://127.0.0.1:1"
 JOURNAL_KEY = "a journal key for tests: 0123456789 abcdefghij"
+AS_SLOW_AS_ALWAYS = (passwords._hasher, passwords._NOBODY, bench.hash_of)
+QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+QUICK_HASH = functools.cache(QUICK.hash)
+NOBODY = QUICK.hash("nobody has this password")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -76,6 +84,27 @@ def merchant_key(keys: SandboxKeys) -> RSAPrivateKey:
 def bank_key(keys: SandboxKeys) -> RSAPrivateKey:
     """The bank's private key: signs webhooks."""
     return load_private_key(keys.bank_private_path.read_bytes())
+
+
+# Passwords
+
+
+def hash_with(monkeypatch: pytest.MonkeyPatch, hasher: object, nobody: str, hash_once: object) -> None:
+    monkeypatch.setattr(passwords, "_hasher", hasher)
+    monkeypatch.setattr(passwords, "_NOBODY", nobody)
+    monkeypatch.setattr(bench, "hash_of", hash_once)
+
+
+@pytest.fixture(autouse=True)
+def _quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hashes that take hardly any work, to make and to check; started processes make those of always."""
+    hash_with(monkeypatch, QUICK, NOBODY, QUICK_HASH)
+
+
+@pytest.fixture
+def slow_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hashes of always, for what is about their strength."""
+    hash_with(monkeypatch, *AS_SLOW_AS_ALWAYS)
 
 
 # Databases

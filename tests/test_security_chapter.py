@@ -96,6 +96,7 @@ def test_every_use_of_the_secret_key_stands_in_it() -> None:
     assert [use for use in uses if use not in told] == []
 
 
+@pytest.mark.usefixtures("slow_hashes")
 def test_the_strength_of_each_is_the_one_that_holds() -> None:
     hasher = passwords._hasher
     assert (hasher.memory_cost, hasher.time_cost, hasher.parallelism) == (64 * 1024, 3, 4)

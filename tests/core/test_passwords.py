@@ -68,6 +68,7 @@ def test_it_is_verified_exactly_as_it_was_typed(password: str) -> None:
     assert not passwords.fits(password, passwords.hash_of("correct horse"))
 
 
+@pytest.mark.usefixtures("slow_hashes")
 def test_where_there_is_no_password_to_look_takes_the_same_work() -> None:
     assert extract_parameters(passwords._NOBODY) == extract_parameters(passwords.hash_of("any password"))
 

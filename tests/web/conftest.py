@@ -1,43 +1,28 @@
 """The web app on a fresh database, its desk and its clock in the test's hands, the bank faked at the wire alone."""
 
-import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskCliRunner
 from jinja2 import BytecodeCache, FileSystemBytecodeCache
 from sqlalchemy import Engine
 from werkzeug.routing import Rule
 
-from dashboard import passwords, sign_ins
+from dashboard import sign_ins
 from dashboard.app import create_app
 from dashboard.bank131.client import BankClient
 from dashboard.config import Config
 from dashboard.db import db
 from dashboard.desk import Desk
 from dashboard.models import Person
-from tests.bench import refund_desk as bench
 from tests.bench.mail_server import MailServer, running_mail_server
 from tests.bench.refund_desk import RefundDesk
 from tests.bench.simulated import CountedIds, SimulatedClock
 from tests.journeys.commands import free_port
 from tests.web.browser import Browser
 from tests.web.made_up import MadeUp
-
-QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-QUICK_HASH = functools.cache(QUICK.hash)
-NOBODY = QUICK.hash("nobody has this password")
-
-
-@pytest.fixture(autouse=True)
-def _quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A password's hash says itself how much work checking it is: little, in tests, where none is hashed anew."""
-    monkeypatch.setattr(passwords, "is_outdated", lambda _hash: False)
-    monkeypatch.setattr(bench, "hash_of", QUICK_HASH)
-    monkeypatch.setattr(passwords, "_NOBODY", NOBODY)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -376,6 +376,7 @@ def test_a_password_is_of_any_kind_and_taken_as_it_is(refund_desk: RefundDesk, c
 
 
 @on_sqlite
+@pytest.mark.usefixtures("slow_hashes")
 def test_passwords_are_kept_as_slow_hashes_each_with_its_own_salt(refund_desk: RefundDesk) -> None:
     for email in ("one@desk.test", "two@desk.test"):
         people.add(refund_desk.desk, email, "viewer", PASSWORD, actor="test")
