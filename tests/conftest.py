@@ -29,7 +29,7 @@ from dashboard.desk import Desk
 from dashboard.sandbox.bank import SandboxBank
 from dashboard.sandbox.keys import SandboxKeys, prepare_data_dir
 from tests.bench import refund_desk as bench
-from tests.bench.databases import Databases, PostgresqlDatabases, SqliteDatabases, in_memory, in_turn
+from tests.bench.databases import Databases, PostgresqlDatabases, SqliteDatabases, in_memory, in_turn, lay_aside
 from tests.bench.postgresql import PostgresqlServer, running_postgresql
 from tests.bench.refund_desk import RefundDesk
 from tests.bench.scheduling import Together
@@ -132,10 +132,9 @@ def postgresql() -> Iterator[PostgresqlServer]:
 def databases(request: pytest.FixtureRequest) -> Iterator[dict[str, Databases]]:
     """Makers of databases, by kind; each starts when it is used first."""
     with TemporaryDirectory(prefix="dashboard-tests-", dir=in_memory()) as folder:
-        yield {
-            "sqlite": SqliteDatabases(Path(folder), JOURNAL_KEY),
-            "postgresql": PostgresqlDatabases(lambda: request.getfixturevalue("postgresql"), JOURNAL_KEY),
-        }
+        on_postgresql = PostgresqlDatabases(lambda: request.getfixturevalue("postgresql"), JOURNAL_KEY)
+        yield {"sqlite": SqliteDatabases(Path(folder), JOURNAL_KEY), "postgresql": on_postgresql}
+        on_postgresql.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -159,17 +158,20 @@ def empty_database_url(database: str, databases: dict[str, Databases]) -> Iterat
 
 
 @pytest.fixture(scope="session")
-def engines() -> dict[str, Engine]:
-    """Engines by URL. One that is used again has no connections left, but remembers how it put statements into SQL."""
-    return {}
+def engines() -> Iterator[dict[str, Engine]]:
+    """Engines by URL. One that is used again remembers how it put statements into SQL."""
+    engines: dict[str, Engine] = {}
+    yield engines
+    for engine in engines.values():
+        engine.dispose()
 
 
 @pytest.fixture
 def engine(database_url: str, engines: dict[str, Engine]) -> Iterator[Engine]:
     """An engine on the fresh database."""
-    engine = engines.setdefault(database_url, open_engine(database_url))
+    engine = engines.get(database_url) or engines.setdefault(database_url, open_engine(database_url))
     yield engine
-    engine.dispose()
+    lay_aside(engine)
 
 
 # A desk and its bank

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from zlib import crc32
 
+import psycopg
 import pytest
+from sqlalchemy import Engine
 
 from dashboard import migrations
 from dashboard.db import Base, open_engine
@@ -40,10 +42,18 @@ def _is_left_to_the_other(item: pytest.Item) -> bool:
     return spec.indices["database"] != crc32(name.encode()) % 2
 
 
+_MIGRATED = "migrated"
+# Those that are idle hold nothing.
 _END_OTHERS = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-    WHERE datname = current_database() AND pid <> pg_backend_pid()
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND state IS DISTINCT FROM 'idle'
 """
+
+
+def lay_aside(engine: Engine) -> None:
+    """Close its connections, but for those that the next test can use: each is a process of the server's."""
+    if engine.dialect.name == "sqlite" or engine.url.database != _MIGRATED or engine.pool.checkedout():
+        engine.dispose()
 
 
 def in_memory() -> Path | None:
@@ -94,8 +104,9 @@ class PostgresqlDatabases:
     @contextmanager
     def fresh(self, *, migrated: bool) -> Iterator[str]:
         if migrated:
-            self._server.run(self._migrated, *self._to_empty_it)
-            yield self._url(self._migrated)
+            self._emptying.execute(_END_OTHERS)
+            self._emptying.execute("SELECT kept.put_back()")
+            yield self._url(_MIGRATED)
         else:
             name = f"empty_{next(self._numbers)}"
             self._server.run("postgres", f"CREATE DATABASE {name}")
@@ -106,25 +117,30 @@ class PostgresqlDatabases:
     def _server(self) -> PostgresqlServer:
         return self._get_server()
 
-    @cached_property
-    def _migrated(self) -> str:
-        self._server.run("postgres", "CREATE DATABASE migrated")
-        _migrate(self._url("migrated"), self._journal_key)
-        return "migrated"
+    def close(self) -> None:
+        if "_emptying" in vars(self):
+            self._emptying.close()
 
     @cached_property
-    def _to_empty_it(self) -> tuple[str, ...]:
-        """Statements that put everything back as it was after the migration. Triggers do not fire meanwhile."""
+    def _emptying(self) -> psycopg.Connection[tuple[Any, ...]]:
+        """A connection that puts everything back as it was after the migration. It fires no triggers."""
+        self._server.run("postgres", f"CREATE DATABASE {_MIGRATED}")
+        _migrate(self._url(_MIGRATED), self._journal_key)
         tables = [table.name for table in Base.metadata.sorted_tables]
-        kept = [f"CREATE TABLE IF NOT EXISTS kept.{table} AS TABLE {table}" for table in tables]
-        self._server.run(self._migrated, "CREATE SCHEMA kept", *kept)
-        return (
-            _END_OTHERS,
-            "SET session_replication_role = replica",
+        steps = (
             *(f"DELETE FROM {table}" for table in tables),  # noqa: S608
             *(f"INSERT INTO {table} TABLE kept.{table}" for table in tables),
-            "SELECT setval(oid::regclass, 1, false) FROM pg_class WHERE relkind = 'S'",
+            "PERFORM setval(oid::regclass, 1, false) FROM pg_class WHERE relkind = 'S'",
         )
+        self._server.run(
+            _MIGRATED,
+            "CREATE SCHEMA kept",
+            *(f"CREATE TABLE kept.{table} AS TABLE {table}" for table in tables),
+            f"CREATE FUNCTION kept.put_back() RETURNS void LANGUAGE plpgsql AS $$ BEGIN {'; '.join(steps)}; END $$",
+        )
+        connection = psycopg.connect(self._server.url(_MIGRATED), autocommit=True)
+        connection.execute("SET session_replication_role = replica")
+        return connection
 
     def _url(self, name: str) -> str:
         return f"postgresql+psycopg://{self._server.superuser}@127.0.0.1:{self._server.port}/{name}"

@@ -17,6 +17,7 @@ from dashboard.config import Config
 from dashboard.db import db
 from dashboard.desk import Desk
 from dashboard.models import Person
+from tests.bench.databases import lay_aside
 from tests.bench.mail_server import MailServer, running_mail_server
 from tests.bench.refund_desk import RefundDesk
 from tests.bench.simulated import CountedIds, SimulatedClock
@@ -89,7 +90,7 @@ def app(
         thread.join()
     with app.app_context():
         db.session.remove()
-        db.engine.dispose()
+        lay_aside(db.engine)
 
 
 @pytest.fixture
