@@ -2,16 +2,16 @@
 
 import functools
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from argon2 import PasswordHasher
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import bindparam, func, select
 
 from dashboard import journal, ledger, reads, refund_rules, refunds, replay, webhook_inbox, worker
+from dashboard.db import UtcDateTime
 from dashboard.desk import Desk, journal_key
 from dashboard.models import Anomaly, Attempt, JournalEntry, PaymentSession, Person, Refund, WebhookDelivery
 from dashboard.sandbox import scenes
@@ -24,6 +24,19 @@ from tests.bench.wire import Wire
 PASSWORD = "open sesame 131"
 MOST_ROUNDS = 200
 A_MILLISECOND = timedelta(milliseconds=1)
+_NOW = bindparam("now", type_=UtcDateTime())
+_LEASE_ENDS = (
+    select(func.min(Attempt.lease_until))
+    .join(Refund, Refund.id == Attempt.refund_id)
+    .where(Attempt.lease_until >= _NOW, Refund.state == "sending")
+)
+_DUE_HERE = select(
+    *(
+        select(func.min(column)).where(column > _NOW).scalar_subquery()
+        for column in (WebhookDelivery.next_try_at, Refund.next_send_at, PaymentSession.next_read_at)
+    ),
+    _LEASE_ENDS.scalar_subquery(),
+)
 
 
 @functools.cache
@@ -168,15 +181,9 @@ class RefundDesk:
         """The next moment at which something happens by itself, here or at the bank."""
         now = self.clock.now()
         with self.desk.read() as session:
-            moments = [*self._due_here(session, now), self.bank.next_due()]
+            *due_here, lease_ends = session.execute(_DUE_HERE, {"now": now}).one()
+        moments = [*due_here, lease_ends and lease_ends + A_MILLISECOND, self.bank.next_due()]
         return min((moment for moment in moments if moment is not None and moment > now), default=None)
-
-    def _due_here(self, session: Session, now: datetime) -> Iterator[datetime | None]:
-        for column in (WebhookDelivery.next_try_at, Refund.next_send_at, PaymentSession.next_read_at):
-            yield session.scalar(select(func.min(column)).where(column > now))
-        lease = select(func.min(Attempt.lease_until)).where(Attempt.lease_until >= now)
-        ends = session.scalar(lease.join(Refund, Refund.id == Attempt.refund_id).where(Refund.state == "sending"))
-        yield ends and ends + A_MILLISECOND
 
     # Look at what is there
 
