@@ -47,7 +47,7 @@ def lives_on(email: str) -> None:
     assert "The journal is whole: " in succeeds("journal", "verify")
     lines = run("check").output
     assert "The database is there and migrated" in lines
-    assert "password" not in lines
+    assert "holds a password" not in lines
     assert "DASHBOARD_DATABASE_URL" not in lines
 
 
