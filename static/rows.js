@@ -33,17 +33,27 @@ export function liveRows(root) {
     remember(reference, seq);
     const shown = find(reference);
     const row = html === null ? null : parseRow(html, at);
-    waiting.delete(reference);
     if (row === null) newer.forget(reference);
-    if (row && shown) change(shown, row);
-    else if (aim.isTaken()) wait(reference, row, shown);
-    else place(row, shown);
+    if (row && shown) {
+      stay(reference, shown);
+      change(shown, row);
+    } else {
+      waiting.delete(reference);
+      if (aim.isTaken()) wait(reference, row, shown);
+      else place(row, shown);
+    }
     showWhatThereIs();
   }
 
   function wait(reference, row, shown) {
     shown?.classList.add("leaving");
     if (row || shown) waiting.set(reference, row);
+  }
+
+  // One that was to go and does not any more. One that is to move still is.
+  function stay(reference, shown) {
+    if (waiting.get(reference) === null) waiting.delete(reference);
+    shown.classList.remove("leaving");
   }
 
   function settle() {

@@ -30,11 +30,13 @@ from dashboard.sandbox.bank import SandboxBank
 from dashboard.sandbox.keys import SandboxKeys, prepare_data_dir
 from tests.bench import refund_desk as bench
 from tests.bench.databases import Databases, PostgresqlDatabases, SqliteDatabases, in_memory, in_turn, lay_aside
+from tests.bench.mail_server import ACCEPTED, MailServer, running_mail_server
 from tests.bench.postgresql import PostgresqlServer, running_postgresql
 from tests.bench.refund_desk import RefundDesk
 from tests.bench.scheduling import Together
 from tests.bench.simulated import CountedIds, SimulatedClock
 from tests.bench.wire import Wire
+from tests.journeys.commands import free_port
 
 BANK_URL = "http://127.0.0.1:1"
 JOURNAL_KEY = "a journal key for tests: 0123456789 abcdefghij"
@@ -245,3 +247,21 @@ def refund_desk(desk: Desk, clock: SimulatedClock, bank: SandboxBank, wire: Wire
     yield refund_desk
     if not refund_desk.is_tampered:
         refund_desk.check()
+
+
+# Mail
+
+
+@pytest.fixture(scope="module")
+def running_server() -> Iterator[MailServer]:
+    with running_mail_server(free_port()) as server:
+        yield server
+
+
+@pytest.fixture
+def server(running_server: MailServer) -> MailServer:
+    """A mail server that has got nothing yet and takes everything."""
+    running_server.mails.clear()
+    running_server.recipients.clear()
+    running_server.to_recipient = ACCEPTED
+    return running_server

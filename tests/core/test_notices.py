@@ -1,7 +1,7 @@
 """Whoever chose to hear of it hears once of what is wrong or waits, by mail; nobody hears of anything else."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from email.message import EmailMessage
 from typing import Any
@@ -15,29 +15,14 @@ from dashboard.limit_rules import Limit
 from dashboard.models import Mail, Notice, Person
 from tests.bench import reviews
 from tests.bench.databases import on_both, on_sqlite
-from tests.bench.mail_server import ACCEPTED, MailServer, running_mail_server
+from tests.bench.mail_server import ACCEPTED, MailServer
 from tests.bench.refund_desk import RefundDesk, order
 from tests.bench.simulated import SimulatedClock
 from tests.bench.wire import REFUND, error, lose_request
 from tests.core.test_mail import send_all
-from tests.journeys.commands import free_port
 from tests.web.made_up import MadeUp
 
 DESK_URL = "https://refunds.example.com"
-
-
-@pytest.fixture(scope="module")
-def running_server() -> Iterator[MailServer]:
-    with running_mail_server(free_port()) as server:
-        yield server
-
-
-@pytest.fixture
-def server(running_server: MailServer) -> MailServer:
-    running_server.mails.clear()
-    running_server.recipients.clear()
-    running_server.to_recipient = ACCEPTED
-    return running_server
 
 
 @pytest.fixture

@@ -64,3 +64,41 @@ def test_what_changed_is_said_without_moving_the_focus(demo: Installation, windo
     steps.refund(page, session_id, "8")
     expect(table.locator("#announcer")).to_have_text("8.00 RUB – Accepted")
     expect(link).to_be_focused()
+
+
+# Fed by hand: a row that was to go comes back, and one that is to move is told of twice, before the mouse rests.
+TOLD_WHILE_AIMING = """async () => {
+  const { liveRows } = await import("/static/rows.js");
+  const root = document.createElement("div");
+  root.innerHTML = "<table data-live-rows><tbody></tbody></table>";
+  document.body.append(root);
+  const table = root.firstChild;
+  const rows = liveRows(root);
+  let seq = 0;
+  const tell = (reference, at) => {
+    const html = at && `<tr data-refund="${reference}" data-at="${at}"><td>${at}</td></tr>`;
+    rows.apply({ reference, html, at }, ++seq);
+  };
+  const order = () => [...table.rows].map((row) => row.dataset.refund).join("");
+  const found = [];
+  for (const [reference, at] of [["a", "5"], ["b", "4"], ["c", "3"]]) tell(reference, at);
+  table.dispatchEvent(new PointerEvent("pointermove", { pointerType: "mouse" }));
+  tell("b", null);
+  found.push(table.rows[1].className);
+  tell("b", "4");
+  tell("c", "6");
+  tell("c", "6");
+  found.push(table.rows[1].classList.contains("leaving"), order());
+  table.dispatchEvent(new PointerEvent("pointerleave", { pointerType: "mouse" }));
+  found.push(order());
+  return found;
+}"""
+
+
+def test_what_is_told_again_while_somebody_aims_is_not_forgotten(demo: Installation, windows: Windows) -> None:
+    page = windows.of(demo, OPERATOR)
+    page.goto("/refunds/")
+    was_leaving, still_leaving, while_aiming, at_rest = page.evaluate(TOLD_WHILE_AIMING)
+    assert "leaving" in was_leaving
+    assert not still_leaving
+    assert (while_aiming, at_rest) == ("abc", "cab")

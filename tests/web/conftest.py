@@ -18,10 +18,8 @@ from dashboard.db import db
 from dashboard.desk import Desk
 from dashboard.models import Person
 from tests.bench.databases import lay_aside
-from tests.bench.mail_server import MailServer, running_mail_server
 from tests.bench.refund_desk import RefundDesk
 from tests.bench.simulated import CountedIds, SimulatedClock
-from tests.journeys.commands import free_port
 from tests.web.browser import Browser
 from tests.web.made_up import MadeUp
 
@@ -162,15 +160,3 @@ def made_up(refund_desk: RefundDesk) -> MadeUp:
 def in_berlin(environ: dict[str, str]) -> None:
     """The dashboard's zone is one with summer time. Ask for it before the app."""
     environ["DASHBOARD_TIMEZONE"] = "Europe/Berlin"
-
-
-@pytest.fixture(scope="module")
-def running_server() -> Iterator[MailServer]:
-    with running_mail_server(free_port()) as server:
-        yield server
-
-
-@pytest.fixture
-def server(running_server: MailServer) -> MailServer:
-    running_server.mails.clear()
-    return running_server
