@@ -8,7 +8,7 @@ first, from the refunds' indexes alone, where the database has little choice; th
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ColumnElement, Select, and_, exists, false, func, literal_column, or_, select, true
 from sqlalchemy.orm import Session, aliased
 
-from dashboard import journal, keyset, money, refund_rules, search, search_language
+from dashboard import journal, keyset, money, refund_counts, refund_rules, search, search_language
 from dashboard.models import PaymentSession, Person, Refund
 from dashboard.models.refunds import IS_OPEN, NEEDS_SOMEBODY
 from dashboard.search_language import Asked, Bound
@@ -111,6 +111,13 @@ class Row(NamedTuple):
     def sort_key(self) -> str:
         """Orders rows as the list does when compared as text."""
         return keyset.cursor(self.created_at, self.id)
+
+
+class Count(NamedTuple):
+    """How many refunds; `is_more`: counting ended there."""
+
+    number: int
+    is_more: bool = False
 
 
 @dataclass(frozen=True)
@@ -230,6 +237,30 @@ def counts(session: Session, *statuses: str) -> dict[str, int]:
     return dict(zip(statuses, found, strict=True))
 
 
+def counts_by_status(session: Session, filters: Filters, zone: ZoneInfo, statuses: Sequence[str]) -> dict[str, Count]:
+    """How many refunds of each of these statuses fit the other filters; the empty status stands for all of them.
+
+    Without other filters they are exact, but for those that need people; within some, counting ends at MOST_COUNTED.
+    None are told where words are searched for: no index counts these. Raises BadFilter.
+    """
+    if filters.q:
+        return {}
+    if replace(filters, status=""):
+        of_each = [conditions(replace(filters, status=status), zone) for status in statuses]
+        found = session.execute(_counting(of_each)).one()
+        return {status: _bounded(number) for status, number in zip(statuses, found, strict=True)}
+    by_state = refund_counts.by_state(session)
+    kept = {state: Count(number) for state, number in by_state.items()}
+    kept[""] = Count(by_state.total())
+    kept[OPEN] = Count(sum(by_state[state] for state in refund_rules.OPEN))
+    kept[NEEDS_PEOPLE] = _bounded(count(session, NEEDS_PEOPLE))
+    return {status: kept.get(status, Count(0)) for status in statuses}
+
+
+def _bounded(number: int) -> Count:
+    return Count(number, is_more=number >= MOST_COUNTED)
+
+
 def total(session: Session, filters: Filters, zone: ZoneInfo) -> int | None:
     """How many refunds fit, where an index says so: None for what is typed into the search box, and beyond MOST_IN_ALL.
 
@@ -244,7 +275,12 @@ def total(session: Session, filters: Filters, zone: ZoneInfo) -> int | None:
 
 @lru_cache(maxsize=16)
 def _counts_query(statuses: tuple[str, ...]) -> Select[Any]:
-    some = [select(Refund.id).where(_by_status(status)).limit(MOST_COUNTED).subquery() for status in statuses]
+    return _counting([[_by_status(status)] for status in statuses])
+
+
+def _counting(of_each: Sequence[Sequence[ColumnElement[bool]]]) -> Select[Any]:
+    """Counts up to MOST_COUNTED, a column for each of these conditions."""
+    some = [select(Refund.id).where(*wanted).limit(MOST_COUNTED).subquery() for wanted in of_each]
     return select(*(select(func.count()).select_from(each).scalar_subquery() for each in some))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, delete, func, literal, literal_column, or_, select, type_coerce, update
 from sqlalchemy.orm import Session
 
-from dashboard import ledger, pauses, refund_rules
+from dashboard import ledger, pauses, refund_counts, refund_rules
 from dashboard.config import BooksConfig
 from dashboard.db import UtcDateTime
 from dashboard.desk import Books
@@ -61,6 +61,7 @@ def after_restore(books: Books, actor: str, problem: str = "") -> Restored:
             ledger.ask_read(session, now)
         outdated = _outdate_proposals(tx, actor)
         _end_sign_ins(tx)
+        refund_counts.put_right(tx)
         not_before = now + books.config.lease + books.config.quiet
         read_later = _plan_reads(tx, not_before)
         _pause(tx, actor, now)

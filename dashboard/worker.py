@@ -14,7 +14,17 @@ from typing import TypeVar
 from sqlalchemy import BindParameter, and_, bindparam, delete, exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from dashboard import notices, own_bank, pauses, reads, refund_rules, retention, sending, webhook_inbox
+from dashboard import (
+    notices,
+    own_bank,
+    pauses,
+    reads,
+    refund_counts,
+    refund_rules,
+    retention,
+    sending,
+    webhook_inbox,
+)
 from dashboard.bank131.client import BankError
 from dashboard.db import LOCK_WAIT_MS
 from dashboard.desk import Desk
@@ -160,6 +170,7 @@ def run(desk: Desk, stop: threading.Event, write: notices.LetterWriter | None = 
             under_way = {future for future in under_way if not future.done()}
             if desk.clock.monotonic() >= next_tidy_s:
                 under_way.add(pool.submit(_try, retention.tidy, desk, retention.BATCH))
+                under_way.add(pool.submit(_try, refund_counts.gather, desk, refund_counts.BATCH))
                 next_tidy_s = desk.clock.monotonic() + TIDY_EVERY_S
             if write is not None and desk.clock.monotonic() >= next_notices_s:
                 under_way.add(pool.submit(_try, notices.tell, desk, write))

@@ -19,7 +19,7 @@ function start(root) {
   async function takePolled(html, seq) {
     if (!root.dataset.rowsUrl) return refreshParts(html, parts, seq);
     const polledSeq = rows.applyPolled(html);
-    if (root.dataset.partsUrl && html.includes("data-status")) {
+    if (root.dataset.partsUrl && html.includes("<tr")) {
       const answer = await fetch(root.dataset.partsUrl, { headers: UNATTENDED });
       if (answer.ok) refreshParts(await answer.text(), parts, polledSeq);
     }

@@ -15,7 +15,7 @@ from dashboard.models.links import Link
 from dashboard.models.mails import Mail
 from dashboard.models.notices import Notice
 from dashboard.models.people import Guess, Person, SignIn
-from dashboard.models.refunds import Anomaly, Attempt, Refund
+from dashboard.models.refunds import Anomaly, Attempt, Refund, RefundCount
 from dashboard.models.resolutions import Resolution
 from dashboard.models.search import SearchTerm
 from dashboard.models.sessions import Payment, PaymentSession
@@ -49,6 +49,7 @@ __all__ = [
     "Person",
     "RecoveryCode",
     "Refund",
+    "RefundCount",
     "RefundLimit",
     "Resolution",
     "SavedView",

@@ -106,6 +106,20 @@ class Refund(Base):
     ended_at: Mapped[datetime | None]
 
 
+class RefundCount(Base):
+    """So many refunds more in a state, or fewer: added up they say how many are in it.
+
+    Triggers on `refunds` write these, whoever changes a refund. What is only added makes no change wait for another,
+    as one row for each state would; `refund_counts` adds them up from time to time.
+    """
+
+    __tablename__ = "refund_counts"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    state: Mapped[str]
+    delta: Mapped[int] = mapped_column(BigInteger)
+
+
 class Attempt(Base):
     """One try to send a refund. `baseline`: JSON list of the bank ids known in the session just before."""
 

@@ -145,6 +145,11 @@ def moment_utc(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
+def count_text(count: int, *, is_more: bool) -> str:
+    """A count, with a sign when there are more than were counted."""
+    return f"{number(count)}+" if is_more else number(count)
+
+
 def number(value: int) -> str:
     """A count, grouped as the reader's language does."""
     return format_decimal(value)

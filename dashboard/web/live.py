@@ -12,7 +12,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
-from flask import Blueprint, Flask, Response, abort, current_app, get_template_attribute, request, stream_with_context
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    abort,
+    current_app,
+    get_template_attribute,
+    render_template,
+    request,
+    stream_with_context,
+)
 from flask.typing import ResponseReturnValue
 from flask_babel import get_locale
 from sqlalchemy import select
@@ -21,13 +31,14 @@ from sqlalchemy.orm import Session
 from dashboard import health, history, journal, roles, sign_ins
 from dashboard.db import db
 from dashboard.desk import Desk
-from dashboard.history import Filters, Row
+from dashboard.history import Changes, Filters, Row
 from dashboard.models import PaymentSession, Refund
 from dashboard.web.access import desk, needs, visitor
 from dashboard.web.audience import Audience
 from dashboard.web.reader import zone
-from dashboard.web.refunds import filters_of, refund_parts
+from dashboard.web.refunds import arguments_of, filters_of, refund_parts
 from dashboard.web.sessions import session_parts
+from dashboard.web.status_tabs import status_tabs
 
 log = logging.getLogger(__name__)
 
@@ -158,7 +169,7 @@ def _alone(tell: Callable[[Session, int], _News]) -> Teller:
 
 def _together(filters: Filters) -> Teller:
     """Told to all streams that show the same rows in the same words, once for each move of the journal."""
-    tell, answers = _alone(partial(_row_news, filters)), current_app.extensions["audience"].answers
+    tell, answers = _alone(partial(_history_news, filters)), current_app.extensions["audience"].answers
     shown = (filters, filters.today, filters.me, str(get_locale()), str(zone()))
 
     def tell_together(cursor: int, head: int) -> _News:
@@ -220,8 +231,17 @@ def _event(name: str, data: object, seq: int | None = None) -> str:
 # What is told
 
 
-def _row_news(filters: Filters, session: Session, since: int) -> _News:
+def _history_news(filters: Filters, session: Session, since: int) -> _News:
+    """Whatever moved a row may have moved what the tabs count, too."""
     changes = history.changes(session, filters, zone(), since)
+    news = _row_news(changes)
+    if changes.rows or changes.gone:
+        tabs = render_template("refunds/_tabs.html", tabs=status_tabs(session, filters, arguments_of(filters)))
+        news.events.append(_event("detail", {"html": {"status-tabs": tabs}}))
+    return news
+
+
+def _row_news(changes: Changes) -> _News:
     if changes.is_too_much:
         return _News([_event("reload", {})], changes.cursor)
     told = [_row_event(row) for row in changes.rows]
@@ -253,7 +273,7 @@ def _refund_news(reference: str, session: Session, since: int) -> _News:
 
 
 def _session_news(session_id: str, session: Session, since: int) -> _News:
-    rows = _row_news(Filters(session=session_id), session, since)
+    rows = _row_news(history.changes(session, Filters(session=session_id), zone(), since))
     told = [event for event in rows.events if '"html": null' not in event]
     cursor, subjects = journal.subjects_since(session, since)
     if told or f"session:{session_id}" in subjects:

@@ -17,7 +17,7 @@ from dashboard.history import Filters
 from dashboard.search_language import HERE
 from dashboard.web import charts, wording
 from dashboard.web.access import desk, needs, visitor
-from dashboard.web.formats import amount, duration, number, share
+from dashboard.web.formats import amount, count_text, duration, number, share
 from dashboard.web.pause import why_paused
 from dashboard.web.reader import zone
 
@@ -168,7 +168,7 @@ def _ended_badly(week: Sequence[date], by_day: Days) -> Need:
 
 
 def _few(count: int) -> str:
-    return f"{number(count)}+" if count >= history.MOST_COUNTED else number(count)
+    return count_text(count, is_more=count >= history.MOST_COUNTED)
 
 
 # Today and a week in figures

@@ -35,6 +35,7 @@ from dashboard.web.access import desk, needs, person, visitor
 from dashboard.web.days import day_in
 from dashboard.web.pagination import pager_urls
 from dashboard.web.reader import zone
+from dashboard.web.status_tabs import Tab, status_tabs
 
 bp = Blueprint("refunds", __name__)
 
@@ -55,7 +56,7 @@ class ShownFilters:
     is_narrowed: bool
     problem: str | None
     views: list[tuple[int, str, str, bool]]
-    tabs: list[tuple[str, str, int | None, bool]]
+    tabs: list[Tab]
     live_url: str
     rows_url: str
     cursor: int
@@ -80,7 +81,7 @@ def index() -> ResponseReturnValue:
         is_narrowed=bool(filters),
         problem=problem,
         views=_views(arguments),
-        tabs=_tabs(filters.status),
+        tabs=status_tabs(db.session(), filters, arguments),
         live_url=url_for("live.stream", **arguments),
         rows_url=url_for("refunds.rows", **arguments),
         cursor=cursor,
@@ -138,19 +139,6 @@ def arguments_of(filters: Filters) -> dict[str, Any]:
     """The filters as they stand in an address."""
     names = {"date_from": "from", "date_to": "to"}
     return {names.get(name, name): text for name, text in _texts(filters).items() if text}
-
-
-def _tabs(status: str) -> list[tuple[str, str, int | None, bool]]:
-    counted = history.counts(db.session(), history.NEEDS_PEOPLE, history.OPEN, refund_rules.UNKNOWN)
-    tabs = (
-        (_("All"), ""),
-        (_("Needs you"), history.NEEDS_PEOPLE),
-        (_("Open"), history.OPEN),
-        (_("Accepted"), refund_rules.ACCEPTED),
-        (_("Declined"), refund_rules.DECLINED),
-        (_("Unknown"), refund_rules.UNKNOWN),
-    )
-    return [(label, value, counted.get(value), value == status) for label, value in tabs]
 
 
 def _views(arguments: dict[str, Any]) -> list[tuple[int, str, str, bool]]:

@@ -2,6 +2,7 @@
 
 import functools
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -10,7 +11,7 @@ from typing import Any
 from argon2 import PasswordHasher
 from sqlalchemy import bindparam, func, select
 
-from dashboard import journal, ledger, reads, refund_rules, refunds, replay, webhook_inbox, worker
+from dashboard import journal, ledger, reads, refund_counts, refund_rules, refunds, replay, webhook_inbox, worker
 from dashboard.db import UtcDateTime
 from dashboard.desk import Desk, journal_key
 from dashboard.models import Anomaly, Attempt, JournalEntry, PaymentSession, Person, Refund, WebhookDelivery
@@ -238,8 +239,10 @@ class RefundDesk:
             differences = list(replay.differences(session, told))
             everything = list(session.scalars(select(Refund)))
             sessions = list(session.scalars(select(PaymentSession)))
+            counted = refund_counts.by_state(session)
         assert verdict.problem is None, verdict.problem
         assert self.is_made_up or differences == []
+        assert +counted == Counter(one.state for one in everything)
         for one in sessions:
             check_session(one, [refund for refund in everything if refund.session_id == one.id])
         check_ranks(self.journal())

@@ -76,6 +76,7 @@ def fill(database_url: str, journal_key: str, refunds: int) -> None:
     write = _write_sqlite if engine.dialect.name == "sqlite" else _write_postgresql
     with _without_indexes(engine):
         write(engine, _batches(refunds // A_DAY))
+    _add_up_counts(engine)
     if engine.dialect.name == "postgresql":
         with writing_engine(engine).execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
             connection.execute(text("VACUUM (ANALYZE)"))
@@ -83,6 +84,15 @@ def fill(database_url: str, journal_key: str, refunds: int) -> None:
 
 
 # Writing
+
+
+def _add_up_counts(engine: Engine) -> None:
+    """As workers do from time to time."""
+    with writing_engine(engine).begin() as connection:
+        connection.execute(text("DELETE FROM refund_counts"))
+        counted = "SELECT state, count(*) FROM refunds GROUP BY state"
+        connection.execute(text(f"INSERT INTO refund_counts (state, delta) {counted}"))
+
 
 _FILLED = (Person, PaymentSession, Payment, Refund, Attempt, SearchTerm, JournalEntry)
 

@@ -43,6 +43,7 @@ ORDER = (
     "search_language",
     "own_bank",
     "pauses",
+    "refund_counts",
     "ledger",
     "anomalies",
     "replay",

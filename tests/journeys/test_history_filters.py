@@ -80,6 +80,8 @@ def test_rows_enter_and_leave_as_they_change(page: Page, demo: Installation) -> 
     expect_references(done, [reference])
     expect_references(running, [])
     expect(running.locator("[data-empty]")).to_be_visible()
+    for table in (running, done):
+        expect(table.locator("#status-tabs a", has_text="Accepted").locator(".count")).to_have_text("1")
     marker = steps.refund(page, other, "5")
     expect_references(elsewhere, [marker])
     steps.expect_not_reloaded(*tables)

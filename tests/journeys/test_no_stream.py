@@ -33,12 +33,14 @@ def test_every_live_page_catches_up(demo: Installation, windows: Windows) -> Non
     page = windows.of(demo, OPERATOR)
     history, session = page.context.new_page(), page.context.new_page()
     with every_stream_taken(demo, page):
-        history.goto("/refunds/")
+        history.goto(f"/refunds/?session={session_id}")
         session.goto(f"/sessions/{session_id}")
         reference = steps.refund(page, session_id, "12.34")
         steps.mark(page, history, session)
         for refund in (steps.subject(page), steps.row(history, reference), steps.row(session, reference)):
             steps.expect_status(refund, "accepted")
+        expect(history.locator("#status-tabs")).to_contain_text("All 1")
+        expect(history.locator("#status-tabs")).to_contain_text("Accepted 1")
         expect(session.locator("#session-summary")).to_contain_text("Can still be refunded987.66 RUB")
         expect(session.locator("#timeline")).to_contain_text("Accepted by the bank")
         for live in (page, history, session):

@@ -75,6 +75,7 @@ NO_MONEY_IN = frozenset(
         "own_bank",
         "people",
         "proving",
+        "refund_counts",
         "refund_exports",
         "resealing",
         "retention",

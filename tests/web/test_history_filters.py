@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from dashboard import refund_rules
+from dashboard import history, refund_rules
 from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import RefundDesk
 from tests.bench.simulated import START
@@ -180,8 +180,32 @@ def test_tabs_count_what_waits(operator: Browser, made_up: MadeUp) -> None:
     made_up.refund("ps_1", state="queued")
     made_up.refund(made_up.session("ps_2"), state="accepted", review="contradiction")
     tabs = operator.page("/refunds/?status=open").one("nav", _class="tabs").all("a")
-    assert [tab.text for tab in tabs] == ["All", "Needs you 2", "Open 2", "Accepted", "Declined", "Unknown 1"]
+    assert [tab.text for tab in tabs] == ["All 3", "Needs you 2", "Open 2", "Accepted 1", "Declined 0", "Unknown 1"]
     assert [tab.text for tab in tabs if tab.get("aria-current")] == ["Open 2"]
+
+
+def tabs_of(client: Browser, address: str) -> list[str]:
+    return [tab.text for tab in client.page(address).one("nav", _class="tabs").all("a")]
+
+
+def test_tabs_count_what_they_lead_to(operator: Browser, made_up: MadeUp) -> None:
+    """Within the other filters; and nothing where it would take long."""
+    made_up.refund(made_up.session("ps_1"), state="unknown")
+    made_up.refund("ps_1", state="accepted", origin="bank")
+    made_up.refund(made_up.session("ps_2"), state="accepted")
+    nothing = ["Needs you 0", "Open 0"]
+    assert tabs_of(operator, "/refunds/?session=ps_2") == ["All 1", *nothing, "Accepted 1", "Declined 0", "Unknown 0"]
+    assert tabs_of(operator, "/refunds/?origin=bank&status=unknown")[0] == "All 1"
+    assert tabs_of(operator, "/refunds/?from=2026-03-02")[0] == "All 0"
+    assert tabs_of(operator, "/refunds/?q=client-1")[0] == "All"
+
+
+def test_a_count_that_ended_early_says_so(operator: Browser, made_up: MadeUp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "MOST_COUNTED", 2)
+    for number in range(3):
+        made_up.refund(made_up.session(f"ps_{number}"), state="unknown")
+    assert tabs_of(operator, "/refunds/?origin=here")[0] == "All 2+"
+    assert tabs_of(operator, "/refunds/")[0] == "All 3"
 
 
 def test_no_row_fits(operator: Browser, made_up: MadeUp) -> None:

@@ -75,6 +75,15 @@ def test_a_refund_is_told_of_at_each_step(operator: Browser, refund_desk: Refund
         assert rows(stream.news()) == {reference: "accepted"}
 
 
+def test_the_tabs_count_along(operator: Browser, refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    with Stream(operator, f"?since={head(refund_desk)}&status=queued") as stream:
+        refund_desk.ask(session_id, 10_00)
+        [told] = [event for event in stream.news() if event.name == "detail"]
+    tabs = read_page(told.data["html"]["status-tabs"]).one("nav", id="status-tabs")
+    assert [tab.text for tab in tabs.all("a")][:4] == ["All 1", "Needs you 0", "Open 1", "Accepted 0"]
+
+
 @on_sqlite
 def test_what_is_shared_is_not_told_to_somebody_else(operator: Browser, auth: Auth, refund_desk: RefundDesk) -> None:
     """Of two who look at the same moment at what is `by:me` each is told of their own."""
@@ -92,7 +101,8 @@ def test_what_is_shared_is_not_told_to_somebody_else(operator: Browser, auth: Au
 def test_a_row_comes_as_the_page_shows_it(operator: Browser, refund_desk: RefundDesk) -> None:
     refund_desk.ask(refund_desk.paid_session(100_00), 10_00)
     with Stream(operator, "?since=0") as stream:
-        (event,) = stream.news()
+        event, tabs = stream.news()
+    assert (event.name, tabs.name) == ("row", "detail")
     (shown,) = operator.page("/refunds/").rows
     assert read_page(f"<table><tbody>{event.data['html']}</tbody></table>").one("tr") == shown
     assert event.data["at"] == shown["data-at"]
