@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 import dashboard
-from dashboard import migrations, shape
+from dashboard import migrations, refund_counts, shape
 from dashboard.db import Base, open_engine, writing_engine
 from dashboard.journal import verify
 from dashboard.models import Anomaly, Installation, JournalHead, Refund
@@ -181,6 +181,7 @@ def test_a_database_of_the_first_shape_keeps_all_that_is_in_it(empty_database_ur
             [refund], [anomaly] = session.scalars(select(Refund)).all(), session.scalars(select(Anomaly)).all()
             [installation] = session.scalars(select(Installation))
             assert verify(session, KEY).problem is None
+            assert refund_counts.by_state(session) == {"unknown": 1}
     assert (refund.reference, refund.state, refund.review, refund.replaces_id) == ("r-1", "unknown", "not_found", None)
     assert (anomaly.refund_id, anomaly.kind, anomaly.acknowledged_at, anomaly.comment) == (1, "may_be_ours", None, None)
     assert (anomaly.over_at, installation.restored_at) == (None, None)
