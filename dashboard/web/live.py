@@ -43,6 +43,8 @@ from dashboard.web.status_tabs import status_tabs
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.1
+# However much happens here, the streams are not woken more often than this.
+REST_S = 0.03
 LINGER_S = 10.0
 HEARTBEAT_S = 5.0
 LONGEST_STREAM_S = 600.0
@@ -57,6 +59,7 @@ class HeadWatch:
     def __init__(self, read_head: Callable[[], int]) -> None:
         self._read_head = read_head
         self._moved = threading.Condition()
+        self._hurry = threading.Event()
         self._head = 0
         self._waiting = 0
         self._thread: threading.Thread | None = None
@@ -74,6 +77,10 @@ class HeadWatch:
             finally:
                 self._waiting -= 1
 
+    def look_soon(self) -> None:
+        """Something may have happened in this very process: do not wait for the next look."""
+        self._hurry.set()
+
     def _follow(self) -> None:
         """Look until nobody has waited for a while."""
         nobody_since_s = time.monotonic()
@@ -90,7 +97,9 @@ class HeadWatch:
                 elif time.monotonic() - nobody_since_s > LINGER_S:
                     self._thread = None
                     return
-            time.sleep(LOOK_EVERY_S)
+            time.sleep(REST_S)
+            self._hurry.wait(LOOK_EVERY_S - REST_S)
+            self._hurry.clear()
 
     def _look(self, *, is_failing: bool) -> int | None:
         """The head; None when it cannot be read, which is said once."""
@@ -109,7 +118,14 @@ def init_app(app: Flask, the_desk: Desk) -> None:
         with the_desk.read() as session:
             return journal.head_seq(session)
 
-    app.extensions["head_watch"] = HeadWatch(read_head)
+    watch = app.extensions["head_watch"] = HeadWatch(read_head)
+
+    @app.after_request
+    def look_at_what_was_done(response: Response) -> Response:
+        if request.method == "POST":
+            watch.look_soon()
+        return response
+
     app.extensions["audience"] = Audience(the_desk)
     app.extensions["live_seats"] = threading.BoundedSemaphore(max(1, the_desk.config.live_streams))
 

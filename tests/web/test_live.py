@@ -30,6 +30,7 @@ def _quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Streams look around often, and their thread goes when nobody waits any more."""
     monkeypatch.setattr(live, "HEARTBEAT_S", 0.02)
     monkeypatch.setattr(live, "LOOK_EVERY_S", 0.005)
+    monkeypatch.setattr(live, "REST_S", 0.002)
     monkeypatch.setattr(live, "LINGER_S", 0.0)
 
 
@@ -82,6 +83,22 @@ def test_the_tabs_count_along(operator: Browser, refund_desk: RefundDesk) -> Non
         [told] = [event for event in stream.news() if event.name == "detail"]
     tabs = read_page(told.data["html"]["status-tabs"]).one("nav", id="status-tabs")
     assert [tab.text for tab in tabs.all("a")][:4] == ["All 1", "Needs you 0", "Open 1", "Accepted 0"]
+
+
+@on_sqlite
+def test_what_is_done_in_this_process_is_told_at_once(
+    operator: Browser, refund_desk: RefundDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Webhooks come in this way, and what people ask for: the next look would be long in coming."""
+    monkeypatch.setattr(live, "LOOK_EVERY_S", 2 * WITHIN_S)
+    reference = refund_desk.ask(refund_desk.paid_session(100_00), 10_00)
+    with Stream(operator, f"?since={head(refund_desk)}") as stream:
+        assert stream.round() == []
+        assert stream.round() == []
+        operator.post(f"/refunds/{reference}/cancel")
+        assert rows(stream.news()) == {reference: "cancelled"}
+    operator.sign_out()
+    wait_until(lambda: not watching())
 
 
 @on_sqlite
