@@ -45,6 +45,7 @@ from dashboard.web import (
     refusals,
     request_ids,
     review,
+    rows,
     saved_views,
     second_step,
     sessions,
@@ -108,6 +109,7 @@ def _add_parts(app: Flask, desk: Desk) -> None:
     access.init_app(app)
     formats.init_app(app)
     errors.init_app(app)
+    rows.init_app(app)
     live.init_app(app, desk)
     bank_seats.init_app(app, desk.config)
     review.init_app(app)

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 
 from flask import (
     Blueprint,
@@ -18,7 +18,6 @@ from flask import (
     Response,
     abort,
     current_app,
-    get_template_attribute,
     render_template,
     request,
     stream_with_context,
@@ -37,6 +36,7 @@ from dashboard.web.access import desk, needs, visitor
 from dashboard.web.audience import Audience
 from dashboard.web.reader import zone
 from dashboard.web.refunds import arguments_of, filters_of, refund_parts
+from dashboard.web.rows import refund_row
 from dashboard.web.sessions import session_parts
 from dashboard.web.status_tabs import status_tabs
 
@@ -266,14 +266,7 @@ def _row_news(changes: Changes) -> _News:
 
 
 def _row_event(row: Row) -> str:
-    html = _row_html(row, str(get_locale()), str(zone()))
-    return _event("row", {"reference": row.reference, "html": html, "at": row.sort_key})
-
-
-@lru_cache(maxsize=1024)
-def _row_html(row: Row, _locale: str, _zone: str) -> str:
-    """A row's HTML, rendered once for all streams that show it in one language and zone."""
-    return str(get_template_attribute("refunds/_row.html", "row")(row))
+    return _event("row", {"reference": row.reference, "html": str(refund_row(row)), "at": row.sort_key})
 
 
 def _refund_news(reference: str, session: Session, since: int) -> _News:

@@ -1,12 +1,13 @@
 """Pages of the history: every row exactly once, in order, however many share a moment."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from dashboard import history
-from tests.bench.simulated import START
+from tests.bench.simulated import START, SimulatedClock
 from tests.web.browser import Browser
+from tests.web.conftest import Auth
 from tests.web.made_up import MadeUp
 
 
@@ -75,3 +76,15 @@ def test_the_cursor_says_the_row_before_it_even_when_that_is_gone(operator: Brow
     made_up.refund("ps_1", at=START)
     assert operator.get("/refunds/?before=20260301090000000001-000000000001").references != []
     assert operator.get("/refunds/?before=20260301090000000000-000000000001").references == []
+
+
+def test_a_row_gets_its_year_when_another_one_begins(auth: Auth, made_up: MadeUp, clock: SimulatedClock) -> None:
+    made_up.refund(made_up.session("ps_1"), at=datetime(2026, 3, 1, 9, 30, tzinfo=UTC))
+
+    def shown() -> str:
+        [row] = auth.login().page("/refunds/").rows
+        return row.all("td")[0].text
+
+    assert shown() == "1 Mar 09:30"
+    clock.advance_to(datetime(2027, 1, 1, tzinfo=UTC))
+    assert shown() == "1 Mar 2026 09:30"
