@@ -52,7 +52,7 @@ def may_anybody_confirm(session: Session, person_id: str, asked_by_id: str) -> b
 def ask(books: Books, asker: Person, person_id: str, why: str) -> None:
     """The first step. Raises CannotReset."""
     with books.write() as tx:
-        person = factors.lock(tx, person_id)
+        person = rights.hold(tx, person_id)
         if not factors.has_any(tx, person_id):
             raise CannotReset("nothing")
         for old in _asked(tx, person_id):
@@ -114,7 +114,7 @@ def by_command(books: Books, email: str, *, actor: str) -> bool:
         found = people.find(tx, email)
         if found is None:
             raise people.BadAccount(f"{email.strip().lower()!r} has no account")
-        person = factors.lock(tx, found.id)
+        person = rights.hold(tx, found.id)
         for reset in _asked(tx, person.id):
             reset.state = OUTDATED
         is_changed = _take_all(tx, books, person)
@@ -136,7 +136,7 @@ def _asked(tx: WriteSession, person_id: str) -> Sequence[FactorReset]:
 
 
 def _to_decide(tx: WriteSession, person_id: str, reset_id: str) -> FactorReset:
-    factors.lock(tx, person_id)
+    rights.hold(tx, person_id)
     for reset in _asked(tx, person_id):
         if reset.id == reset_id and reset.asked_at > tx.clock.now() - HOLDS:
             return reset

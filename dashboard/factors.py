@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
-from dashboard import passkeys, recovery_codes, sealing, totp
+from dashboard import passkeys, recovery_codes, rights, sealing, totp
 from dashboard.desk import Books
 from dashboard.journal import WriteSession
 from dashboard.models import AuthenticatorApp, Passkey, Person
@@ -69,12 +69,6 @@ def kinds(session: Session) -> dict[str, list[str]]:
     return dict(found)
 
 
-def lock(tx: WriteSession, person_id: str) -> Person:
-    """The account, held: its factors change and are used one after the other."""
-    query = select(Person).where(Person.id == person_id).with_for_update(key_share=True)
-    return tx.scalars(query.execution_options(populate_existing=True)).one()
-
-
 # An authenticator app
 
 
@@ -100,7 +94,7 @@ def add_app(books: Books, person: Person, sealed: str, code: str) -> list[str]:
         raise CannotAdd(_why_none(secret, plain(code), now))
     kept = sealing.seal(secret, books.config.secret_keys, to_use(person.id))
     with books.write() as tx:
-        lock(tx, person.id)
+        rights.hold(tx, person.id)
         if tx.get(AuthenticatorApp, person.id) is not None:
             raise CannotAdd("there_already")
         is_first = not has_any(tx, person.id)
@@ -135,7 +129,7 @@ def _why_none(secret: str, code: str, now: datetime) -> str:
 def remove_app(books: Books, person: Person) -> bool:
     """Take the app away; whether there was one."""
     with books.write() as tx:
-        lock(tx, person.id)
+        rights.hold(tx, person.id)
         gone: Any = tx.execute(delete(AuthenticatorApp).where(AuthenticatorApp.person_id == person.id))
         if gone.rowcount:
             tx.record(person.email, "factor:app_removed", f"person:{person.id}")
@@ -170,7 +164,7 @@ def add_passkey(books: Books, person: Person, name: str, challenge: str, answer:
     except passkeys.BadPasskey as problem:
         raise CannotAdd("not_good") from problem
     with books.write() as tx:
-        lock(tx, person.id)
+        rights.hold(tx, person.id)
         _check_room(tx, person.id, made.credential_id)
         is_first = not has_any(tx, person.id)
         tx.add(
@@ -216,7 +210,7 @@ def use_passkey(tx: WriteSession, books: Books, person_id: str, bound_to: str, c
 def remove_passkey(books: Books, person: Person, passkey_id: str) -> bool:
     """Take one of somebody's passkeys away; whether it was there."""
     with books.write() as tx:
-        lock(tx, person.id)
+        rights.hold(tx, person.id)
         passkey = tx.get(Passkey, passkey_id)
         if passkey is None or passkey.person_id != person.id:
             return False
@@ -233,7 +227,7 @@ def remove_passkey(books: Books, person: Person, passkey_id: str) -> bool:
 def new_codes(books: Books, person: Person) -> list[str]:
     """Ten new recovery codes in the place of the old ones; none for somebody without a factor."""
     with books.write() as tx:
-        lock(tx, person.id)
+        rights.hold(tx, person.id)
         return _first_codes(tx, person) if has_any(tx, person.id) else []
 
 

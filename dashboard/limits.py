@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 from dashboard import limit_rules, two_people
 from dashboard.db import insert_unless_there
 from dashboard.desk import Books
-from dashboard.journal import WriteSession, timestamp
+from dashboard.journal import timestamp
 from dashboard.limit_rules import ANY_CURRENCY, DAY, NO_LIMIT, Limit
-from dashboard.models import Approval, JournalEntry, Person, Refund, RefundLimit
+from dashboard.models import Approval, JournalEntry, Refund, RefundLimit
 
 
 def all_of_them(session: Session) -> Sequence[tuple[str, Limit]]:
@@ -67,12 +67,6 @@ def verdict(session: Session, person_id: str, currency: str, amount_minor: int, 
     is_counted = limit.alone_a_day_minor is not None
     sent_minor = sent_alone_minor(session, person_id, currency, now) if is_counted else 0
     return limit_rules.verdict(limit, amount_minor, sent_minor)
-
-
-def lock_day_of(tx: WriteSession, person_id: str) -> Person:
-    """Let one refund after another of this person be weighed, or two at once could both seem to fit into the day."""
-    query = select(Person).where(Person.id == person_id).with_for_update(key_share=True)
-    return tx.scalars(query.execution_options(populate_existing=True)).one()
 
 
 def put(books: Books, currency: str, limit: Limit, *, actor: str) -> bool:

@@ -3,7 +3,6 @@
 Only a digest of the token is kept. A new link for the same person ends the older one.
 """
 
-import hashlib
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from dashboard.config import BooksConfig
 from dashboard.desk import Books
 from dashboard.journal import WriteSession
 from dashboard.models import Link, Person
+from dashboard.signing import token_digest
 
 HOLDS_FOR = timedelta(hours=1)
 
@@ -89,7 +89,7 @@ def _start(tx: WriteSession, config: BooksConfig, person: Person, actor: str, wr
     token, now = secrets.token_urlsafe(32), tx.clock.now()
     tx.flush()
     people.end_links(tx, person)
-    tx.add(Link(token_digest=_digest(token), person_id=person.id, made_by=actor, made_at=now))
+    tx.add(Link(token_digest=token_digest(token), person_id=person.id, made_by=actor, made_at=now))
     started = Started(person.id, person.email, token, now + HOLDS_FOR, person.language)
     if write is not None:
         mail.put(tx, config, person, mail.PASSWORD_LINK, write(started), started.until)
@@ -100,12 +100,8 @@ def _take(tx: WriteSession, token: str) -> str | None:
     """Use the link up; answers with who made it, or None where there was nothing to use."""
     now = tx.clock.now()
     taken: Any = tx.execute(update(Link).where(*_holds(token, now)).values(ended_at=now))
-    return tx.get_one(Link, _digest(token)).made_by if taken.rowcount == 1 else None
+    return tx.get_one(Link, token_digest(token)).made_by if taken.rowcount == 1 else None
 
 
 def _holds(token: str, now: datetime) -> tuple[ColumnElement[bool], ...]:
-    return Link.token_digest == _digest(token), Link.ended_at.is_(None), Link.made_at > now - HOLDS_FOR
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
+    return Link.token_digest == token_digest(token), Link.ended_at.is_(None), Link.made_at > now - HOLDS_FOR

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dashboard import factors, guessing, passkeys, passwords, recovery_codes, sealing, sign_ins
+from dashboard import factors, guessing, passkeys, passwords, recovery_codes, rights, sealing, sign_ins
 from dashboard.desk import Books
 from dashboard.guessing import Limit
 from dashboard.journal import WriteSession
@@ -81,7 +81,7 @@ def prove_again(books: Books, token: str, person_id: str, proof: Proof, address:
     )
     refusal: NotProved
     with books.write() as tx:
-        person = factors.lock(tx, person_id)
+        person = rights.hold(tx, person_id)
         # Whoever tries codes elsewhere must not keep out a sign-in that is open.
         where = guessing.by_proof("sign-in", sign_ins.name_of_token(token))
         limits = _limits(proof, where, address)
@@ -126,7 +126,7 @@ def _half_signed_in(tx: WriteSession, half_token: str) -> Person:
     found = sign_ins.whose_half(tx, half_token, tx.clock.now())
     if found is None:
         raise Over
-    person = factors.lock(tx, found.id)
+    person = rights.hold(tx, found.id)
     if person.disabled_at is not None:
         raise Over
     return person

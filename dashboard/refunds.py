@@ -208,7 +208,7 @@ def request(desk: Desk, person: Person, session_id: str, token_text: str, order:
 
 def _check_asker(tx: WriteSession, seen: Person) -> None:
     """The bank's answer can take its time; held, so that two refunds of one person are weighed one after another."""
-    if not rights.may(limits.lock_day_of(tx, seen.id), roles.REQUEST_REFUND):
+    if not rights.may(rights.hold(tx, seen.id), roles.REQUEST_REFUND):
         raise RequestRefused("no_right")
 
 

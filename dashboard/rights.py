@@ -1,8 +1,10 @@
-"""Whether somebody may still do what they came for: looked up again where it is done."""
+"""Whether somebody may still do what they came for, and does one thing at a time: looked up where it is done."""
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dashboard import roles
+from dashboard.journal import WriteSession
 from dashboard.models import Person
 
 
@@ -15,3 +17,9 @@ def still_hold(session: Session, person_id: str | None, permission: str) -> bool
 def may(person: Person, permission: str) -> bool:
     """The same for an account that was just read."""
     return person.disabled_at is None and roles.may(person.role, permission)
+
+
+def hold(tx: WriteSession, person_id: str) -> Person:
+    """The account as it is now, locked: what one person does, and what is done to them, happens one after the other."""
+    query = select(Person).where(Person.id == person_id).with_for_update(key_share=True)
+    return tx.scalars(query.execution_options(populate_existing=True)).one()

@@ -1,6 +1,5 @@
 """Open sign-ins: who is signed in where, and how that ends."""
 
-import hashlib
 import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from sqlalchemy.orm import Session
 from dashboard.desk import Books
 from dashboard.journal import WriteSession
 from dashboard.models import HalfSignIn, Person, SignIn
+from dashboard.signing import token_digest
 
 LONGEST = timedelta(hours=12)
 LONGEST_HALF = timedelta(minutes=5)
@@ -40,7 +40,9 @@ def start(tx: WriteSession, person: Person, address: str = "", browser: str = ""
     `browser` is what it calls itself (its User-Agent).
     """
     token, now = secrets.token_urlsafe(32), tx.clock.now()
-    started = SignIn(token_digest=_digest(token), person_id=person.id, started_at=now, last_seen_at=now, proved_at=now)
+    started = SignIn(
+        token_digest=token_digest(token), person_id=person.id, started_at=now, last_seen_at=now, proved_at=now
+    )
     started.address, started.browser = address, browser[:LONGEST_BROWSER]
     tx.add(started)
     return token
@@ -55,14 +57,14 @@ def find(books: Books, token: str) -> Found | None:
         query = select(SignIn, Person).join(Person, SignIn.person_id == Person.id)
         is_open = is_open_at(books.clock.now(), books.config.idle)
         row = session.execute(
-            query.where(SignIn.token_digest == _digest(token), *is_open, Person.disabled_at.is_(None))
+            query.where(SignIn.token_digest == token_digest(token), *is_open, Person.disabled_at.is_(None))
         ).one_or_none()
     return Found(*row) if row else None
 
 
 def those_that_hold(books: Books, tokens: Collection[str]) -> frozenset[str]:
     """Those of these tokens whose sign-ins hold, as `find` would say of each."""
-    by_digest = {_digest(token): token for token in tokens}
+    by_digest = {token_digest(token): token for token in tokens}
     is_open = is_open_at(books.clock.now(), books.config.idle)
     with books.read() as session:
         query = select(SignIn.token_digest).join(Person, SignIn.person_id == Person.id)
@@ -78,7 +80,7 @@ def whose(books: Books, token: str) -> Person | None:
 
 def was_of(session: Session, token: str) -> str | None:
     """The id of the person whose sign-in this is or was, as far as that is still kept."""
-    found = session.get(SignIn, _digest(token))
+    found = session.get(SignIn, token_digest(token))
     return found.person_id if found else None
 
 
@@ -135,7 +137,7 @@ def note_seen(books: Books, sign_in: SignIn) -> None:
 def end(books: Books, token: str) -> None:
     """End a sign-in, wherever its cookie may be."""
     with books.write() as tx:
-        found = tx.get(SignIn, _digest(token))
+        found = tx.get(SignIn, token_digest(token))
         if found is not None and found.ended_at is None:
             found.ended_at = books.clock.now()
             person = tx.get_one(Person, found.person_id)
@@ -144,7 +146,7 @@ def end(books: Books, token: str) -> None:
 
 def end_all(tx: WriteSession, person: Person, idle: timedelta, but: str = "") -> int:
     """End every sign-in of a person but the one with this token; answers with how many were open till now."""
-    now, kept = tx.clock.now(), _digest(but)
+    now, kept = tx.clock.now(), token_digest(but)
     were_open = [one for one in open_ones(tx, person.id, now, idle) if one.token_digest != kept]
     # Also those that were idle for too long: another setting must not bring them back.
     its_own = (SignIn.person_id == person.id, SignIn.token_digest != kept)
@@ -170,12 +172,12 @@ def name_of(sign_in: SignIn) -> str:
 
 def name_of_token(token: str) -> str:
     """The same for the sign-in that a token opens."""
-    return _digest(token)[:_NAME_LENGTH]
+    return token_digest(token)[:_NAME_LENGTH]
 
 
 def is_of(sign_in: SignIn, token: str) -> bool:
     """Whether it is the sign-in of this token."""
-    return sign_in.token_digest == _digest(token)
+    return sign_in.token_digest == token_digest(token)
 
 
 # Who is there, proved once more
@@ -184,7 +186,7 @@ def is_of(sign_in: SignIn, token: str) -> bool:
 def is_proved(books: Books, token: str) -> bool:
     """Whether somebody has proved in this sign-in who they are, a short time ago; signing in counts."""
     with books.read() as session:
-        found = session.get(SignIn, _digest(token))
+        found = session.get(SignIn, token_digest(token))
     return found is not None and found.proved_at is not None and found.proved_at > books.clock.now() - PROOF_HOLDS
 
 
@@ -194,8 +196,8 @@ def renew(tx: WriteSession, token: str, idle: timedelta, *, is_proved: bool) -> 
     `is_proved`: its person has just proved who they are.
     """
     renewed, now = secrets.token_urlsafe(32), tx.clock.now()
-    same = (SignIn.token_digest == _digest(token), *is_open_at(now, idle))
-    values: dict[str, Any] = {"token_digest": _digest(renewed), "renewed_from": _digest(token)}
+    same = (SignIn.token_digest == token_digest(token), *is_open_at(now, idle))
+    values: dict[str, Any] = {"token_digest": token_digest(renewed), "renewed_from": token_digest(token)}
     if is_proved:
         values["proved_at"] = now
     result: Any = tx.execute(update(SignIn).where(*same).values(values))
@@ -205,7 +207,7 @@ def renew(tx: WriteSession, token: str, idle: timedelta, *, is_proved: bool) -> 
 def was_renewed(books: Books, token: str) -> bool:
     """Whether the sign-in that had this token goes on under another one, which the browser has, or is just getting."""
     with books.read() as session:
-        query = select(SignIn.token_digest).where(SignIn.renewed_from == _digest(token))
+        query = select(SignIn.token_digest).where(SignIn.renewed_from == token_digest(token))
         is_open = is_open_at(books.clock.now(), books.config.idle)
         return session.scalar(query.where(*is_open).limit(1)) is not None
 
@@ -217,23 +219,19 @@ def start_half(tx: WriteSession, person: Person) -> str:
     """Remember that somebody's password was right; answers with a token that is good for the next step alone."""
     token, now = secrets.token_urlsafe(32), tx.clock.now()
     tx.execute(delete(HalfSignIn).where(HalfSignIn.started_at <= now - LONGEST_HALF))
-    tx.add(HalfSignIn(token_digest=_digest(token), person_id=person.id, started_at=now))
+    tx.add(HalfSignIn(token_digest=token_digest(token), person_id=person.id, started_at=now))
     return token
 
 
 def whose_half(session: Session, token: str, now: datetime) -> Person | None:
     """Whose password was right a short time ago, unless the account was disabled since."""
     query = select(Person).join(HalfSignIn, HalfSignIn.person_id == Person.id)
-    is_this_one = HalfSignIn.token_digest == _digest(token)
+    is_this_one = HalfSignIn.token_digest == token_digest(token)
     is_young = HalfSignIn.started_at > now - LONGEST_HALF
     return session.scalars(query.where(is_this_one, is_young, Person.disabled_at.is_(None))).one_or_none()
 
 
 def end_half(tx: WriteSession, token: str) -> bool:
     """Take the step; whether nobody else has taken it before."""
-    result: Any = tx.execute(delete(HalfSignIn).where(HalfSignIn.token_digest == _digest(token)))
+    result: Any = tx.execute(delete(HalfSignIn).where(HalfSignIn.token_digest == token_digest(token)))
     return bool(result.rowcount == 1)
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()

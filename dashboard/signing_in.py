@@ -2,7 +2,7 @@
 
 import re
 
-from dashboard import factors, guessing, passwords, people, sign_ins
+from dashboard import factors, guessing, passwords, people, rights, sign_ins
 from dashboard.bank131.card_numbers import mask_card_numbers
 from dashboard.desk import Books
 from dashboard.journal import WriteSession
@@ -59,7 +59,7 @@ def sign_in(books: Books, email: str, password: str, address: str, *, browser: s
 
 def _check_unchanged(tx: WriteSession, seen: Person, password: str) -> Person:
     """Looking at a password takes its time: meanwhile it may have been changed, or the account disabled."""
-    person = factors.lock(tx, seen.id)
+    person = rights.hold(tx, seen.id)
     if person.disabled_at is not None:
         raise WrongSignIn
     # Of two sign-ins at once the other one may have hashed it anew.

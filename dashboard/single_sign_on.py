@@ -1,6 +1,5 @@
 """Signing in through an OpenID provider: whose account it is, and what role the provider's groups give."""
 
-import hashlib
 import json
 import secrets
 from collections.abc import Mapping, Sequence
@@ -10,12 +9,13 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from dashboard import factors, people, roles, sealing, sign_ins, signing_in
+from dashboard import factors, people, rights, roles, sealing, sign_ins, signing_in
 from dashboard.desk import Books
 from dashboard.journal import WriteSession
 from dashboard.models import FederatedIdentity, KeptForm, Person
 from dashboard.openid import LONGEST_VISIT, Identity
 from dashboard.proving import NotProved, Over
+from dashboard.signing import token_digest
 
 ACTOR = "oidc"
 # A kind of proof, beside those of `proving`.
@@ -157,7 +157,7 @@ def prove_again(books: Books, token: str, person: Person, identity: Identity, be
     `begun_at`: when they were sent to the provider. What they proved there before counts for nothing.
     """
     with books.write() as tx:
-        if factors.lock(tx, person.id).disabled_at is not None:
+        if rights.hold(tx, person.id).disabled_at is not None:
             raise Over
         refusal = _why_not_proved(tx, person, identity, begun_at)
         if refusal is None:
@@ -188,14 +188,14 @@ def keep_form(books: Books, person: Person, address: str, fields: Sequence[tuple
     sealed = sealing.seal(text, books.config.secret_keys, kept_for(person.id))
     with books.write() as tx:
         tx.execute(delete(KeptForm).where(KeptForm.kept_at <= now - LONGEST_VISIT))
-        tx.add(KeptForm(token_digest=_digest(token), person_id=person.id, fields=sealed, kept_at=now))
+        tx.add(KeptForm(token_digest=token_digest(token), person_id=person.id, fields=sealed, kept_at=now))
     return token
 
 
 def take_form(books: Books, person: Person, token: str) -> tuple[str, list[tuple[str, str]]] | None:
     """The address and the fields that this person had sent; None: they are not kept any more."""
     with books.write() as tx:
-        kept = tx.get(KeptForm, _digest(token))
+        kept = tx.get(KeptForm, token_digest(token))
         if kept is None or kept.person_id != person.id:
             return None
         tx.delete(kept)
@@ -209,10 +209,6 @@ def take_form(books: Books, person: Person, token: str) -> tuple[str, list[tuple
 def kept_for(person_id: str) -> str:
     """For what a form of this person is sealed."""
     return f"kept form:{person_id}"
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 # What the command line does

@@ -4,6 +4,7 @@ from tests.mutation.mutant import POSTGRESQL, Edit, without
 
 APPROVALS = "dashboard/approvals.py"
 LIMITS = "dashboard/limits.py"
+RIGHTS = "dashboard/rights.py"
 SHAPE = "dashboard/migrations/versions/0003_approvals.py"
 
 BY = "core/test_approvals.py"
@@ -47,7 +48,7 @@ _LIMITS = (
         "two refunds of one person are weighed one after another",
         "two at once both fit into what is left of the day",
         Edit(
-            LIMITS,
+            RIGHTS,
             "select(Person).where(Person.id == person_id).with_for_update(key_share=True)",
             "select(Person).where(Person.id == person_id)",
         ),
@@ -124,8 +125,8 @@ _SECOND_PERSON = (
         "an account that was taken away goes on refunding",
         Edit(
             "dashboard/refunds.py",
-            "    if not rights.may(limits.lock_day_of(tx, seen.id), roles.REQUEST_REFUND):\n",
-            "    if not limits.lock_day_of(tx, seen.id):\n",
+            "    if not rights.may(rights.hold(tx, seen.id), roles.REQUEST_REFUND):\n",
+            "    if not rights.hold(tx, seen.id):\n",
         ),
         f"{BY}::test_whoever_may_not_ask_any_more_does_not",
     ),

@@ -200,8 +200,8 @@ _SIGN_INS = (
         "whoever finds a used link sets the password once more",
         Edit(
             "dashboard/links.py",
-            "_digest(token), Link.ended_at.is_(None), Link.made_at",
-            "_digest(token), Link.made_at",
+            "token_digest(token), Link.ended_at.is_(None), Link.made_at",
+            "token_digest(token), Link.made_at",
         ),
         f"{LINKS}::test_of_two_at_once_one_is_taken",
         f"{LINKS}::test_unknown_used_replaced_and_old_ones_get_the_same_answer",

@@ -103,7 +103,7 @@ MUTANTS = (
     without(
         "proving makes a new token",
         "a token that was stolen before is good for what was proved after",
-        Edit(SIGN_INS, '= {"token_digest": _digest(renewed), ', "= {"),
+        Edit(SIGN_INS, '= {"token_digest": token_digest(renewed), ', "= {"),
         f"{TEST_STEP_UP}::test_proving_makes_a_new_token_and_the_old_one_is_dead",
     ),
     without(
