@@ -29,7 +29,7 @@ from dashboard.web import step_up, wording
 from dashboard.web.access import desk, needs, person
 from dashboard.web.bank_seats import bank_seat
 from dashboard.web.formats import amount_with_currency, moment, moment_seconds
-from dashboard.web.forms import FULL, RefundForm
+from dashboard.web.forms import FULL, LONGEST_COMMENT, RefundForm
 from dashboard.web.pause import why_paused
 from dashboard.web.second_ones import second_ones
 from dashboard.web.sessions import find_or_explain, look_at_bank, refusal_of
@@ -37,13 +37,14 @@ from dashboard.web.sessions import find_or_explain, look_at_bank, refusal_of
 bp = Blueprint("refund_form", __name__)
 
 _SEALED = "typed"
+_OPENED = "of_form"
 
 
 @bp.route("/sessions/<session_id>/refund", methods=["GET", "POST"])
 @needs(roles.REQUEST_REFUND)
 def new(session_id: str) -> ResponseReturnValue:
     form = RefundForm()
-    if request.method == "POST" and (reference := _made_before(form)):
+    if reference := _made_before(form):
         return _to_refund(form, reference)
     if _is_confirmed() and (known := db.session.get(PaymentSession, session_id)):
         return _take(form, known, refunds.offer_of(db.session(), known))
@@ -62,12 +63,22 @@ def new(session_id: str) -> ResponseReturnValue:
 
 
 def _made_before(form: RefundForm) -> str | None:
-    token = form.form_token.data
+    """By the form that was sent, or by the one that somebody goes back to."""
+    token = form.form_token.data or request.args.get(_OPENED)
     return refunds.made_with(db.session(), token) if token else None
 
 
 def _to_refund(form: RefundForm, reference: str) -> ResponseReturnValue:
-    """A form makes one refund; whoever went back and changed it is told that this made no second one."""
+    """A form makes one refund; whoever went back to it or changed it is told that this made no second one."""
+    if request.method != "POST":
+        flash(
+            _(
+                "This form has made the refund below already; nothing more was sent. For another refund start from "
+                "the session."
+            ),
+            "info",
+        )
+        return redirect(url_for("refunds.show", reference=reference), 303)
     made = db.session.scalars(select(Refund).where(Refund.reference == reference)).one()
     if form.asks_for_another(made.amount_minor, made.currency, made.reason, made.comment):
         flash(
@@ -156,6 +167,17 @@ def _url_with_typed(form: RefundForm, session_id: str, **more: Any) -> str:
     return url_for("refund_form.new", session_id=session_id, **typed, **more)
 
 
+def _url_to_come_back_to(form: RefundForm, session_id: str) -> str:
+    """For Back and reload where the page is an answer: the form as it was typed, or the refund that it has made."""
+    more = {_OPENED: form.form_token.data or None, "replaces": form.replaces.data or None}
+    return _url_with_typed(form, session_id, **more)
+
+
+def _has_an_address(form: RefundForm) -> bool:
+    """Whether the page answers what was typed, and that is not too long for an address."""
+    return request.method == "POST" and len(form.comment.data or "") <= LONGEST_COMMENT
+
+
 def _fill_in(form: RefundForm) -> None:
     """With what the address says. A comment that was sealed too long ago, or for somebody else, is left out."""
     form.fill_in(request.args)
@@ -176,6 +198,7 @@ def _show_form(form: RefundForm, payment_session: PaymentSession, offer: Offer, 
         takes_amounts=money.exponent(offer.currency) is not None,
         blocked=blocked,
         warnings=_warnings(payment_session.id),
+        address=_url_to_come_back_to(form, payment_session.id) if _has_an_address(form) else None,
         **more,
     )
 
@@ -210,7 +233,7 @@ def _take(form: RefundForm, payment_session: PaymentSession, offer: Offer) -> Re
     session_id = payment_session.id
     try:
         if _is_confirmed():
-            if question := _ask_who_is_there(offer, order):
+            if question := _ask_who_is_there(offer, order, _url_to_come_back_to(form, session_id)):
                 return question
             reference = _request(session_id, token_text, order)
             return _to_refund(form, reference)
@@ -224,7 +247,7 @@ def _take(form: RefundForm, payment_session: PaymentSession, offer: Offer) -> Re
     return _show_confirmation(form, payment_session, offer, amount_minor, needs_approval=needs_approval)
 
 
-def _ask_who_is_there(offer: Offer, order: RefundOrder) -> ResponseReturnValue | None:
+def _ask_who_is_there(offer: Offer, order: RefundOrder, back: str) -> ResponseReturnValue | None:
     """Above the currency's limit whoever asks has to have shown a short time ago who they are."""
     amount_minor = order.amount_minor or offer.refundable_minor
     limit = limits.of_person(db.session(), person().id, offer.currency, desk().clock.now())
@@ -232,7 +255,7 @@ def _ask_who_is_there(offer: Offer, order: RefundOrder) -> ResponseReturnValue |
     if not is_open and not limit_rules.needs_proof(limit, amount_minor):
         return None
     amount = amount_with_currency(amount_minor, offer.currency)
-    return step_up.ask_unless_fresh(_("You are about to refund %(amount)s.", amount=amount))
+    return step_up.ask_unless_fresh(_("You are about to refund %(amount)s.", amount=amount), back)
 
 
 def _request(session_id: str, token_text: str, order: RefundOrder) -> str:
@@ -316,6 +339,7 @@ def _show_confirmation(
         left_minor=offer.refundable_minor - amount_minor,
         reason_text=wording.reason(form.reason.data),
         is_full=amount_minor == offer.captured_minor,
+        address=_url_to_come_back_to(form, payment_session.id),
         back_url=_url_with_typed(form, payment_session.id, replaces=form.replaces.data or None),
         undo_s=round(desk().config.undo_s),
         needs_approval=needs_approval,

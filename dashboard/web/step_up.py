@@ -13,13 +13,14 @@ from dashboard.web.access import Visitor, desk, person, safe_target, visitor
 from dashboard.web.forms import ProofForm
 
 
-def ask_unless_fresh(what: str = "") -> Response | None:
+def ask_unless_fresh(what: str = "", back: str = "") -> Response | None:
     """None if the person has proved who they are in the last five minutes, or does so with this very request.
 
     Otherwise a page that asks for it, to be returned by the view. For a view that was posted to, after its guards and
     before its verb. The page's form goes to the same address and carries all that was posted, so that the view is
     called again with the very same fields; those named `proof_…` are read here. `what`: a sentence for the page that
-    says what will be done.
+    says what will be done. `back`: the address of a form that holds all of it, to which whoever goes back comes;
+    without one they come to the page they were on.
 
     The page answers 200, as the confirmation of a refund does: nothing is wrong with what was sent, it is a step on
     its way; what changes something answers 303 when it is done. A proof that does not work is 422, too many are 429.
@@ -28,14 +29,14 @@ def ask_unless_fresh(what: str = "") -> Response | None:
         return None
     form = ProofForm()
     if not proof_form.was_sent():
-        return make_response(_page(form, what))
+        return make_response(_page(form, what, back))
     try:
         done = proof_form.attempt(form, partial(_prove, visitor().token))
     except proving.Over:
         logout_user()
         return make_response(redirect(url_for("people.login"), 303))
     if isinstance(done, proof_form.Refused):
-        return make_response(_page(form, what), done.status, done.headers)
+        return make_response(_page(form, what, back), done.status, done.headers)
     found = sign_ins.find(desk(), done)
     if found is None:
         return make_response(redirect(url_for("people.login"), 303))
@@ -47,14 +48,15 @@ def _prove(token: str, proof: Proof) -> str:
     return proving.prove_again(desk(), token, person().id, proof, request.remote_addr or "")
 
 
-def _page(form: ProofForm, what: str) -> str:
+def _page(form: ProofForm, what: str, back: str) -> str:
     return render_template(
         "factors/step_up.html",
         asking=proof_form.asking(form, person().id, visitor().token),
         what=what,
         address=request.full_path.rstrip("?"),
         carried=proof_form.carried(),
-        back=_way_back(),
+        back=back or _way_back(),
+        instead=back,
     )
 
 

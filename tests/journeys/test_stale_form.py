@@ -8,7 +8,7 @@ from tests.journeys.windows import Windows
 
 
 def expect_told_and_kept(page: Page, session_id: str) -> None:
-    page.wait_for_url(f"**/sessions/{session_id}/refund")
+    page.wait_for_url(f"**/sessions/{session_id}/refund?*")
     expect(page.locator("main")).to_contain_text("Something changed since you opened this form")
     expect(page.locator("main")).to_contain_text("Nothing was sent")
     expect(page.locator("main")).to_contain_text("900.00 RUB")

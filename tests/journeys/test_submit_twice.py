@@ -1,7 +1,7 @@
 """However often a form is sent, one refund is made."""
 
 import pytest
-from playwright.sync_api import Error, Page
+from playwright.sync_api import Error, Page, expect
 
 from tests.journeys import steps
 from tests.journeys.commands import OPERATOR, Installation
@@ -38,22 +38,33 @@ def test_double_click(demo: Installation, windows: Windows, has_javascript: bool
 def test_reload_of_the_confirmation_and_back(demo: Installation, windows: Windows) -> None:
     page = windows.of(demo, OPERATOR)
     session_id = open_confirmation(page, demo, "reloaded")
+    page.wait_for_url("**&of_form=*")
     page.reload()
+    expect(page.locator("[name=amount]")).to_have_value("15.00")
+    steps.check_form(page)
     steps.confirm_button(page).click()
     reference = steps.reference_of(page)
 
-    go_back_and_send_again(page)
+    page.go_back()
 
     assert steps.reference_of(page) == reference
+    expect(page.locator(".notice").first).to_contain_text("This form has made the refund below already")
     expect_one_refund(page, demo, session_id, reference)
 
 
-def go_back_and_send_again(page: Page) -> None:
+def test_back_without_javascript(demo: Installation, windows: Windows) -> None:
     """Chromium does not show the answer to a form again by itself; whoever wants it sends the form once more."""
+    page = windows.of(demo, OPERATOR, java_script_enabled=False)
+    session_id = open_confirmation(page, demo, "gone-back")
+    steps.confirm_button(page).click()
+    reference = steps.reference_of(page)
     with pytest.raises(Error, match="ERR_CACHE_MISS"):
         page.go_back()
     page.wait_for_url("chrome-error://**")
     page.reload()
+
+    assert steps.reference_of(page) == reference
+    expect_one_refund(windows.of(demo, OPERATOR), demo, session_id, reference)
 
 
 def test_the_same_form_in_a_second_tab(demo: Installation, windows: Windows) -> None:

@@ -65,6 +65,51 @@ def back(page: Element) -> str:
     return address
 
 
+def address(answer: Answer) -> str:
+    """The one that the page takes for Back and reload, with a script."""
+    assert any("address.js" in script["src"] for script in answer.page.all("script"))
+    return answer.page.one(data_address=True)["data-address"]
+
+
+@on_sqlite
+def test_its_reload_leads_to_the_form_with_what_was_typed(operator: Browser, refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    again = address(checked(operator, session_id))
+    fields = operator.page(again).form(f"/sessions/{session_id}/refund").fields
+    assert (fields["kind"], fields["amount"], fields["reason"]) == ("partial", "10.50", "goods_returned")
+    assert fields["comment"].strip() == "two lines\nby phone"
+    assert refund_desk.refunds(session_id) == []
+
+
+@on_sqlite
+def test_going_back_once_it_is_made_leads_to_the_refund(operator: Browser, refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    answer = checked(operator, session_id)
+    form = confirmation(answer, session_id)
+    made = operator.post(form["action"], {**form.fields, "confirm": "yes"}).location
+    back = operator.get(address(answer))
+    assert (back.status, back.location) == (303, made)
+    told = (
+        "This form has made the refund below already; nothing more was sent. For another refund start from the session."
+    )
+    assert told in operator.page(made or "").notices
+    assert len(refund_desk.refunds(session_id)) == 1
+
+
+@on_sqlite
+def test_a_form_that_is_shown_again_can_be_gone_back_to_as_well(operator: Browser, refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    path = f"/sessions/{session_id}/refund"
+    answer = checked(operator, session_id, amount="ten", replaces="")
+    assert answer.status == 422
+    assert operator.page(address(answer)).form(path).fields["amount"] == "ten"
+    assert not operator.page(path).all(data_address=True)
+    assert not checked(operator, session_id, comment="x" * 501).page.all(data_address=True), "too long for an address"
+    form = answer.page.form(path)
+    made = operator.post(path, {**form.fields, "amount": "10", "confirm": "yes"}).location
+    assert operator.get(address(answer)).location == made
+
+
 @on_sqlite
 def test_nobody_else_reads_the_comment_on_the_way_back(operator: Browser, auth: Auth, refund_desk: RefundDesk) -> None:
     session_id = refund_desk.paid_session(100_00)

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from flask import Flask, request
+from flask.typing import ResponseReturnValue
 
 from dashboard import people, roles
 from dashboard.web import step_up
@@ -73,6 +74,20 @@ def test_the_same_request_goes_on_with_all_that_was_posted(stale: Browser, done:
     [called] = done
     assert called["where"] == ["here", "there"]
     assert {name: values[0] for name, values in called.items() if name in SENT} == SENT
+
+
+@on_sqlite
+def test_a_form_to_go_back_to_takes_the_place_of_the_answer(app: Flask, stale: Browser) -> None:
+    @needs(roles.REQUEST_REFUND)
+    def dear() -> ResponseReturnValue:
+        return step_up.ask_unless_fresh("", "/dear?typed=1") or ""
+
+    app.add_url_rule("/dear", "dear", dear, methods=["POST"])
+    for sent in ({}, {"proof_password": "wrong"}):
+        page = stale.post("/dear", sent).page
+        assert page.one(data_address=True)["data-address"] == "/dear?typed=1"
+        assert page.all("a", href="/dear?typed=1")
+    assert not stale.post(ADDRESS, SENT).page.all(data_address=True)
 
 
 @on_sqlite
