@@ -26,6 +26,7 @@ _FOR_SCRIPTS = frozenset(
         "refunds.rows",
         "refund_files.progress",
         "refund_form.left",
+        "refund_form.others",
         "account.left",
         "account.stay",
         "account.keep",

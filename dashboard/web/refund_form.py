@@ -1,5 +1,6 @@
 """Asking for a refund: the form, the last look before it is sent, and what is said to what cannot be taken."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -198,6 +199,7 @@ def _show_form(form: RefundForm, payment_session: PaymentSession, offer: Offer, 
         takes_amounts=money.exponent(offer.currency) is not None,
         blocked=blocked,
         warnings=_warnings(payment_session.id),
+        others_url=_url_of_others(payment_session.id, offer),
         address=_url_to_come_back_to(form, payment_session.id) if _has_an_address(form) else None,
         **more,
     )
@@ -205,20 +207,24 @@ def _show_form(form: RefundForm, payment_session: PaymentSession, offer: Offer, 
 
 def _warnings(session_id: str) -> list[str]:
     """What would keep a new refund of this session from being sent for now, and who may be about to ask for one."""
-    others = open_forms.of_others(db.session(), session_id, person(), desk().clock.now())
-    warnings = [
-        _(
-            "%(person)s opened the refund form of this session at %(time)s and has not sent it. Ask them first.",
-            person=other.email,
-            time=moment(other.at),
-        )
-        for other in others
-    ]
+    warnings = [_has_it_open(other) for other in _others(session_id)]
     if any(row.review for row in history.of_session(db.session(), session_id)):
         warnings.append(_("Another refund of this session needs somebody. A new one waits until that is settled."))
     if why := why_paused(db.session()):
         warnings.append(f"{_('Sending is paused. A new refund waits until somebody resumes it.')} {why}")
     return warnings
+
+
+def _others(session_id: str) -> Sequence[open_forms.Opened]:
+    return open_forms.of_others(db.session(), session_id, person(), desk().clock.now())
+
+
+def _has_it_open(other: open_forms.Opened) -> str:
+    return _(
+        "%(person)s opened the refund form of this session at %(time)s and has not sent it. Ask them first.",
+        person=other.email,
+        time=moment(other.at),
+    )
 
 
 def _take(form: RefundForm, payment_session: PaymentSession, offer: Offer) -> ResponseReturnValue:
@@ -311,8 +317,14 @@ def _why_too_early(since: datetime | None) -> str:
 def _changes_since(token_text: str, session_id: str) -> list[str]:
     """What became of a session since a form was opened, in sentences."""
     known = refunds.open_form(desk(), token_text, person().id, session_id).refunds_known
-    rows = sorted(history.of_session(db.session(), session_id), key=lambda row: row.id)[known:]
-    return [_change(row) for row in rows] or [_("What can be refunded is not what it was when you opened the form.")]
+    changes = _changes(session_id, known)
+    return changes or [_("What can be refunded is not what it was when you opened the form.")]
+
+
+def _changes(session_id: str, known: int) -> list[str]:
+    """The refunds of a session beyond those that are known already."""
+    rows = sorted(history.of_session(db.session(), session_id), key=lambda row: row.id)
+    return [_change(row) for row in rows[known:]]
 
 
 def _change(row: history.Row) -> str:
@@ -340,11 +352,30 @@ def _show_confirmation(
         reason_text=wording.reason(form.reason.data),
         is_full=amount_minor == offer.captured_minor,
         address=_url_to_come_back_to(form, payment_session.id),
+        others_url=_url_of_others(payment_session.id, offer),
         back_url=_url_with_typed(form, payment_session.id, replaces=form.replaces.data or None),
         undo_s=round(desk().config.undo_s),
         needs_approval=needs_approval,
         warnings=[*_warnings(payment_session.id), *second_ones(payment_session, amount_minor, offer.currency)],
     )
+
+
+def _url_of_others(session_id: str, offer: Offer) -> str:
+    """Where a page asks for what it does not say yet: it names the refunds and the open forms that it knows."""
+    known = [other.at.isoformat() for other in _others(session_id)]
+    return url_for("refund_form.others", session_id=session_id, refunds=offer.refunds_known, opened=known)
+
+
+@bp.get("/sessions/<session_id>/refund/others")
+@needs(roles.REQUEST_REFUND)
+def others(session_id: str) -> ResponseReturnValue:
+    """What others do with this session while somebody has its form or confirmation in front of them."""
+    if db.session.get(PaymentSession, session_id) is None:
+        abort(404)
+    known = request.args.getlist("opened")
+    opened = [_has_it_open(other) for other in _others(session_id) if other.at.isoformat() not in known]
+    changes = _changes(session_id, request.args.get("refunds", 0, int))
+    return render_template("refunds/_others.html", sentences=[*changes, *opened])
 
 
 @bp.get("/sessions/<session_id>/refund/left")

@@ -3,7 +3,7 @@
 from playwright.sync_api import Page, expect
 
 from tests.journeys import steps
-from tests.journeys.commands import OPERATOR, Installation
+from tests.journeys.commands import APPROVER, OPERATOR, Installation
 from tests.journeys.windows import Windows
 
 
@@ -36,6 +36,28 @@ def test_the_form_says_what_changed_and_can_be_sent_again(demo: Installation, wi
     second_reference = steps.reference_of(second)
     first.goto(f"/refunds/?session={session_id}")
     assert steps.references(first) == [second_reference, first_reference]
+
+
+def test_whoever_has_the_form_open_is_told_who_opens_it_after_them(demo: Installation, windows: Windows) -> None:
+    session_id = demo.bank.paid_session("opened-by-two")
+    first, second = windows.of(demo, OPERATOR), windows.of(demo, APPROVER)
+    first.goto(f"/sessions/{session_id}/refund")
+    steps.fill_form(first, "950", reason="other", comment="typed before")
+    comment = first.locator("[name=comment]")
+    comment.focus()
+    where = comment.bounding_box()
+
+    second.goto(f"/sessions/{session_id}/refund")
+    first.bring_to_front()
+
+    told = first.locator(".meanwhile")
+    expect(told).to_contain_text(f"{APPROVER} opened the refund form of this session")
+    expect(comment).to_be_focused()
+    expect(comment).to_have_value("typed before")
+    assert comment.bounding_box() == where, "nothing moved"
+    steps.refund(second, session_id, "100")
+    first.bring_to_front()
+    expect(told).to_contain_text(f"{APPROVER} asked for a refund of 100.00 RUB.")
 
 
 def test_a_confirmation_that_was_open_sends_nothing(demo: Installation, windows: Windows) -> None:

@@ -75,6 +75,7 @@ def test_the_idle_time_is_a_setting(operator: Browser, refund_desk: RefundDesk) 
     [
         ("/refunds/rows?since=0", {}),
         ("/sessions/{session}/refund/left?kind=partial&amount=1", {}),
+        ("/sessions/{session}/refund/others", {}),
         ("/account/left", {}),
         ("/exports/8a6f2c1e-0d3b-4c5a-9e7f-1b2c3d4e5f60?expected=yes", {}),
         ("/sessions/{session}", {"headers": {"X-Unattended": "yes"}}),
