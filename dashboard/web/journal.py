@@ -16,6 +16,7 @@ from dashboard.desk import journal_key
 from dashboard.history import BadFilter
 from dashboard.models import JournalEntry
 from dashboard.spreadsheets import csv_lines
+from dashboard.web import wording
 from dashboard.web.access import desk, needs, person, visitor
 from dashboard.web.days import day_in
 from dashboard.web.files import count_file, file_answer
@@ -33,6 +34,7 @@ class _ShownEntry:
     at_text: str
     actor: str
     action: str
+    action_words: str
     subject: str
     subject_url: str | None
     data: list[tuple[str, str]]
@@ -131,6 +133,7 @@ def _shown(entry: JournalEntry) -> _ShownEntry:
         at_text=visible(entry.at),
         actor=visible(entry.actor),
         action=entry.action,
+        action_words=wording.action(entry.action),
         subject=visible(entry.subject),
         subject_url=_address_of(entry.subject),
         data=_pairs(entry.data),

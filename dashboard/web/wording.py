@@ -824,12 +824,74 @@ _ROLE_NAMES: Mapping[str, LazyString] = {
     "admin": _l("Admin"),
 }
 
-_TOLD: Mapping[str, LazyString] = {
+# The journal's actions in a few words, but for the facts that fit no rule: those have names above.
+_ACTIONS: Mapping[str, LazyString] = {
+    "refund:requested": _l("Refund asked for"),
+    "refund:found": _l("Refund found at the bank"),
+    "refund:queued": _l("Refund queued to be sent"),
+    "refund:put_off": _l("Not sent yet"),
+    "refund:sending": _l("Being sent to the bank"),
+    "refund:unknown": _l("Outcome unknown"),
+    "refund:adopted": _l("The bank has it"),
+    "refund:in_progress": _l("In progress at the bank"),
+    "refund:error": _l("The bank reports an error"),
+    "refund:accepted": _l("Accepted by the bank"),
+    "refund:declined": _l("Declined by the bank"),
+    "refund:refused": _l("Refused by the bank"),
+    "refund:cancelled": _l("Undone before it was sent"),
+    "refund:rejected": _l("Not approved"),
+    "refund:absent": _l("The bank does not have it"),
+    "refund:resend_planned": _l("To be sent once more"),
+    "refund:review": _l("Needs people"),
+    "refund:review_over": _l("Needs nobody any more"),
+    "refund:bank_amount": _l("The bank shows another amount"),
+    "refund:bank_word": _l("The bank says something else now"),
+    "refund:abandoned": _l("Closed as never made"),
+    "refund:merged": _l("Two became one"),
+    "refund:replaced": _l("Asked for again"),
+    "attempt:ended": _l("A send ended"),
+    "resolution:proposed": _l("Decision proposed"),
+    "resolution:confirmed": _l("Decision confirmed"),
+    "resolution:rejected": _l("Decision rejected"),
+    "resolution:withdrawn": _l("Proposal taken back"),
+    "resolution:outdated": _l("Proposal out of date"),
+    "anomaly:acknowledged": _l("Fact acknowledged"),
+    "session:captured": _l("Payment read from the bank"),
+    "webhook:received": _l("Webhook came"),
+    "webhook:applied": _l("Webhook taken in"),
+    "webhook:unreadable": _l("Webhook could not be read"),
+    "export:made": _l("Taken along"),
+    "export:finished": _l("File written to its end"),
+    "export:broken_off": _l("File broken off"),
+    "sending:paused": _l("Sending paused"),
+    "sending:resumed": _l("Sending resumed"),
+    "limit:set": _l("Limit set"),
+    "limit:removed": _l("Limit removed"),
+    "installation:bank_moved": _l("Moved to another bank server or project"),
+    "installation:resealed": _l("Sealed with the newest secret key"),
+    "installation:restored": _l("Put back from a backup"),
+    "retention:webhook_bodies": _l("Old webhooks’ texts removed"),
+    "retention:sign_ins": _l("Old sign-ins removed"),
+    "retention:guesses": _l("Old failed guesses removed"),
+    "retention:mails": _l("Old mails removed"),
+    "retention:notices": _l("Old notes of notices removed"),
+    "retention:exports": _l("Old notes of files removed"),
+    "mail:sent": _l("Mail sent"),
+    "mail:failed": _l("Mail not sent"),
+    "login:succeeded": _l("Signed in"),
+    "login:failed": _l("Sign-in failed"),
+    "login:factor_asked": _l("Password right, second factor asked for"),
+    "login:ended": _l("Signed out"),
     "person:added": _l("Account made"),
     "person:invited": _l("Invited"),
     "person:reset_started": _l("A link to set another password was given out"),
     "person:password_set": _l("Another password was given"),
+    "person:password_set_by_link": _l("Password set with a link"),
     "person:password_changed": _l("Password changed"),
+    "person:password_not_changed": _l("Password not changed"),
+    "person:password_hashed_anew": _l("Password stored in a newer way"),
+    "person:role_changed": _l("Role changed"),
+    "person:notices_chosen": _l("Notices by mail chosen"),
     "person:disabled": _l("Account disabled"),
     "person:enabled": _l("Account enabled"),
     "person:identity_bound": _l("Bound to somebody at the sign-in service"),
@@ -842,8 +904,19 @@ _TOLD: Mapping[str, LazyString] = {
     "factor:passkey_removed": _l("Passkey removed"),
     "factor:codes_made": _l("New recovery codes made"),
     "factor:code_used": _l("Recovery code used"),
+    "factor:proved": _l("Showed who they are"),
+    "factor:failed": _l("Second factor not right"),
+    "factor:reset_asked": _l("Reset of second factors asked for"),
+    "factor:reset_withdrawn": _l("Reset of second factors taken back"),
+    "factor:reset_outdated": _l("Reset of second factors out of date"),
     "factor:reset": _l("Second factors taken away"),
 }
+
+
+def action(code: str) -> str:
+    """What the journal's action says; empty for one that is not known."""
+    kind = code.removeprefix("anomaly:")
+    return anomaly_name(kind) if kind in ANOMALIES and kind != code else str(_ACTIONS.get(code, ""))
 
 
 def told(action: str, data: Mapping[str, Any]) -> str:
@@ -853,7 +926,7 @@ def told(action: str, data: Mapping[str, Any]) -> str:
     if action == "person:role_changed":
         was, now = (_ROLE_NAMES.get(role, role) for role in (data["was"], data["now"]))
         return gettext("Role changed from %(was)s to %(now)s", was=was, now=now)
-    return str(_TOLD.get(action, action))
+    return str(_ACTIONS.get(action, action))
 
 
 _LOOK_ALIKES: Mapping[str, LazyString] = {

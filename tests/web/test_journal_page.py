@@ -21,7 +21,8 @@ from tests.web.page import Element
 
 def cells(row: Element) -> dict[str, str]:
     names = ("seq", "when", "action", "by", "subject", "data")
-    return {name: row.one("td", _class=row_class(row, f"col-{name}")).text for name in names}
+    shown = {name: row.one("td", _class=row_class(row, f"col-{name}")).text for name in names}
+    return {**shown, "action": row.one("span", _class="action-code mono").text, "words": shown["action"]}
 
 
 def row_class(row: Element, name: str) -> str:
@@ -69,6 +70,20 @@ def test_pages_hold_every_entry_once(
         older = page.all("a", rel="next")
         path = older[0]["href"] if older else ""
     assert seen == list(range(refund_desk.journal()[-1].seq, 0, -1))
+
+
+@on_sqlite
+def test_every_action_stands_there_in_words_beside_its_code(operator: Browser, refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    refund_desk.ask(session_id, 10_50)
+    refund_desk.bank.charge_back(session_id, 95_00)
+    refund_desk.read(session_id)
+    with refund_desk.desk.write() as tx:
+        tx.record("somebody", "refund:of_another_time", "refund:none")
+    shown = [entry["words"] for entry in entries(operator.page("/journal/"))]
+    assert shown[0] == "refund:of_another_time"
+    assert "Refund asked for refund:requested" in shown
+    assert "More than was paid anomaly:over_captured" in shown
 
 
 @on_sqlite

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 import dashboard
-from dashboard import anomalies, refund_rules, replay, resolutions, sending
+from dashboard import anomalies, refund_exports, refund_rules, replay, resolutions, sending
 from dashboard.models import Anomaly
 from dashboard.models.resolutions import RESOLUTION_STATES
 from dashboard.refunds import RefundOrder
@@ -75,6 +75,36 @@ def test_every_event_of_a_refund_or_a_session_has_words() -> None:
     states = {f"refund:{state}" for state in refund_rules.STATES} - {"refund:awaiting_approval"}
     resolutions = {f"resolution:{state}" for state in RESOLUTION_STATES}
     assert events | states | resolutions | {"webhook:applied"} <= set(timeline.TELLERS)
+
+
+def test_every_action_of_the_journal_has_a_name() -> None:
+    """Also those that are put together, each with all that it can end in."""
+    whole = {text for text in literals_of("record") if re.fullmatch(r"[a-z_]+:[a-z_]+", text)}
+    put_together = {
+        "refund": set(refund_rules.STATES) - {refund_rules.AWAITING_APPROVAL},
+        "resolution": set(RESOLUTION_STATES),
+        "anomaly": set(refund_rules.ANOMALIES),
+        "export": {refund_exports.FINISHED, refund_exports.BROKEN_OFF},
+        "retention": literals_of("remove"),
+    }
+    assert {one.partition(":")[0] for one in beginnings_recorded()} == set(put_together)
+    assert len(whole) > 50
+    assert put_together["retention"] >= {"sign_ins", "webhook_bodies"}
+    actions = whole | {f"{kind}:{end}" for kind, ends in put_together.items() for end in ends}
+    assert [action for action in sorted(actions) if not wording.action(action)] == []
+    assert set(wording._ACTIONS) <= actions, "no words for what is never recorded"
+    assert wording.action("over_captured") == wording.action("refund:of_another_time") == ""
+
+
+def beginnings_recorded() -> set[str]:
+    """What the actions begin with that are put together where they are recorded."""
+    return {
+        ast.unparse(node.args[1].values[0]).strip("'")
+        for source in SOURCES
+        for node in ast.walk(ast.parse(source.read_text()))
+        if isinstance(node, ast.Call) and len(node.args) > 1 and isinstance(node.args[1], ast.JoinedStr)
+        if getattr(node.func, "attr", "") == "record"
+    }
 
 
 def test_every_anomaly_and_every_review_has_words() -> None:
