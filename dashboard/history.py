@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ColumnElement, Select, and_, exists, false, func, literal_column, or_, select, true
 from sqlalchemy.orm import Session, aliased
 
-from dashboard import journal, keyset, money, refund_counts, refund_rules, search, search_language
+from dashboard import journal, keyset, money, refund_counts, refund_rules, search, search_language, search_values
 from dashboard.models import PaymentSession, Person, Refund
 from dashboard.models.refunds import IS_OPEN, NEEDS_SOMEBODY
 from dashboard.search_language import Asked, Bound
@@ -45,6 +45,15 @@ class BadFilter(ValueError):
     def __init__(self, field: str) -> None:
         super().__init__(field)
         self.field = field
+
+
+class NoDay(BadFilter):
+    """No day is left: the first that is asked for comes after the last."""
+
+    def __init__(self, first: date, last: date) -> None:
+        super().__init__("to")
+        self.first = first
+        self.last = last
 
 
 @dataclass(frozen=True)
@@ -312,12 +321,22 @@ def _conditions_but_words(filters: Filters, asked: Asked, zone: ZoneInfo) -> lis
     if asked.statuses:
         found.append(or_(*(_by_status(status, is_alone=is_alone) for status in asked.statuses)))
     found += [_by_origin(origin, filters.operator) for origin in (filters.origin, asked.made) if origin]
-    found += [Refund.asked_at >= start_of(day, zone) for day in (filters.date_from, asked.since) if day]
-    found += [Refund.asked_at < _end_of(day, zone) for day in (filters.date_to, asked.until) if day]
+    first, last = _days(filters, asked)
+    found += [Refund.asked_at >= start_of(first, zone)] if first else []
+    found += [Refund.asked_at < _end_of(last, zone)] if last else []
     if filters.operator:
         person = select(Person.id).where(Person.email == filters.operator.strip().lower())
         found.append(Refund.asked_by_id == person.scalar_subquery())
     return found + list(_by_columns(asked))
+
+
+def _days(filters: Filters, asked: Asked) -> tuple[date | None, date | None]:
+    """The first and the last day that both the filters and the search box leave. Raises NoDay."""
+    first = max((day for day in (filters.date_from, asked.since) if day), default=None)
+    last = min((day for day in (filters.date_to, asked.until) if day), default=None)
+    if first and last and first > last:
+        raise NoDay(first, last)
+    return first, last
 
 
 def _by_columns(asked: Asked) -> Iterator[ColumnElement[bool]]:
@@ -333,8 +352,9 @@ def _by_columns(asked: Asked) -> Iterator[ColumnElement[bool]]:
         yield Refund.reason.startswith(asked.reason, autoescape=True)
     yield from map(_by_amount, asked.bounds)
     if asked.card:
-        column = PaymentSession.card_last4 if asked.card.isdigit() else func.lower(PaymentSession.card_brand)
-        yield Refund.session_id.in_(select(PaymentSession.id).where(column == asked.card))
+        is_this_brand = func.lower(PaymentSession.card_brand).in_(sorted(search_values.spellings(asked.card)))
+        is_this = PaymentSession.card_last4 == asked.card if asked.card.isdigit() else is_this_brand
+        yield Refund.session_id.in_(select(PaymentSession.id).where(is_this))
     if asked.customer:
         # Looked at row by row, of those that have its words: nothing but these has an index.
         is_theirs = (PaymentSession.id == Refund.session_id, *map(_has_customer, asked.customer.split()))

@@ -77,8 +77,8 @@ _ANYTHING = re.compile(r".*", re.DOTALL)
 class BadTerm(ValueError):
     """A term that cannot be meant: its name, what stood after the colon, and why.
 
-    `why`: empty, or one of `twice` (it was asked for before), `backwards` (its end comes before its beginning) and
-    `several` (it begins the names of several values).
+    `why`: empty, or one of `twice` (it was asked for before), `backwards` (its end comes before its beginning),
+    `apart` (no value fits all that was asked of it) and `several` (it begins the names of several values).
     """
 
     def __init__(self, name: str, value: str, why: str = "") -> None:
@@ -95,13 +95,16 @@ class Bound:
     sign: str
     value: Decimal
 
+    def __str__(self) -> str:
+        return f"{self.sign}{self.value.normalize():f}"
+
 
 @dataclass(frozen=True)
 class Asked:
     """What was typed, understood. Empty texts, tuples and None do not narrow; days are included.
 
     `by`: an e-mail address, or its beginning where it has no `@`. `reason`: the beginning of a code.
-    `card`: its last four digits or its brand.
+    `card`: its last four digits or its brand, by the code of `search_values.BRANDS` where it has one.
     """
 
     words: str = ""
@@ -137,6 +140,8 @@ def parse(text: str, today: date, me: str = "") -> Asked:
         asked = _with_term(asked, name, _value_of(name, piece["value"]), today, me)
     if asked.since and asked.until and asked.since > asked.until:
         raise BadTerm("since", asked.since.isoformat(), "backwards")
+    if _are_apart(asked.bounds):
+        raise BadTerm("amount", " ".join(map(str, asked.bounds)), "apart")
     return replace(asked, words=" ".join(words))
 
 
@@ -229,11 +234,24 @@ def _with_term(asked: Asked, name: str, value: str, today: date, me: str) -> Ask
         case "made":
             return replace(asked, made=_meant(name, value, search_values.ORIGINS))
         case "card":
-            value = with_plain_cards(value)
+            value = _card(value)
     if not _SHAPES.get(name, _ANYTHING).fullmatch(value):
         raise BadTerm(name, value)
     as_it_is: dict[str, Any] = {name: value}
     return replace(asked, **as_it_is)
+
+
+def _card(value: str) -> str:
+    """The last four digits, or the brand by the beginning of a name of its; what is not listed as it is."""
+    value = with_plain_cards(value)
+    if any(mark.isdecimal() for mark in value):
+        return value
+    try:
+        return search_values.meant(value, search_values.BRANDS)
+    except NoneMeant as problem:
+        if problem.is_several:
+            raise BadTerm("card", value, "several") from problem
+        return value
 
 
 def _statuses(value: str) -> tuple[str, ...]:
@@ -288,6 +306,15 @@ def _bounds(value: str, numbers: str, currency: str) -> tuple[Bound, ...]:
         return (Bound(sign, money.parse_number(number, currency)),)
     except money.BadAmount as problem:
         raise BadTerm("amount", value) from problem
+
+
+def _are_apart(bounds: tuple[Bound, ...]) -> bool:
+    """Whether no amount is within all of them."""
+    least = max(((bound.value, bound.sign == ">") for bound in bounds if "<" not in bound.sign), default=None)
+    most = min(((bound.value, bound.sign != "<") for bound in bounds if ">" not in bound.sign), default=None)
+    if least is None or most is None:
+        return False
+    return least[0] > most[0] or (least[0] == most[0] and (least[1] or not most[1]))
 
 
 def _with_day(asked: Asked, name: str, value: str, today: date) -> Asked:

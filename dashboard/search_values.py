@@ -38,8 +38,18 @@ ORIGINS: Names = {
     "bank": ("At the bank", "В банке"),
     "chargeback": ("Chargeback", "Чарджбэк"),
 }
+# As the bank has a card's brand -> what screens call it, and how else people and banks write it.
+BRANDS: Names = {
+    "visa": ("Visa", "Виза"),
+    "mastercard": ("Mastercard", "Master Card", "MC", "Мастеркард"),
+    "mir": ("Mir", "Мир"),
+    "maestro": ("Maestro", "Маэстро"),
+    "amex": ("American Express", "American_Express", "Амекс"),
+    "unionpay": ("UnionPay", "Union Pay", "Union_Pay", "China UnionPay", "CUP", "Юнионпэй"),
+    "jcb": ("JCB",),
+}
 # What stands before the last four digits of a card.
-CARDS = ("Visa", "Mastercard", "Mir", "Maestro", "American Express", "UnionPay", "JCB", "Card", "Мир", "Карта")
+CARDS = (*BRANDS, *(name for names in BRANDS.values() for name in names), "Card", "Карта")
 
 _WORD = re.compile(r"[^\W_]+")
 # A word after one of these says the opposite when it stands alone.
@@ -63,6 +73,11 @@ def meant(typed: str, names: Names) -> str:
     if len(found) != 1:
         raise NoneMeant(is_several=len(found) > 1)
     return found[0]
+
+
+def spellings(brand: str) -> set[str]:
+    """How a bank may have written the brand, in small letters; one that is not listed as it is."""
+    return {brand, *(name.lower() for name in BRANDS.get(brand, ()))}
 
 
 def _plain(text: str) -> str:

@@ -88,7 +88,7 @@ def filters_of(arguments: Mapping[str, str]) -> Filters:
 
 def _why_not(field: str, given: Mapping[str, str]) -> str:
     if field == "to":
-        return _("The first day, %(first)s, is after the last one, %(last)s.", first=given["from"], last=given["to"])
+        return wording.no_day(given["from"], given["to"])
     if len(given[field]) > audit.LONGEST_FILTER:
         return _("This filter cannot be used: %(name)s.", name=field)
     return _("%(text)s is no action. Write one like refund:requested.", text=given[field][:40])

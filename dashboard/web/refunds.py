@@ -123,6 +123,8 @@ def _problem_of(filters: Filters) -> str | None:
     """Why they cannot be used, for people."""
     try:
         history.conditions(filters, zone())
+    except history.NoDay as problem:
+        return wording.no_day(problem.first.isoformat(), problem.last.isoformat())
     except history.BadFilter as problem:
         return _("This filter cannot be used: %(name)s.", name=problem.field)
     except BadTerm as problem:

@@ -311,6 +311,11 @@ def bad_term(name: str, value: str, why: str) -> str:
         return gettext("Something is missing after “%(name)s:”.", name=_shown_name(name))
     if why == "several":
         return gettext("“%(value)s” begins several. Write more of the one that is meant.", value=value)
+    if why == "apart":
+        return gettext(
+            "No amount fits all that is asked for: “%(value)s”. They exclude one another. Change one of them.",
+            value=value,
+        )
     if why == "backwards" and name == "amount":
         return gettext("No amount is within “%(value)s”. Write the smaller one first, such as 100..200.", value=value)
     if why == "backwards":
@@ -321,6 +326,11 @@ def bad_term(name: str, value: str, why: str) -> str:
             until=until,
         )
     return str(_BAD_TERMS[name]) % {"value": value}
+
+
+def no_day(first: str, last: str) -> str:
+    """Why no day is left."""
+    return gettext("The first day, %(first)s, is after the last one, %(last)s.", first=first, last=last)
 
 
 _BAD_VIEWS: Mapping[str, LazyString] = {

@@ -17,7 +17,15 @@ class MadeUp:
 
     refund_desk: RefundDesk
 
-    def session(self, session_id: str, *, customer: str = "client-1", last4: str = "4242", at: datetime = START) -> str:
+    def session(
+        self,
+        session_id: str,
+        *,
+        customer: str = "client-1",
+        brand: str = "visa",
+        last4: str = "4242",
+        at: datetime = START,
+    ) -> str:
         with self.refund_desk.desk.write() as tx:
             tx.add(
                 PaymentSession(
@@ -31,7 +39,7 @@ class MadeUp:
                     committed_minor=0,
                     customer_reference=customer,
                     method="card",
-                    card_brand="visa",
+                    card_brand=brand,
                     card_last4=last4,
                     fields="{}",
                     shown_at=at,

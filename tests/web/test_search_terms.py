@@ -126,6 +126,27 @@ def test_a_mistake_is_explained_and_nothing_typed_is_lost(refunds: Refunds, text
 
 
 @on_sqlite
+def test_what_excludes_itself_is_told(refunds: Refunds) -> None:
+    answer = refunds.browser.get("/refunds/?q=amount:>200+amount:<100")
+    assert answer.status == 400
+    assert "No amount fits all that is asked for: “>200 <100”." in answer.page.one("main").text
+    for query in ("from=2026-03-02&to=2026-03-01", "q=since:2026-03-02&to=2026-03-01"):
+        answer = refunds.browser.get(f"/refunds/?{query}")
+        assert answer.status == refunds.browser.get(f"/refunds/rows?since=0&{query}").status == 400
+        assert "The first day, 2026-03-02, is after the last one, 2026-03-01." in answer.text
+    assert refunds.browser.get("/refunds/?from=2026-03-01&to=2026-03-01").status == 200
+
+
+@on_sqlite
+@pytest.mark.parametrize("stored", ["amex", "AMEX", "American Express", "american_express"])
+def test_a_card_is_found_by_every_name_of_its_brand(made_up: MadeUp, operator: Browser, stored: str) -> None:
+    reference = made_up.refund(made_up.session("ps_1", brand=stored))
+    for typed in ("amex", '"American Express"', "american", "амекс"):
+        assert operator.get(f"/refunds/?{urlencode({'q': f'card:{typed}'})}").references == [reference], typed
+    assert operator.get("/refunds/?q=card:visa").references == []
+
+
+@on_sqlite
 def test_what_stands_there_twice_is_told(refunds: Refunds) -> None:
     answer = refunds.browser.get("/refunds/?q=currency:rub+currency:jpy")
     assert answer.status == 400
