@@ -162,3 +162,19 @@ def expect_small(installation: Installation) -> None:
     assert max(web) < MOST_OF_A_WEB_PROCESS, web
     if installation.is_demo:
         assert sum(process.memory_info().rss for process in family) < MOST_OF_A_DEMO
+
+
+def test_the_text_for_the_customer_is_copied(demo: Installation, windows: Windows) -> None:
+    session_id = demo.bank.paid_session("to-be-told")
+    page = windows.of(demo, OPERATOR, permissions=["clipboard-read", "clipboard-write"])
+    reference = steps.refund(page, session_id, "15")
+    steps.expect_status(steps.subject(page), "accepted")
+    page.get_by_text("Text for the customer").click()
+
+    page.get_by_role("button", name="Copy").click()
+
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    expect(page.locator("#announcer")).to_have_text("Copied")
+    text = page.evaluate("navigator.clipboard.readText()")
+    assert text.startswith("We have returned 15.00\u00a0RUB to you (Visa ··4242)")
+    assert text.endswith(f"Our number of this refund: {reference}.")

@@ -228,8 +228,8 @@ _TEXT = (
         "what a customer wrote runs as a script",
         Edit(
             "templates/_macros.html",
-            '{% macro fold(name, text="") -%}',
-            '{% macro fold(name, text="") -%}{% set text = text|safe %}',
+            '{% macro fold(name, text="", id="") -%}',
+            '{% macro fold(name, text="", id="") -%}{% set text = text|safe %}',
         ),
         f"{TEXT}::test_markup_is_text",
     ),

@@ -258,6 +258,10 @@ def test_a_text_for_the_customer_says_what_is_sure_and_no_more(
     text = customer_text(operator, reference)
     assert text.startswith(beginning)
     assert text.endswith(f"Our number of this refund: {reference}.")
+    page = operator.page(f"/refunds/{reference}")
+    assert page.one("pre", id="for-customer").text == text
+    assert page.one("button", data_copy="#for-customer").text == "Copy"
+    assert any("copy.js" in (script.get("src") or "") for script in page.all("script"))
     for internal in ("comment", "operator@desk.test", "Outcome unknown"):
         assert internal not in text
 
