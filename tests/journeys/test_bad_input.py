@@ -78,7 +78,11 @@ def test_amounts_as_people_write_them(page: Page, amount: str) -> None:
 def test_what_is_left_is_told_while_typing(page: Page) -> None:
     steps.fill_form(page, None)
     expect(page.locator("output")).to_have_text("0.00 RUB")
+    expect(page.locator("p.amount-whole").first).to_have_text("1,234.56 RUB")
+    expect(page.get_by_label("Amount")).to_be_hidden()
     steps.fill_form(page, "1234.57")
+    expect(page.locator(".amount-whole")).to_have_count(3)
+    expect(page.locator(".amount-whole").filter(visible=True)).to_have_count(0)
     expect(page.locator("output")).to_contain_text("More than can still be refunded")
     steps.fill_form(page, "0.56")
     expect(page.locator("output")).to_have_text("1,234.00 RUB")

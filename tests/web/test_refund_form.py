@@ -72,6 +72,16 @@ def test_a_payment_never_touched_is_offered_in_full(operator: Browser, refund_de
 
 
 @on_sqlite
+def test_all_that_goes_stands_in_the_place_of_the_amount(operator: Browser, refund_desk: RefundDesk) -> None:
+    """The style sheet shows one of the two, by what is chosen."""
+    page = operator.page(f"/sessions/{refund_desk.paid_session(100_00)}/refund")
+    whole = [one.text for one in page.all() if "amount-whole" in (one.get("class") or "").split()]
+    assert whole == ["Amount", "100.00 RUB", "All that can still be refunded."]
+    typed = [one for one in page.all() if "amount-typed" in (one.get("class") or "").split()]
+    assert [one.tag for one in typed] == ["label", "div", "p"]
+    assert typed[1].all("input", name="amount")
+
+
 def test_every_form_has_a_token_of_its_own(operator: Browser, refund_desk: RefundDesk) -> None:
     path = path_of(refund_desk.paid_session())
     tokens = {operator.page(path).form(path).fields["form_token"] for _ in range(3)}
