@@ -60,8 +60,9 @@ def show(reference: str) -> ResponseReturnValue:
     if into := merged_into(reference):
         return redirect(url_for("refunds.show", reference=into))
     look, problem = _look(reference)
-    if not _refund(reference).review:
-        flash(_("This refund does not need a decision any more."), "info")
+    refund = _refund(reference)
+    if not refund.review:
+        flash(wording.nothing_to_decide(refund.state), "info")
         return redirect(url_for("refunds.show", reference=reference), 303)
     status = HTTPStatus.SERVICE_UNAVAILABLE if problem else HTTPStatus.OK
     return _page(reference, look, problem, ProposalForm(formdata=None)), status
@@ -109,6 +110,7 @@ def _page(reference: str, look: Look | None, problem: BankError | None, form: _F
         r=row,
         why=wording.review(refund.review) if refund.review else "",
         step=wording.review_step(refund.review) if refund.review else "",
+        nothing_to_decide=wording.nothing_to_decide(refund.state),
         bank_status=refund.bank_status,
         look=look,
         refusal=refusal_of(problem),

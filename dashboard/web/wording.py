@@ -446,6 +446,18 @@ def choice_name(code: str, bank_id: str | None) -> str:
     return str(_CHOICES[code]) % {"bank_id": bank_id}
 
 
+def nothing_to_decide(state: str) -> str:
+    """Why people have nothing to decide about a refund that is not under review."""
+    if state in refund_rules.OPEN_SEND:
+        return gettext(
+            "The outcome of this refund is not known yet: the desk is still asking the bank. A decision may be needed "
+            "later."
+        )
+    if state in refund_rules.UNDOABLE:
+        return gettext("There is nothing to decide about this refund: it waits to be sent.")
+    return gettext("This refund does not need a decision any more.")
+
+
 def effect(code: str, amount: str, held: str = "") -> str:
     """What a decision does to the money. `held`: what counts once our refund and the bank's are one."""
     return str(_EFFECTS[code]) % {"amount": amount, "held": held}
@@ -453,7 +465,7 @@ def effect(code: str, amount: str, held: str = "") -> str:
 
 _NOT_DECIDED: Mapping[str, LazyString] = {
     "not_in_review": _l(
-        "Nothing was decided: this refund does not need a decision any more. Its status says how its money stands."
+        "Nothing was decided: this refund does not need a decision now. Its status says how its money stands."
     ),
     "choice_not_open": _l(
         "Nothing was decided: what the bank shows now does not allow this choice. The amount stays held. "

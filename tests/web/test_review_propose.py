@@ -21,7 +21,7 @@ from tests.bench.reviews import (
     resolutions_of,
     with_stranger,
 )
-from tests.bench.wire import STATUS, edited, refuse_connection
+from tests.bench.wire import REFUND, STATUS, edited, lose_request, refuse_connection
 from tests.web.browser import Answer, Browser
 from tests.web.conftest import Auth
 from tests.web.page import Element
@@ -211,7 +211,23 @@ def test_one_that_turned_up_meanwhile_needs_nobody(operator: Browser, refund_des
     assert operator.get(path_of(reference)).location == f"/refunds/{reference}"
     assert operator.page(f"/refunds/{reference}").notices == ["This refund does not need a decision any more."]
     answer = send(operator, reference, NEVER_MADE)
-    assert (answer.status, "does not need a decision any more" in answer.page.notices[0]) == (409, True)
+    assert (answer.status, "does not need a decision now" in answer.page.notices[0]) == (409, True)
+
+
+@on_sqlite
+def test_one_of_unknown_outcome_may_need_a_decision_later(operator: Browser, refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    queued = refund_desk.ask(session_id, 10_00)
+    assert operator.get(path_of(queued)).location == f"/refunds/{queued}"
+    waits = "There is nothing to decide about this refund: it waits to be sent."
+    assert operator.page(f"/refunds/{queued}").notices == [waits]
+    refund_desk.wire.next(REFUND, lose_request)
+    refund_desk.send(queued)
+    answer = operator.get(path_of(queued))
+    assert (answer.status, answer.location) == (303, f"/refunds/{queued}")
+    [said] = operator.page(f"/refunds/{queued}").notices
+    assert said.startswith("The outcome of this refund is not known yet: the desk is still asking the bank. A decision")
+    assert said in send(operator, queued, NEVER_MADE).page.one("main").text
 
 
 @on_sqlite
