@@ -111,6 +111,16 @@ def test_a_term_narrows_with_the_other_filters_and_stays_in_every_address(refund
 
 
 @on_sqlite
+def test_the_chip_that_holds_it_says_what_it_is(refunds: Refunds) -> None:
+    page = refunds.browser.page("/refunds/?q=amount:150")
+    chips = [one.one("summary").text for one in page.one("div", class_="filters").all("details")]
+    assert "Search amount:150" in chips
+    assert page.all("a", aria_label="Clear: Search")
+    label = page.one("label", _for="filter-q")
+    assert label.text == "Customer, card, id, or terms such as amount:>15000"
+
+
+@on_sqlite
 @pytest.mark.parametrize(
     "text", ["status:gone", "amount:much", "since:someday", "card:x1", "made:there", "reason:no", "by:"]
 )
