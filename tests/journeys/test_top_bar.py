@@ -6,7 +6,7 @@ from playwright.sync_api import Page, expect
 from tests.journeys.commands import ADMIN, APPROVER, OPERATOR, Installation
 from tests.journeys.windows import Windows
 
-WIDTHS = (1440, 1321, 1241, 1024, 1001, 960, 720, 390)
+WIDTHS = (1440, 1321, 1241, 1024, 1001, 960, 720, 560, 559, 390, 320)
 NARROWEST_SEARCH_PX = 120
 TOO_WIDE_PX = "document.documentElement.scrollWidth - window.innerWidth"
 
@@ -29,3 +29,5 @@ def test_nothing_is_pushed_out(demo: Installation, windows: Windows, who: str, l
         assert page.evaluate(TOO_WIDE_PX) <= 0, f"scrolls sideways at {width}"
         assert search_px(page) >= NARROWEST_SEARCH_PX, f"no room to search at {width}"
         expect(page.locator(".account a")).to_be_visible()
+        if width < 560:
+            assert search_px(page) >= width - 40, f"the search has a line of its own at {width}"
