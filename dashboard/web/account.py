@@ -8,6 +8,7 @@ from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 
 from dashboard import (
     drafts,
+    factors,
     guessing,
     notice_rules,
     notices,
@@ -141,6 +142,7 @@ def _page(form: ChangePasswordForm) -> str:
     return render_template(
         "account/index.html",
         account=person(),
+        has_factors=factors.has_any(db.session(), person().id),
         form=form,
         preferences=_preferences_form(),
         notices=_notices_form() if desk().config.has_mail else None,

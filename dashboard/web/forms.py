@@ -191,7 +191,7 @@ class LimitForm(FlaskForm):  # type: ignore[misc]
     at_once_up_to = StringField(_l("One person alone, up to"))
     approved_up_to = StringField(_l("With somebody's approval, up to"))
     alone_a_day = StringField(_l("One person alone within 24 hours, in all"))
-    asked_above = StringField(_l("Who asks shows once more who they are, above"))
+    asked_above = StringField(_l("Whoever asks shows once more who they are, above"))
 
     def fill_in(self, currency: str, limit: Limit) -> None:
         """What is set now."""

@@ -7,6 +7,7 @@ from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import PASSWORD, RefundDesk
 from tests.web.browser import Browser
 from tests.web.conftest import Auth
+from tests.web.second_factors import add_app
 from tests.web.tables import dump
 
 EMAIL = "operator@desk.test"
@@ -53,6 +54,16 @@ def test_it_says_who_one_is_and_where_one_is_signed_in(
         assert words in there
     assert len(sign_ins(operator)) == 2
     assert page.one("a", href="/account/").text.startswith(EMAIL), "every page leads there"
+
+
+@on_sqlite
+def test_it_says_whether_the_password_alone_is_enough(operator: Browser, refund_desk: RefundDesk) -> None:
+    alone = "none yet: the password alone opens your account"
+    assert alone in operator.page("/account/").one("main").one("dl").text
+    add_app(operator, refund_desk.clock)
+    said = operator.page("/account/").one("main").one("dl").text
+    assert "recovery codes In use" in said
+    assert alone not in said
 
 
 def test_one_of_them_can_be_ended(operator: Browser, elsewhere: Browser, refund_desk: RefundDesk) -> None:

@@ -90,6 +90,14 @@ def test_others_see_them_only(auth: Auth, refund_desk: RefundDesk, role: str) ->
 
 
 @on_sqlite
+def test_a_proof_that_is_asked_for_never_or_always_is_no_limit(admin: Browser, refund_desk: RefundDesk) -> None:
+    for above_minor, shown in ((None, "never"), (0, "always"), (20_00, "20.00 RUB")):
+        limits.put(refund_desk.desk, "rub", Limit(10_00, proof_above_minor=above_minor), actor="admin@desk.test")
+        [cell] = admin.page("/limits/").all("td", data_label="Shows who they are, above")
+        assert cell.text == shown
+
+
+@on_sqlite
 def test_without_any_the_page_says_what_that_means(viewer: Browser) -> None:
     assert "Every refund is sent at once, whatever its amount" in viewer.page("/limits/").text
 
