@@ -8,8 +8,11 @@ TOKEN = "dashboard/form_token.py"
 TABLE = "dashboard/models/refunds.py"
 FIRST_SHAPE = "dashboard/migrations/versions/0001_start.py"
 
+FORM_PAGE = "dashboard/web/refund_form.py"
+
 REPLACE = "core/test_replace.py"
 REQUEST = "core/test_request.py"
+CONFIRM = "web/test_refund_confirm.py"
 
 _LOOKS_AGAIN = """\
         reference = made_with(tx, token_text)
@@ -34,6 +37,12 @@ _FORM = (
         "of two clicks at once the second one fails",
         Edit(REFUNDS, _LOOKS_AGAIN, "        if payment_session is None:\n"),
         f"{REQUEST}::test_a_form_used_while_this_one_asked_the_bank_counts",
+    ),
+    without(
+        "who goes back to a used form comes to its refund",
+        "they find the form filled in as if nothing had been asked for, and send it once more",
+        Edit(FORM_PAGE, "form.form_token.data or request.args.get(_OPENED)", "form.form_token.data"),
+        f"{CONFIRM}::test_going_back_once_it_is_made_leads_to_the_refund",
     ),
     without_both(
         "a form's token is unique in the table",
