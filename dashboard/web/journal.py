@@ -51,8 +51,8 @@ def index() -> ResponseReturnValue:
         "journal/index.html",
         entries=[_shown(entry) for entry in page.entries],
         filters=arguments,
-        actors=audit.known_actors(db.session()),
-        actions=audit.known_actions(db.session()),
+        actors=dict.fromkeys(audit.known_actors(db.session()), ""),
+        actions={action: wording.action(action) for action in audit.known_actions(db.session())},
         older_url=older_url,
         newest_url=newest_url,
     )

@@ -84,6 +84,9 @@ def test_every_action_stands_there_in_words_beside_its_code(operator: Browser, r
     assert shown[0] == "refund:of_another_time"
     assert "Refund asked for refund:requested" in shown
     assert "More than was paid anomaly:over_captured" in shown
+    choices = {one["value"]: one.get("label") for one in operator.page("/journal/").all("option")}
+    assert choices["refund:requested"] == "Refund asked for"
+    assert choices["refund:of_another_time"] is None
 
 
 @on_sqlite
