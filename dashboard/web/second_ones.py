@@ -1,9 +1,11 @@
 """What a refund may be a second one of, in sentences for whoever is about to let money go."""
 
+from flask import get_template_attribute
 from flask_babel import gettext as _
 
 from dashboard import look_alikes
 from dashboard.db import db
+from dashboard.look_alikes import LookAlike
 from dashboard.models import PaymentSession
 from dashboard.web import wording
 from dashboard.web.access import desk
@@ -16,9 +18,15 @@ def second_ones(
     """Warnings, none of which stops anything. `beside`: the reference of the refund itself, where it is one already."""
     now = desk().clock.now()
     found = look_alikes.of_amount(db.session(), payment_session, amount_minor, currency, now, beside=beside)
-    sentences = [wording.look_alike(one.why, one.session_id, one.asked_by, moment(one.asked_at)) for one in found]
+    sentences = [_sentence(one) for one in found]
     if look_alikes.charged_back(db.session(), payment_session.id):
         sentences.append(
             _("There is a chargeback in this session: the customer gets money back through their own bank already.")
         )
     return sentences
+
+
+def _sentence(one: LookAlike) -> str:
+    text = wording.look_alike(one.why, one.session_id, one.asked_by, moment(one.asked_at))
+    with_its_refund: str = get_template_attribute("_macros.html", "with_refund")(text, one.reference)
+    return with_its_refund

@@ -32,8 +32,11 @@ def warnings(browser: Browser, session_id: str, amount: str = "10,50") -> str:
 @on_both
 def test_the_same_amount_of_the_same_session(operator: Browser, refund_desk: RefundDesk) -> None:
     session_id = paid(refund_desk)
-    refund_desk.ask(session_id, 10_50)
+    reference = refund_desk.ask(session_id, 10_50)
     told = warnings(operator, session_id)
+    assert f"Is another one meant? {reference[:8]}" in told
+    [link] = checked(operator, session_id, amount="10.50").page.all("a", href=f"/refunds/{reference}")
+    assert link.text == reference[:8]
     assert (
         f"The same amount of this session was refunded lately, or is about to be: {ASKED} (operator@desk.test)." in told
     )
