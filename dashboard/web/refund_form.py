@@ -361,9 +361,9 @@ def _show_confirmation(
 
 
 def _url_of_others(session_id: str, offer: Offer) -> str:
-    """Where a page asks for what it does not say yet: it names the refunds and the open forms that it knows."""
-    known = [other.at.isoformat() for other in _others(session_id)]
-    return url_for("refund_form.others", session_id=session_id, refunds=offer.refunds_known, opened=known)
+    """Where a page asks for what it does not say yet: it names how many refunds, and whom it knows to be there."""
+    known = [other.email for other in _others(session_id)]
+    return url_for("refund_form.others", session_id=session_id, refunds=offer.refunds_known, with_form=known)
 
 
 @bp.get("/sessions/<session_id>/refund/others")
@@ -372,8 +372,8 @@ def others(session_id: str) -> ResponseReturnValue:
     """What others do with this session while somebody has its form or confirmation in front of them."""
     if db.session.get(PaymentSession, session_id) is None:
         abort(404)
-    known = request.args.getlist("opened")
-    opened = [_has_it_open(other) for other in _others(session_id) if other.at.isoformat() not in known]
+    known = request.args.getlist("with_form")
+    opened = [_has_it_open(other) for other in _others(session_id) if other.email not in known]
     changes = _changes(session_id, request.args.get("refunds", 0, int))
     return render_template("refunds/_others.html", sentences=[*changes, *opened])
 
