@@ -242,8 +242,10 @@ def _turn_on_wal(connection: Any) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     options = connection.get_execution_options()
     write = options.get("write", False)
-    connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(options.get('lock_wait_ms', LOCK_WAIT_MS))}")
-    connection.exec_driver_sql(f"PRAGMA query_only = {0 if write else 1}")
+    # These two can neither wait nor fail, and come before each and every transaction.
+    raw: Any = connection.connection.dbapi_connection
+    raw.execute(f"PRAGMA busy_timeout = {int(options.get('lock_wait_ms', LOCK_WAIT_MS))}")
+    raw.execute(f"PRAGMA query_only = {0 if write else 1}")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
 

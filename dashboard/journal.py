@@ -15,10 +15,15 @@ from sqlalchemy import event, insert, select, update
 from sqlalchemy.orm import Session, SessionTransaction
 
 from dashboard.clock import Clock
+from dashboard.db import Base
 from dashboard.models import JournalEntry, JournalHead
 
 GENESIS = "0" * 64
 BATCH = 1000
+# Built once: every write needs them.
+_LOCKED_HEAD = select(JournalHead.seq, JournalHead.hash).with_for_update()
+_APPEND = insert(Base.metadata.tables[JournalEntry.__tablename__])
+_MOVE_HEAD = update(Base.metadata.tables[JournalHead.__tablename__])
 
 
 @dataclass(frozen=True)
@@ -65,8 +70,8 @@ def _append_events(session: WriteSession) -> None:
     if not session.events:
         return
     session.flush()
-    head = session.execute(select(JournalHead).with_for_update().execution_options(populate_existing=True)).scalar_one()
-    seq, last_hash, at = head.seq, head.hash, timestamp(session.clock.now())
+    seq, last_hash = session.execute(_LOCKED_HEAD).one()
+    at = timestamp(session.clock.now())
     rows = []
     for happened in session.events:
         seq += 1
@@ -74,9 +79,9 @@ def _append_events(session: WriteSession) -> None:
         entry_hash = _chain(session.journal_key, last_hash, texts)
         rows.append(_row(seq, texts, last_hash, entry_hash))
         last_hash = entry_hash
-    session.execute(insert(JournalEntry), rows)
+    session.execute(_APPEND, rows)
     seal = _seal(session.journal_key, seq, last_hash)
-    session.execute(update(JournalHead).values(seq=seq, hash=last_hash, seal=seal))
+    session.execute(_MOVE_HEAD, {"seq": seq, "hash": last_hash, "seal": seal})
     session.events.clear()
 
 

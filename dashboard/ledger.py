@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from dashboard import refund_rules
@@ -20,27 +20,48 @@ from dashboard.refund_rules import AttemptFacts, HeldPart, PaidPart
 BANK = "bank"
 WORKER = "worker"
 
+# Built once: to build them and to find out how they go into SQL took longer than to run them.
+_SESSION = (
+    select(PaymentSession)
+    .where(PaymentSession.id == bindparam("session_id"))
+    .with_for_update(key_share=True)
+    .execution_options(populate_existing=True)
+)
+_REFUNDS = (
+    select(Refund)
+    .where(Refund.session_id == bindparam("session_id"))
+    .order_by(Refund.id)
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+_ATTEMPTS = (
+    select(Attempt)
+    .where(Attempt.session_id == bindparam("session_id"))
+    .order_by(Attempt.id)
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+_SESSION_OF = select(Refund.session_id).where(Refund.reference == bindparam("reference"))
+_PAYMENTS = select(Payment).where(Payment.session_id == bindparam("session_id")).order_by(Payment.id)
+
 
 # Locks, in their order
 
 
 def lock_session(tx: WriteSession, session_id: str) -> PaymentSession | None:
     """The session's row, locked; None when it is not known here."""
-    query = select(PaymentSession).where(PaymentSession.id == session_id).with_for_update(key_share=True)
-    return tx.scalars(query.execution_options(populate_existing=True)).one_or_none()
+    return tx.scalars(_SESSION, {"session_id": session_id}).one_or_none()
 
 
 def refunds_of(tx: WriteSession, session_id: str) -> list[Refund]:
     """The session's refunds by id, locked."""
-    query = select(Refund).where(Refund.session_id == session_id).order_by(Refund.id).with_for_update()
-    return list(tx.scalars(query.execution_options(populate_existing=True)))
+    return list(tx.scalars(_REFUNDS, {"session_id": session_id}))
 
 
 def attempts_of(tx: WriteSession, session_id: str) -> dict[int, list[Attempt]]:
     """The session's attempts by refund id, each list by number, locked."""
-    query = select(Attempt).where(Attempt.session_id == session_id).order_by(Attempt.id).with_for_update()
     by_refund: dict[int, list[Attempt]] = {}
-    for attempt in tx.scalars(query.execution_options(populate_existing=True)):
+    for attempt in tx.scalars(_ATTEMPTS, {"session_id": session_id}):
         by_refund.setdefault(attempt.refund_id, []).append(attempt)
     return by_refund
 
@@ -49,7 +70,7 @@ def lock_by_reference(
     tx: WriteSession, reference: str
 ) -> tuple[PaymentSession, list[Refund], dict[int, list[Attempt]]]:
     """A refund's session with all its refunds and attempts, locked in order. Raises LookupError."""
-    session_id = tx.scalars(select(Refund.session_id).where(Refund.reference == reference)).one_or_none()
+    session_id = tx.scalars(_SESSION_OF, {"reference": reference}).one_or_none()
     session = lock_session(tx, session_id) if session_id else None
     if session is None:
         raise LookupError(reference)
@@ -78,7 +99,7 @@ def committed_minor(refunds: Iterable[Refund]) -> int:
 
 def payments_of(session: Session, session_id: str) -> list[Payment]:
     """The session's payments by id."""
-    return list(session.scalars(select(Payment).where(Payment.session_id == session_id).order_by(Payment.id)))
+    return list(session.scalars(_PAYMENTS, {"session_id": session_id}))
 
 
 def paid_parts(session: Session, session_id: str) -> list[PaidPart]:

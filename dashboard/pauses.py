@@ -8,10 +8,12 @@ from dashboard.models import Installation
 
 RESTORED = "restored"
 
+_PAUSED_AT = select(Installation.sending_paused_at)
+
 
 def is_paused(session: Session) -> bool:
     """Whether nothing is to be sent at the moment."""
-    return session.scalars(select(Installation.sending_paused_at)).one() is not None
+    return session.scalars(_PAUSED_AT).one() is not None
 
 
 def reasons(session: Session) -> list[str]:

@@ -27,6 +27,8 @@ _MAY_HAVE_BEEN_SENT = frozenset(
 _YOUNG = timedelta(days=365)
 READS_A_SECOND = 2
 _IS_OPEN = or_(Refund.state.in_(refund_rules.OPEN), Refund.review != "")
+# It is changed by a statement of its own alone: what else is not written yet can wait.
+_RESTORED_AT = select(Installation.restored_at).execution_options(autoflush=False)
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,7 @@ def _pause(tx: WriteSession, actor: str, now: datetime) -> None:
 
 def last_send_until(session: Session, config: BooksConfig) -> datetime | None:
     """Until then a call sent before the last restore may be answered; None: there was no restore."""
-    restored_at = session.scalars(select(Installation.restored_at)).one()
+    restored_at = session.scalars(_RESTORED_AT).one()
     return restored_at and restored_at + config.lease
 
 
@@ -152,7 +154,7 @@ def may_arrive_until(session: Session, config: BooksConfig, now: datetime) -> da
 
 def unread(session: Session) -> Sequence[str]:
     """The sessions with open refunds that have had no good read since the last restore."""
-    restored_at = session.scalars(select(Installation.restored_at)).one()
+    restored_at = session.scalars(_RESTORED_AT).one()
     if restored_at is None:
         return ()
     is_unread = or_(PaymentSession.read_at.is_(None), PaymentSession.read_at < restored_at)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, exists, false, func, insert, select, union
+from sqlalchemy import ColumnElement, and_, bindparam, delete, exists, false, func, insert, select, union
 from sqlalchemy.orm import Session
 
 from dashboard.models import PaymentSession, Refund, SearchTerm
@@ -24,6 +24,12 @@ MOST_BEARERS = 100
 
 _AROUND = "\"'()[]{},;:.!?"
 _WORD = re.compile(r"\w+")
+# Terms are kept by statements alone: what else is not written yet can wait.
+_TERMS = (
+    select(SearchTerm.term)
+    .where(SearchTerm.session_id == bindparam("session_id"), SearchTerm.refund_id == bindparam("refund_id"))
+    .execution_options(autoflush=False)
+)
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -45,10 +51,10 @@ def _pieces(text: str) -> list[str]:
 
 def keep_terms(session: Session, session_id: str, texts: Iterable[str | None], refund_id: int = 0) -> None:
     """Make these the terms of a session, or of one of its refunds."""
-    owner = (SearchTerm.session_id == session_id, SearchTerm.refund_id == refund_id)
-    known = set(session.scalars(select(SearchTerm.term).where(*owner)))
+    known = set(session.scalars(_TERMS, {"session_id": session_id, "refund_id": refund_id}))
     terms = terms_of(texts)
     if known - terms:
+        owner = (SearchTerm.session_id == session_id, SearchTerm.refund_id == refund_id)
         session.execute(delete(SearchTerm).where(*owner, SearchTerm.term.in_(known - terms)))
     added = [{"term": term, "session_id": session_id, "refund_id": refund_id} for term in sorted(terms - known)]
     if added:

@@ -29,6 +29,8 @@ LONGEST_METADATA = 2000
 MOST_UNREADABLE = 50
 MORE_UNREADABLE = f"more than {MOST_UNREADABLE} parts"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# It is changed by a statement of its own alone: what else is not written yet can wait.
+_ECHOES = select(Installation.bank_echoes_reference).execution_options(autoflush=False)
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,7 @@ def merge(tx: WriteSession, desk: Desk, session: PaymentSession, snapshot: bank.
     refunds, attempts = ledger.refunds_of(tx, session.id), ledger.attempts_of(tx, session.id)
     payments = {payment.id: payment for payment in ledger.payments_of(tx, session.id)}
     m = Merge(tx, desk, session, snapshot, seen, refunds, attempts, payments)
+    _ = session.anomalies  # read before anything is changed, or that would have to be written first
     m.is_foreign = _is_foreign(m)
     if m.is_foreign:
         return m
@@ -299,7 +302,7 @@ def _note_echo(tx: WriteSession) -> None:
 
 
 def _bank_echoes_reference(tx: WriteSession) -> bool:
-    return tx.scalars(select(Installation.bank_echoes_reference)).one()
+    return tx.scalars(_ECHOES).one()
 
 
 def _adopt(m: Merge, refund: Refund, shown: bank.Refund, known_by: str) -> Refund:

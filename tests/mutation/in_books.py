@@ -62,8 +62,8 @@ _LOCKS = (
         "two writers decide at once, and one of them is forgotten",
         Edit(
             LEDGER,
-            "select(PaymentSession).where(PaymentSession.id == session_id).with_for_update(key_share=True)",
-            "select(PaymentSession).where(PaymentSession.id == session_id)",
+            "    .with_for_update(key_share=True)\n    .execution_options",
+            "    .execution_options",
         ),
         f"{TEST_DB}::test_whoever_decides_about_a_session_has_it_locked",
         f"{TEST_DB}::test_a_writer_decides_on_what_the_one_before_it_left",
@@ -72,7 +72,7 @@ _LOCKS = (
     without(
         "a session's refunds are locked",
         "a worker claims what is being undone at this moment",
-        Edit(LEDGER, ".order_by(Refund.id).with_for_update()", ".order_by(Refund.id)"),
+        Edit(LEDGER, ".order_by(Refund.id)\n    .with_for_update()", ".order_by(Refund.id)"),
         "core/test_worker.py::test_a_claim_skips_what_a_verb_is_at_work_on",
         database=POSTGRESQL,
     ),
@@ -103,8 +103,8 @@ _LOCKS = (
         "a verb decides on what was there before it waited",
         Edit(
             LEDGER,
-            "return tx.scalars(query.execution_options(populate_existing=True)).one_or_none()",
-            "return tx.scalars(query).one_or_none()",
+            ".with_for_update(key_share=True)\n    .execution_options(populate_existing=True)",
+            ".with_for_update(key_share=True)",
         ),
         f"{TEST_DB}::test_a_row_read_before_it_was_locked_is_read_again",
         database=POSTGRESQL,
@@ -114,8 +114,8 @@ _LOCKS = (
         "a verb decides on the state that a refund had before it waited",
         Edit(
             LEDGER,
-            "return list(tx.scalars(query.execution_options(populate_existing=True)))",
-            "return list(tx.scalars(query))",
+            ".order_by(Refund.id)\n    .with_for_update()\n    .execution_options(populate_existing=True)",
+            ".order_by(Refund.id)\n    .with_for_update()",
         ),
         f"{TEST_DB}::test_refunds_and_attempts_read_before_they_were_locked_are_read_again",
         database=POSTGRESQL,
@@ -125,8 +125,8 @@ _LOCKS = (
         "an attempt's answer is not seen",
         Edit(
             LEDGER,
-            "for attempt in tx.scalars(query.execution_options(populate_existing=True)):",
-            "for attempt in tx.scalars(query):",
+            ".order_by(Attempt.id)\n    .with_for_update()\n    .execution_options(populate_existing=True)",
+            ".order_by(Attempt.id)\n    .with_for_update()",
         ),
         f"{TEST_DB}::test_refunds_and_attempts_read_before_they_were_locked_are_read_again",
         database=POSTGRESQL,
@@ -183,7 +183,9 @@ _LOCKS = (
         "the journal's head is locked",
         "of two entries at once one is lost, and its transaction with it",
         Edit(
-            JOURNAL, "select(JournalHead).with_for_update().execution_options", "select(JournalHead).execution_options"
+            JOURNAL,
+            "select(JournalHead.seq, JournalHead.hash).with_for_update()",
+            "select(JournalHead.seq, JournalHead.hash)",
         ),
         f"{TEST_JOURNAL}::test_writers_at_once_make_one_chain",
         database=POSTGRESQL,
