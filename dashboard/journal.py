@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import event, insert, select, update
+from sqlalchemy import BindParameter, bindparam, event, insert, select, update
 from sqlalchemy.orm import Session, SessionTransaction
 
 from dashboard.clock import Clock
@@ -21,6 +21,9 @@ from dashboard.models import JournalEntry, JournalHead
 GENESIS = "0" * 64
 BATCH = 1000
 # Built once: every write needs them.
+_MOST: BindParameter[int] = bindparam("most")
+_HEAD_AFRESH = select(JournalHead).execution_options(populate_existing=True)
+_ENTRIES_AFTER = select(JournalEntry).where(JournalEntry.seq > bindparam("seq")).order_by(JournalEntry.seq).limit(_MOST)
 _LOCKED_HEAD = select(JournalHead.seq, JournalHead.hash).with_for_update()
 _APPEND = insert(Base.metadata.tables[JournalEntry.__tablename__])
 _MOVE_HEAD = update(Base.metadata.tables[JournalHead.__tablename__])
@@ -191,12 +194,11 @@ def verify(
 
 
 def _head(session: Session) -> JournalHead | None:
-    return session.scalars(select(JournalHead).execution_options(populate_existing=True)).one_or_none()
+    return session.scalars(_HEAD_AFRESH).one_or_none()
 
 
 def _entries_after(session: Session, seq: int) -> Sequence[JournalEntry]:
-    query = select(JournalEntry).where(JournalEntry.seq > seq).order_by(JournalEntry.seq)
-    return session.scalars(query.limit(BATCH)).all()
+    return session.scalars(_ENTRIES_AFTER, {"seq": seq, "most": BATCH}).all()
 
 
 def _problem_of(entry: JournalEntry, seq_before: int, hash_before: str, key: str) -> str | None:

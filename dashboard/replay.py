@@ -380,93 +380,128 @@ def _word(value: object) -> str:
     return text if text.isprintable() and text.split() == [text] else repr(text)
 
 
+# Each built once; of a long table not everything is held at a time.
+_BY_AND_BY: Any = {"yield_per": 1000}
+_replaced = aliased(Refund)
+_OF_REFUNDS: tuple[Any, ...] = (
+    Refund.reference,
+    Refund.session_id,
+    Refund.origin,
+    Refund.state,
+    Refund.amount_minor,
+    Refund.currency,
+    Refund.bank_id,
+    Refund.bank_amount_minor,
+    Refund.bank_currency,
+    Refund.review,
+    Refund.contradicted,
+    Refund.counts,
+    _replaced.reference,
+    Refund.reason,
+    Refund.comment,
+    Refund.body,
+)
+_REFUNDS: Select[Any] = (
+    select(*_OF_REFUNDS).outerjoin(_replaced, _replaced.id == Refund.replaces_id).execution_options(**_BY_AND_BY)
+)
+_ATTEMPTS = (
+    select(Refund.reference, Attempt.number, Attempt.outcome)
+    .join(Refund, Refund.id == Attempt.refund_id)
+    .execution_options(**_BY_AND_BY)
+)
+_CAPTURED = (
+    select(PaymentSession.id, PaymentSession.captured_minor)
+    .where(PaymentSession.captured_minor != 0)
+    .execution_options(**_BY_AND_BY)
+)
+_COMMITTED = (
+    select(PaymentSession.id, PaymentSession.committed_minor)
+    .where(PaymentSession.committed_minor != 0)
+    .execution_options(**_BY_AND_BY)
+)
+_ANOMALIES = (
+    select(Refund.reference, Anomaly.session_id, Anomaly.kind, Anomaly.detail, Anomaly.acknowledged_at)
+    .select_from(Anomaly)
+    .outerjoin(Refund, Refund.id == Anomaly.refund_id)
+    .execution_options(**_BY_AND_BY)
+)
+_asker, _decider = aliased(Person), aliased(Person)
+_OF_RESOLUTIONS: tuple[Any, ...] = (
+    Resolution.id,
+    Refund.reference,
+    Resolution.choice,
+    Resolution.bank_id,
+    Resolution.strangers,
+    Resolution.candidate,
+    _asker.email,
+    Resolution.state,
+    _decider.email,
+)
+_RESOLUTIONS: Select[Any] = (
+    select(*_OF_RESOLUTIONS)
+    .select_from(Resolution)
+    .join(Refund, Refund.id == Resolution.refund_id)
+    .join(_asker, _asker.id == Resolution.proposed_by_id)
+    .outerjoin(_decider, _decider.id == Resolution.decided_by_id)
+    .execution_options(**_BY_AND_BY)
+)
+_OF_APPROVALS: tuple[Any, ...] = (
+    Refund.reference,
+    Approval.session_id,
+    Approval.amount_minor,
+    Approval.currency,
+    _asker.email,
+    Approval.decision,
+    _decider.email,
+    Approval.comment,
+)
+_APPROVALS: Select[Any] = (
+    select(*_OF_APPROVALS)
+    .select_from(Approval)
+    .join(Refund, Refund.id == Approval.refund_id)
+    .join(_asker, _asker.id == Approval.asked_by_id)
+    .outerjoin(_decider, _decider.id == Approval.decided_by_id)
+    .execution_options(**_BY_AND_BY)
+)
+_AMOUNTS = [column for column in RefundLimit.__table__.columns if column is not RefundLimit.__table__.c.currency]
+_LIMITS = select(RefundLimit.__table__)
+
+
 def _refund_rows(session: Session) -> Iterator[tuple[str, RefundFacts]]:
-    replaced = aliased(Refund)
-    columns = (
-        Refund.reference,
-        Refund.session_id,
-        Refund.origin,
-        Refund.state,
-        Refund.amount_minor,
-        Refund.currency,
-        Refund.bank_id,
-        Refund.bank_amount_minor,
-        Refund.bank_currency,
-        Refund.review,
-        Refund.contradicted,
-        Refund.counts,
-        replaced.reference,
-        Refund.reason,
-        Refund.comment,
-        Refund.body,
-    )
-    query = select(*columns).outerjoin(replaced, replaced.id == Refund.replaces_id)
-    for reference, *facts, body in session.execute(query.execution_options(yield_per=1000)):
+    for reference, *facts, body in session.execute(_REFUNDS):
         row = RefundFacts(*facts)
         row.body_digest = None if body is None else hashlib.sha256(body).hexdigest()
         yield reference, row
 
 
 def _attempt_rows(session: Session) -> Iterator[tuple[tuple[str, int], str | None]]:
-    query = select(Refund.reference, Attempt.number, Attempt.outcome).join(Refund, Refund.id == Attempt.refund_id)
-    for reference, number, outcome in session.execute(query.execution_options(yield_per=1000)):
+    for reference, number, outcome in session.execute(_ATTEMPTS):
         yield (reference, number), outcome
 
 
 def _captured_rows(session: Session) -> Iterator[tuple[str, int]]:
-    query = select(PaymentSession.id, PaymentSession.captured_minor).where(PaymentSession.captured_minor != 0)
-    yield from session.execute(query.execution_options(yield_per=1000))
+    yield from session.execute(_CAPTURED)
 
 
 def _committed_rows(session: Session) -> Iterator[tuple[str, int]]:
-    query = select(PaymentSession.id, PaymentSession.committed_minor).where(PaymentSession.committed_minor != 0)
-    yield from session.execute(query.execution_options(yield_per=1000))
+    yield from session.execute(_COMMITTED)
 
 
 def _anomaly_rows(session: Session) -> Iterator[tuple[tuple[str, str, str], bool]]:
-    columns = (Refund.reference, Anomaly.session_id, Anomaly.kind, Anomaly.detail, Anomaly.acknowledged_at)
-    query = select(*columns).select_from(Anomaly).outerjoin(Refund, Refund.id == Anomaly.refund_id)
-    for reference, session_id, kind, detail, seen_at in session.execute(query.execution_options(yield_per=1000)):
+    for reference, session_id, kind, detail, seen_at in session.execute(_ANOMALIES):
         yield (reference or session_id, kind, detail), seen_at is not None
 
 
 def _resolution_rows(session: Session) -> Iterator[tuple[str, ResolutionFacts]]:
-    proposer, decider = aliased(Person), aliased(Person)
-    columns: tuple[Any, ...] = (
-        Refund.reference,
-        Resolution.choice,
-        Resolution.bank_id,
-        Resolution.strangers,
-        Resolution.candidate,
-        proposer.email,
-    )
-    query: Select[Any] = (
-        select(Resolution.id, *columns, Resolution.state, decider.email)
-        .select_from(Resolution)
-        .join(Refund, Refund.id == Resolution.refund_id)
-        .join(proposer, proposer.id == Resolution.proposed_by_id)
-        .outerjoin(decider, decider.id == Resolution.decided_by_id)
-    )
-    for resolution_id, *facts in session.execute(query.execution_options(yield_per=1000)):
+    for resolution_id, *facts in session.execute(_RESOLUTIONS):
         yield resolution_id, ResolutionFacts(*facts)
 
 
 def _approval_rows(session: Session) -> Iterator[tuple[str, ApprovalFacts]]:
-    asker, decider = aliased(Person), aliased(Person)
-    what: tuple[Any, ...] = (Approval.session_id, Approval.amount_minor, Approval.currency)
-    query: Select[Any] = (
-        select(Refund.reference, *what, asker.email, Approval.decision, decider.email, Approval.comment)
-        .select_from(Approval)
-        .join(Refund, Refund.id == Approval.refund_id)
-        .join(asker, asker.id == Approval.asked_by_id)
-        .outerjoin(decider, decider.id == Approval.decided_by_id)
-    )
-    found = session.execute(query.execution_options(yield_per=1000))
-    for reference, session_id, amount_minor, currency, *said in found:
+    for reference, session_id, amount_minor, currency, *said in session.execute(_APPROVALS):
         yield reference, ApprovalFacts(_of(session_id, amount_minor, currency), *said)
 
 
 def _limit_rows(session: Session) -> Iterator[tuple[str, str]]:
-    amounts = [column for column in RefundLimit.__table__.columns if column is not RefundLimit.__table__.c.currency]
-    for row in session.execute(select(RefundLimit.__table__)).mappings():
-        yield row["currency"], canonical({column.name: row[column.name] for column in amounts})
+    for row in session.execute(_LIMITS).mappings():
+        yield row["currency"], canonical({column.name: row[column.name] for column in _AMOUNTS})
