@@ -163,6 +163,12 @@ class RefundDesk:
         self.clock.advance_to(end)
         self._work_with_bank()
 
+    def run_in_steps(self, count: int, **step: float) -> None:
+        """Let time pass in steps; bank and worker are at work after each, not whenever something is due."""
+        for _ in range(count):
+            self.clock.advance(**step)
+            self._work_with_bank()
+
     def run_until(self, condition: Callable[[], bool], end: datetime) -> bool:
         """The same, until the condition is met or nothing more is due before the end; whether it was met."""
         self._work_with_bank()

@@ -337,7 +337,8 @@ def test_reads_that_are_answered_but_never_good_leave_it_to_people_in_the_end(
 def test_an_outage_alone_brings_nobody_in(refund_desk: RefundDesk, answer: Fault) -> None:
     refund = unknown(refund_desk, lose_answer)
     refund_desk.wire.next(STATUS, *[answer] * 500)
-    refund_desk.run_for(hours=7)
+    refund_desk.run_for(minutes=5)
+    refund_desk.run_in_steps(7, hours=1)
     after = refund_desk.refund(refund.reference)
     assert (after.state, after.review) == ("unknown", "")
     refund_desk.wire.forget_faults()

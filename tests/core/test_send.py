@@ -408,7 +408,9 @@ def test_a_session_that_is_shown_in_part_only_holds_a_refund_up_and_in_the_end_g
     reference = refund_desk.ask(session_id, 10_00)
     refund_desk.bank.refund_here(session_id, 1_00)
     refund_desk.bank_refunds(session_id)[0].status = "on_hold"
-    refund_desk.run_for(hours=6)
+    refund_desk.run_for(minutes=sending.MOST_LOOKS + 10)
+    refund_desk.run_in_steps(4, hours=1)
+    refund_desk.run_for(minutes=10)
     waiting = refund_desk.refund(reference)
     assert (waiting.state, waiting.review, waiting.next_send_at is None) == ("queued", "", False)
     refund_desk.run_for(minutes=5)
@@ -435,7 +437,9 @@ def test_a_session_that_is_never_shown_goes_to_people_in_the_end_unless_the_bank
 ) -> None:
     reference = refund_desk.ask(refund_desk.paid_session(100_00), 10_00)
     refund_desk.wire.next(STATUS, *[answer] * 500)
-    refund_desk.run_for(hours=6)
+    refund_desk.run_for(minutes=sending.MOST_LOOKS + 10)
+    refund_desk.run_in_steps(4, hours=1)
+    refund_desk.run_for(minutes=10)
     assert (refund_desk.refund(reference).state, refund_desk.refund(reference).review) == ("queued", "")
     refund_desk.run_for(minutes=5)
     after = refund_desk.refund(reference)
