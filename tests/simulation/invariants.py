@@ -108,6 +108,7 @@ class Books:
 
     def __init__(self, engine: Engine) -> None:
         self._connection = sqlite3.connect(engine.url.database or "", isolation_level=None)
+        self._due: tuple[object, datetime | None] = (None, None)
 
     def close(self) -> None:
         self._connection.close()
@@ -120,6 +121,7 @@ class Books:
 
     def put_back(self, copy: sqlite3.Connection) -> None:
         copy.backup(self._connection)
+        self._due = (None, None)
 
     def refunds(self) -> list[RefundRow]:
         columns = ", ".join(RefundRow._fields)
@@ -191,13 +193,19 @@ class Books:
 
     def next_due(self, now: datetime, after: datetime) -> datetime | None:
         """When a worker has something to do next, of all that has fallen due after a moment."""
+        (version,) = self._connection.execute("PRAGMA data_version").fetchone()
+        if self._due[0] != (version, after):
+            self._due = (version, after), self._first_due(after)
+        first = self._due[1]
+        return first and max(now, first)
+
+    def _first_due(self, after: datetime) -> datetime | None:
         (due,) = self._connection.execute(_DUE, (f"{after:%Y-%m-%d %H:%M:%S.%f}",)).fetchone()
         (lease_ends,) = self._connection.execute(_LEASE_ENDS).fetchone()
         moments = [_moment(due)] if due else []
         if lease_ends:
             moments.append(_moment(lease_ends) + A_MILLISECOND)
-        moments = [moment for moment in moments if moment > after]
-        return max(now, min(moments)) if moments else None
+        return min((moment for moment in moments if moment > after), default=None)
 
 
 @dataclass(frozen=True)
