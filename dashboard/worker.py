@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from sqlalchemy import BindParameter, and_, bindparam, delete, exists, or_, select
+from sqlalchemy import BindParameter, and_, bindparam, delete, exists, literal, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from dashboard import (
@@ -67,29 +67,23 @@ _IN_THE_WAY = exists().where(
     or_(_other.state.in_(refund_rules.OPEN_SEND), _other.review != ""),
 )
 _LEASE_ALIVE = exists().where(Attempt.refund_id == Refund.id, Attempt.lease_until >= _NOW)
+_TO_APPLY = WebhookDelivery.next_try_at <= _NOW
+# Beside an index of some states alone SQLite would plan anew each time for a state that is a parameter.
+_HAS_LAPSED = and_(Refund.state == literal(refund_rules.SENDING, literal_execute=True), ~_LEASE_ALIVE)
 _TO_SEND = and_(Refund.next_send_at <= _NOW, Refund.review == "", ~_IN_THE_WAY)
+_TO_READ = PaymentSession.next_read_at <= _NOW
 
-_DELIVERIES = (
-    select(WebhookDelivery)
-    .where(WebhookDelivery.next_try_at <= _NOW)
-    .order_by(WebhookDelivery.next_try_at)
-    .limit(_LIMIT)
-)
-_LAPSED = select(Refund).where(Refund.state == refund_rules.SENDING, ~_LEASE_ALIVE).order_by(Refund.id).limit(_LIMIT)
+_DELIVERIES = select(WebhookDelivery).where(_TO_APPLY).order_by(WebhookDelivery.next_try_at).limit(_LIMIT)
+_LAPSED = select(Refund).where(_HAS_LAPSED).order_by(Refund.id).limit(_LIMIT)
 _SENDS = select(Refund).where(_TO_SEND).order_by(Refund.next_send_at, Refund.id).limit(_LIMIT)
-_READS = (
-    select(PaymentSession)
-    .where(PaymentSession.next_read_at <= _NOW)
-    .order_by(PaymentSession.next_read_at)
-    .limit(_LIMIT)
-)
+_READS = select(PaymentSession).where(_TO_READ).order_by(PaymentSession.next_read_at).limit(_LIMIT)
 _NOT_PAUSED = exists().where(Installation.sending_paused_at.is_(None))
 _IS_OUR_BANK = own_bank.is_about(bindparam("bank_url"), bindparam("project"))
 _KINDS_DUE = select(
-    _DELIVERIES.exists().label(APPLY),
-    _LAPSED.exists().label(EXPIRE),
-    and_(_NOT_PAUSED, _SENDS.exists()).label(SEND),
-    _READS.exists().label(READ),
+    exists().where(_TO_APPLY).label(APPLY),
+    exists().where(_HAS_LAPSED).label(EXPIRE),
+    and_(_NOT_PAUSED, exists().where(_TO_SEND)).label(SEND),
+    exists().where(_TO_READ).label(READ),
 ).where(_IS_OUR_BANK)
 _CLAIM_DELIVERIES = _DELIVERIES.with_for_update(skip_locked=True)
 _CLAIM_SENDS = _SENDS.with_for_update(skip_locked=True, of=Refund)
@@ -102,7 +96,7 @@ def due_work(desk: Desk, limit: int) -> list[Work]:
     Nothing is due for a worker whose bank the books are not about any more.
     """
     now = desk.clock.now()
-    bounds = {"now": now, "limit": 1, "bank_url": desk.bank.url, "project": desk.bank.project}
+    bounds = {"now": now, "bank_url": desk.bank.url, "project": desk.bank.project}
     with desk.read() as session:
         found = session.execute(_KINDS_DUE, bounds).mappings().one_or_none()
     kinds = {kind for kind, is_due in (found or {}).items() if is_due}
