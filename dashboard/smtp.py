@@ -77,15 +77,14 @@ def _connected(server_url: str) -> Iterator[smtplib.SMTP]:
     """A connection that nobody on the way reads along: by TLS, unless the server is on this machine."""
     parts = urlsplit(server_url)
     host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
-    context = ssl.create_default_context()
     server = (
-        _TlsServer(host, port, timeout=TIMEOUT_S, context=context)
+        _TlsServer(host, port, timeout=TIMEOUT_S, context=ssl.create_default_context())
         if parts.scheme == "smtps"
         else _Server(host, port, timeout=TIMEOUT_S)
     )
     try:
         if parts.scheme == "smtp" and not is_loopback(host):
-            server.starttls(context=context)
+            server.starttls(context=ssl.create_default_context())
         if parts.username:
             server.login(unquote(parts.username), unquote(parts.password or ""))
         yield server

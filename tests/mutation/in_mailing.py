@@ -69,7 +69,7 @@ MUTANTS = (
     without(
         "a mail server elsewhere proves who it is",
         "whoever is in between gets links and the server's password",
-        Edit(SMTP, "server.starttls(context=context)", "server.starttls()"),
+        Edit(SMTP, "server.starttls(context=ssl.create_default_context())", "server.starttls()"),
         f"{TESTS}::test_starttls_with_a_server_that_nobody_vouches_for_goes_no_further",
     ),
     without(
