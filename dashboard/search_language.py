@@ -30,6 +30,7 @@ NAMES: Mapping[str, str] = {
 }
 _NAMED = {alias: name for name, other in NAMES.items() for alias in (name, other)}
 
+LONGEST = 200
 OPEN = "open"
 NEEDS_PEOPLE = "needs_you"
 STATUSES = (*refund_rules.STATES, OPEN, NEEDS_PEOPLE)
@@ -78,7 +79,8 @@ class BadTerm(ValueError):
     """A term that cannot be meant: its name, what stood after the colon, and why.
 
     `why`: empty, or one of `twice` (it was asked for before), `backwards` (its end comes before its beginning),
-    `apart` (no value fits all that was asked of it) and `several` (it begins the names of several values).
+    `apart` (no value fits all that was asked of it), `several` (it begins the names of several values) and `long`
+    (all that was typed is too long).
     """
 
     def __init__(self, name: str, value: str, why: str = "") -> None:
@@ -128,6 +130,8 @@ def has_terms(text: str) -> bool:
 
 def parse(text: str, today: date, me: str = "") -> Asked:
     """Understand what was typed, on this day, by the person of this address. Raises BadTerm."""
+    if len(text) > LONGEST:
+        raise BadTerm("", text, "long")
     asked, words, named = Asked(), [], set[str]()
     for piece in _PIECE.finditer(_with_terms_whole(text)):
         name = _name_in(piece)

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from flask import Blueprint, get_template_attribute, redirect, request, url_for
+from flask import Blueprint, abort, get_template_attribute, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
@@ -22,7 +22,10 @@ _SESSION_ADDRESS = re.compile(rf"{_HOST_AND_PATH}/sessions/(ps_[A-Za-z0-9_-]+)(?
 @bp.get("")
 @needs(roles.SEE)
 def find() -> ResponseReturnValue:
-    return redirect(_leads_to(request.args.get("q", "").strip()[:200]))
+    text = request.args.get("q", "").strip()
+    if len(text) > search_language.LONGEST:
+        abort(400, wording.too_long_search())
+    return redirect(_leads_to(text))
 
 
 def _leads_to(text: str) -> str:

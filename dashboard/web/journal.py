@@ -18,7 +18,7 @@ from dashboard.models import JournalEntry
 from dashboard.spreadsheets import csv_lines
 from dashboard.web import wording
 from dashboard.web.access import desk, needs, person, visitor
-from dashboard.web.days import day_in
+from dashboard.web.days import BadDay, day_in
 from dashboard.web.files import count_file, file_answer
 from dashboard.web.formats import visible
 from dashboard.web.pagination import pager_urls
@@ -78,9 +78,11 @@ def filters_of(arguments: Mapping[str, str]) -> Filters:
     """The filters in an address; 400 for those that cannot be used."""
     given = arguments_of(arguments)
     texts = {name: given.get(name, "") for name in ("actor", "action", "subject")}
-    filters = Filters(date_from=day_in(given, "from"), date_to=day_in(given, "to"), **texts)
     try:
+        filters = Filters(date_from=day_in(given, "from"), date_to=day_in(given, "to"), **texts)
         filters.check()
+    except BadDay as problem:
+        abort(400, wording.bad_day(str(problem)))
     except BadFilter as problem:
         abort(400, _why_not(problem.field, given))
     return filters

@@ -32,7 +32,7 @@ from dashboard.refunds import CannotCancel
 from dashboard.search_language import BadTerm
 from dashboard.web import timeline, wording
 from dashboard.web.access import desk, needs, person, visitor
-from dashboard.web.days import day_in
+from dashboard.web.days import BadDay, day_in
 from dashboard.web.pagination import pager_urls
 from dashboard.web.reader import zone
 from dashboard.web.status_tabs import Tab, status_tabs
@@ -67,9 +67,8 @@ class ShownFilters:
 @bp.get("/refunds/")
 @needs(roles.SEE)
 def index() -> ResponseReturnValue:
-    filters = _typed(request.args)
+    filters, problem = _read(request.args)
     cursor = journal.head_seq(db.session())
-    problem = _problem_of(filters)
     try:
         page = history.Page([], "") if problem else list_page(filters)
     except TookTooLong:
@@ -105,18 +104,25 @@ def list_page(filters: Filters) -> history.Page:
 
 def filters_of(arguments: Mapping[str, str]) -> Filters:
     """The filters in an address; 400 for those that cannot be used."""
-    filters = _typed(arguments)
-    if problem := _problem_of(filters):
+    filters, problem = _read(arguments)
+    if problem:
         abort(400, problem)
     return filters
 
 
-def _typed(arguments: Mapping[str, str]) -> Filters:
+def _read(arguments: Mapping[str, str]) -> tuple[Filters, str | None]:
+    """The filters in an address, and why they cannot be used, for people. What is no day is left out of them."""
     names = ("session", "status", "q", "operator", "origin")
-    texts: dict[str, Any] = {name: arguments.get(name, "").strip()[:200] for name in names}
-    days: dict[str, Any] = {"date_from": day_in(arguments, "from"), "date_to": day_in(arguments, "to")}
+    given: dict[str, Any] = {name: arguments.get(name, "").strip() for name in names}
+    bad_day = None
+    for field_name, name in (("date_from", "from"), ("date_to", "to")):
+        try:
+            given[field_name] = day_in(arguments, name)
+        except BadDay as problem:
+            bad_day = wording.bad_day(str(problem))
     today = desk().clock.now().astimezone(zone()).date()
-    return Filters(**texts, **days, today=today, me=person().email)
+    filters = Filters(**given, today=today, me=person().email)
+    return filters, bad_day or _problem_of(filters)
 
 
 def _problem_of(filters: Filters) -> str | None:

@@ -12,13 +12,24 @@ from flask_babel import gettext as _
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from dashboard import history, journal, keyset, reads, refund_rules, review_queue, roles, search, session_index
+from dashboard import (
+    history,
+    journal,
+    keyset,
+    reads,
+    refund_rules,
+    review_queue,
+    roles,
+    search,
+    search_language,
+    session_index,
+)
 from dashboard.bank131.client import BankError, Refused
 from dashboard.bank131.hidden_characters import escaped
 from dashboard.bank131.objects import is_identifier
 from dashboard.db import db, within
 from dashboard.models import Payment, PaymentSession
-from dashboard.web import timeline
+from dashboard.web import timeline, wording
 from dashboard.web.access import desk, needs, visitor
 from dashboard.web.bank_seats import PAGE_TIMEOUT_S, bank_seat
 from dashboard.web.pagination import pager_urls
@@ -29,7 +40,9 @@ bp = Blueprint("sessions", __name__, url_prefix="/sessions")
 @bp.get("/")
 @needs(roles.SEE)
 def index() -> ResponseReturnValue:
-    q, status = request.args.get("q", "").strip()[:200], request.args.get("status", "")
+    q, status = request.args.get("q", "").strip(), request.args.get("status", "")
+    if len(q) > search_language.LONGEST:
+        abort(400, wording.too_long_search())
     if status and not session_index.is_status(status):
         abort(400, _("There is no session status of this name."))
     found = _page(q, status)

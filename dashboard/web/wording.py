@@ -305,6 +305,8 @@ def _shown_name(name: str) -> str:
 
 def bad_term(name: str, value: str, why: str) -> str:
     """Why a term of the search box cannot be used; `why` as in BadTerm."""
+    if why == "long":
+        return too_long_search()
     if why == "twice":
         return gettext("“%(name)s:” stands there twice. Leave one of them.", name=_shown_name(name))
     if not value:
@@ -326,6 +328,19 @@ def bad_term(name: str, value: str, why: str) -> str:
             until=until,
         )
     return str(_BAD_TERMS[name]) % {"value": value}
+
+
+def bad_day(text: str) -> str:
+    """What is wrong with a text in the place of a day."""
+    return gettext("%(text)s is no date. Write it like 2026-03-31.", text=text[:40])
+
+
+def too_long_search() -> str:
+    """Why a search is not begun: a part of it would find something else."""
+    return gettext(
+        "This is too long to be searched for: %(count)s characters are the most. Leave something out.",
+        count=search_language.LONGEST,
+    )
 
 
 def no_day(first: str, last: str) -> str:

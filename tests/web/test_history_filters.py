@@ -306,9 +306,30 @@ def test_what_cannot_be_used_is_told(operator: Browser) -> None:
 
 
 @on_sqlite
+def test_what_is_no_day_loses_nothing_else(operator: Browser) -> None:
+    page = operator.page("/refunds/?from=0026-11-01&session=ps_1&status=declined", 400)
+    assert "0026-11-01 is no date." in page.one("main").text
+    assert "session=ps_1" in page.one("nav", id="status-tabs").all("a")[0]["href"]
+    assert page.one("input", id="filter-session")["value"] == "ps_1"
+
+
+@pytest.mark.parametrize("path", ["/refunds/", "/sessions/", "/find"])
+@on_sqlite
+def test_a_search_that_is_too_long_is_told_and_not_cut(operator: Browser, path: str) -> None:
+    """Its beginning may ask for something else: amount:>15 where amount:>15000 was typed."""
+    typed = f"{'order ' * 31} amount:>15000"
+    assert len(typed) == 200
+    assert operator.get(f"{path}?{urlencode({'q': typed})}").status in (200, 302)
+    answer = operator.get(f"{path}?{urlencode({'q': f'{typed}0'})}")
+    assert (answer.status, "200 characters are the most" in answer.page.one("main").text) == (400, True)
+    assert f"{typed}0" in [box["value"] for box in answer.page.all("input", type="search")]
+    assert "maxlength" not in answer.page.all("input", type="search")[0].attributes
+
+
+@on_sqlite
 def test_no_word_means_anything_to_the_database(operator: Browser, made_up: MadeUp) -> None:
     made_up.refund(made_up.session("ps_1"))
-    for word in ("%", "_", "\\", "a' OR 1=1 --", "ps%", "*", "\U0010ffff", "😀", "a" * 5000):
+    for word in ("%", "_", "\\", "a' OR 1=1 --", "ps%", "*", "\U0010ffff", "😀", "a" * 200):
         for name in ("q", "session", "operator"):
             answer = operator.get(f"/refunds/?{urlencode({name: word})}")
             assert (answer.status, answer.references) == (200, []), (name, word)
