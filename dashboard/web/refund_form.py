@@ -1,6 +1,5 @@
 """Asking for a refund: the form, the last look before it is sent, and what is said to what cannot be taken."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -199,6 +198,7 @@ def _show_form(form: RefundForm, payment_session: PaymentSession, offer: Offer, 
         takes_amounts=money.exponent(offer.currency) is not None,
         blocked=blocked,
         warnings=_warnings(payment_session.id),
+        others=_who_has_it_open(payment_session.id),
         others_url=_url_of_others(payment_session.id, offer),
         address=_url_to_come_back_to(form, payment_session.id) if _has_an_address(form) else None,
         **more,
@@ -206,8 +206,8 @@ def _show_form(form: RefundForm, payment_session: PaymentSession, offer: Offer, 
 
 
 def _warnings(session_id: str) -> list[str]:
-    """What would keep a new refund of this session from being sent for now, and who may be about to ask for one."""
-    warnings = [_has_it_open(other) for other in _others(session_id)]
+    """What would keep a new refund of this session from being sent for now."""
+    warnings = []
     if any(row.review for row in history.of_session(db.session(), session_id)):
         warnings.append(_("Another refund of this session needs somebody. A new one waits until that is settled."))
     if why := why_paused(db.session()):
@@ -215,16 +215,16 @@ def _warnings(session_id: str) -> list[str]:
     return warnings
 
 
-def _others(session_id: str) -> Sequence[open_forms.Opened]:
-    return open_forms.of_others(db.session(), session_id, person(), desk().clock.now())
-
-
-def _has_it_open(other: open_forms.Opened) -> str:
-    return _(
-        "%(person)s opened the refund form of this session at %(time)s and has not sent it. Ask them first.",
-        person=other.email,
-        time=moment(other.at),
-    )
+def _who_has_it_open(session_id: str) -> list[str]:
+    """Who may be about to ask for a refund of this session, too."""
+    return [
+        _(
+            "%(person)s opened the refund form of this session at %(time)s and has not sent it. Ask them first.",
+            person=other.email,
+            time=moment(other.at),
+        )
+        for other in open_forms.of_others(db.session(), session_id, person(), desk().clock.now())
+    ]
 
 
 def _take(form: RefundForm, payment_session: PaymentSession, offer: Offer) -> ResponseReturnValue:
@@ -352,6 +352,7 @@ def _show_confirmation(
         reason_text=wording.reason(form.reason.data),
         is_full=amount_minor == offer.captured_minor,
         address=_url_to_come_back_to(form, payment_session.id),
+        others=_who_has_it_open(payment_session.id),
         others_url=_url_of_others(payment_session.id, offer),
         back_url=_url_with_typed(form, payment_session.id, replaces=form.replaces.data or None),
         undo_s=round(desk().config.undo_s),
@@ -361,9 +362,8 @@ def _show_confirmation(
 
 
 def _url_of_others(session_id: str, offer: Offer) -> str:
-    """Where a page asks for what it does not say yet: it names how many refunds, and whom it knows to be there."""
-    known = [other.email for other in _others(session_id)]
-    return url_for("refund_form.others", session_id=session_id, refunds=offer.refunds_known, with_form=known)
+    """Where a page asks what others do: it names how many refunds it knows."""
+    return url_for("refund_form.others", session_id=session_id, refunds=offer.refunds_known)
 
 
 @bp.get("/sessions/<session_id>/refund/others")
@@ -372,10 +372,8 @@ def others(session_id: str) -> ResponseReturnValue:
     """What others do with this session while somebody has its form or confirmation in front of them."""
     if db.session.get(PaymentSession, session_id) is None:
         abort(404)
-    known = request.args.getlist("with_form")
-    opened = [_has_it_open(other) for other in _others(session_id) if other.email not in known]
     changes = _changes(session_id, request.args.get("refunds", 0, int))
-    return render_template("refunds/_others.html", sentences=[*changes, *opened])
+    return render_template("refunds/_others.html", others=[*changes, *_who_has_it_open(session_id)])
 
 
 @bp.get("/sessions/<session_id>/refund/left")
