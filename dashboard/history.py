@@ -250,9 +250,9 @@ def counts_by_status(session: Session, filters: Filters, zone: ZoneInfo, statuse
     """How many refunds of each of these statuses fit the other filters; the empty status stands for all of them.
 
     Without other filters they are exact, but for those that need people; within some, counting ends at MOST_COUNTED.
-    None are told where words are searched for: no index counts these. Raises BadFilter.
+    None are told where something is searched for that no index counts. Raises BadFilter, BadTerm.
     """
-    if filters.q:
+    if not search_language.is_indexed(_asked(filters)):
         return {}
     if replace(filters, status=""):
         of_each = [conditions(replace(filters, status=status), zone) for status in statuses]
@@ -271,11 +271,8 @@ def _bounded(number: int) -> Count:
 
 
 def total(session: Session, filters: Filters, zone: ZoneInfo) -> int | None:
-    """How many refunds fit, where an index says so: None for what is typed into the search box, and beyond MOST_IN_ALL.
-
-    Raises BadFilter.
-    """
-    if filters.q:
+    """How many refunds fit, where an index says so; None beyond MOST_IN_ALL, too. Raises BadFilter, BadTerm."""
+    if not search_language.is_indexed(_asked(filters)):
         return None
     some = select(Refund.id).where(*conditions(filters, zone)).limit(MOST_IN_ALL + 1).subquery()
     found = session.execute(select(func.count()).select_from(some)).scalar_one()

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from sqlalchemy import delete, func, insert, literal, select, union_all
+from sqlalchemy import delete, func, insert, literal, select, text, union_all
 from sqlalchemy.orm import Session
 
 from dashboard.desk import Books
@@ -20,14 +20,20 @@ def by_state(session: Session) -> Counter[str]:
     return Counter({state: int(count) for state, count in session.execute(query)})
 
 
-def gather(books: Books, most: int = BATCH) -> int:
-    """Add up at most so many rows of counts, so that reading them stays quick; how many those were.
+def gather(books: Books, batch: int = BATCH) -> None:
+    """Add the rows of counts up, so many at a time, until few are left, so that reading them stays quick."""
+    while not _are_few(books):
+        # What another worker adds up just now is left to it.
+        if _add_up(books, batch) < batch:
+            return
 
-    What another worker adds up just now is left to it.
-    """
+
+def _are_few(books: Books) -> bool:
     with books.read() as session:
-        if session.scalars(select(RefundCount.id).offset(FEW).limit(1)).first() is None:
-            return 0
+        return session.scalars(select(RefundCount.id).offset(FEW).limit(1)).first() is None
+
+
+def _add_up(books: Books, most: int) -> int:
     with books.write() as tx:
         some = select(RefundCount).order_by(RefundCount.id).limit(most)
         rows = tx.scalars(some.with_for_update(skip_locked=True)).all()
@@ -41,6 +47,9 @@ def gather(books: Books, most: int = BATCH) -> int:
 
 def put_right(tx: WriteSession) -> None:
     """Count all refunds anew: a database that was put back in parts may have counted some twice, or not at all."""
+    if tx.get_bind().dialect.name == "postgresql":
+        # Two at once would both put right what both have seen.
+        tx.execute(text("LOCK TABLE refund_counts IN SHARE ROW EXCLUSIVE MODE"))
     there = select(Refund.state.label("state"), literal(1).label("delta"))
     counted = select(RefundCount.state, -RefundCount.delta)
     # One statement sees one moment.

@@ -123,6 +123,12 @@ class Asked:
     made: str = ""
 
 
+def is_indexed(asked: Asked) -> bool:
+    """Whether all that is asked for stands in the indexes of the refunds."""
+    rest = replace(asked, statuses=(), since=None, until=None, by="", session="", made="")
+    return rest == Asked()
+
+
 def has_terms(text: str) -> bool:
     """Whether something is asked for, rightly or wrongly, that is more than words."""
     return any(_name_in(piece) for piece in _PIECE.finditer(_with_terms_whole(text)))

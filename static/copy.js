@@ -1,12 +1,28 @@
-// Buttons that copy the texts they name, wherever they are put meanwhile. Without a script texts are selected by hand.
+// Buttons that copy the texts they name, wherever they are put meanwhile. Without a script texts are selected by hand,
+// and so they are where a browser refuses: then the text is selected already.
 
 import { announce } from "./announce.js";
 
+const SAID_FOR_MS = 4000;
+
 async function put(text, shown) {
-  if (navigator.clipboard) return navigator.clipboard.writeText(text);
-  // Outside of a safe connection a page has no clipboard of its own: what is selected can be copied all the same.
-  getSelection().selectAllChildren(shown);
-  return document.execCommand("copy") ? undefined : Promise.reject();
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    // Outside of a safe connection, too, a page has no clipboard of its own.
+    getSelection().selectAllChildren(shown);
+    return document.execCommand("copy");
+  }
+}
+
+function say(button, words) {
+  const before = (button.dataset.words ??= button.textContent);
+  button.textContent = words;
+  announce(words);
+  setTimeout(() => {
+    button.textContent = before;
+  }, SAID_FOR_MS);
 }
 
 document.addEventListener("click", async ({ target }) => {
@@ -14,11 +30,6 @@ document.addEventListener("click", async ({ target }) => {
   if (!button) return;
   const shown = [...document.querySelectorAll(button.dataset.copy)];
   const text = shown.map((each) => each.textContent.trim()).join("\n");
-  try {
-    await put(shown.length > 1 ? `${text}\n` : text, shown[0].parentElement);
-  } catch {
-    return;
-  }
-  button.textContent = button.dataset.copied;
-  announce(button.dataset.copied);
+  const isCopied = await put(shown.length > 1 ? `${text}\n` : text, shown[0].parentElement);
+  say(button, isCopied ? button.dataset.copied : button.dataset.refused);
 });

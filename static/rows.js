@@ -145,7 +145,7 @@ function parseRow(html, at) {
   return document.importNode(row, true);
 }
 
-// Where a mouse is on its way to a row; `rests` is called as soon as it is not any more.
+// Where a mouse is on its way to a row, or a finger was there; `rests` is called as soon as it is not so any more.
 function aimOf(table, rests) {
   let timer = null;
   const end = () => {
@@ -153,12 +153,14 @@ function aimOf(table, rests) {
     timer = null;
     rests();
   };
-  table?.addEventListener("pointermove", (event) => {
-    if (event.pointerType !== "mouse") return;
+  const begin = () => {
     clearTimeout(timer);
     timer = setTimeout(end, RESTS_AFTER_MS);
-  });
-  table?.addEventListener("pointerleave", () => timer !== null && end());
+  };
+  table?.addEventListener("pointermove", (event) => event.pointerType === "mouse" && begin());
+  table?.addEventListener("pointerdown", begin);
+  table?.addEventListener("touchmove", begin, { passive: true });
+  table?.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && timer !== null && end());
   return { isTaken: () => timer !== null };
 }
 

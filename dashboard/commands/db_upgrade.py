@@ -2,7 +2,7 @@
 
 import click
 
-from dashboard import migrations, shape
+from dashboard import migrations, refund_counts, shape
 from dashboard.commands.opening import opened_books
 from dashboard.desk import journal_key
 
@@ -13,6 +13,8 @@ def db_upgrade() -> None:
     with opened_books(changes=True, may_be_new=True, migrated=False) as books:
         was_empty = shape.is_empty(books.engine)
         migrations.upgrade(books.engine, journal_key(books.config))
+        with books.write() as tx:
+            refund_counts.put_right(tx)
     if was_empty:
         click.echo("It is new and empty: no accounts, no refunds, no journal. If yours is another one,")
         click.echo("put DASHBOARD_DATABASE_URL right.")

@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from flask import (
@@ -282,8 +282,10 @@ def _refund_news(reference: str, session: Session, since: int) -> _News:
 
 
 def _session_news(session_id: str, session: Session, since: int) -> _News:
-    rows = _row_news(history.changes(session, Filters(session=session_id), zone(), since))
-    told = [event for event in rows.events if '"html": null' not in event]
+    # The page shows all refunds of the session: none of its rows goes.
+    changes = replace(history.changes(session, Filters(session=session_id), zone(), since), gone=[])
+    rows = _row_news(changes)
+    told = list(rows.events)
     cursor, subjects = journal.subjects_since(session, since)
     if told or f"session:{session_id}" in subjects:
         told.append(_event("detail", {"html": session_parts(session, session_id)}))

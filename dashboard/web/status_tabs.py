@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from dashboard import history, refund_rules, search
 from dashboard.db import TookTooLong, within
 from dashboard.history import Count, Filters
+from dashboard.search_language import BadTerm
 from dashboard.web.formats import count_text
 from dashboard.web.reader import zone
 
@@ -48,7 +49,7 @@ def _counts(session: Session, filters: Filters, statuses: list[str]) -> dict[str
     try:
         with within(session, search.LONGEST_S):
             return history.counts_by_status(session, filters, zone(), statuses)
-    except (history.BadFilter, TookTooLong):
+    except (history.BadFilter, BadTerm, TookTooLong):
         return {}
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pyotp
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from dashboard import cli, db, doctor, factors, limits, people, signing_in
 from dashboard.config import Config, read_config
@@ -109,6 +109,16 @@ def test_an_upgrade_of_a_new_postgresql_database_says_so(
     monkeypatch.setenv("DASHBOARD_DATABASE_URL", empty_database_url)
     assert "It is new and empty" in run("db", "upgrade").output
     assert "It is new and empty" not in run("db", "upgrade").output
+
+
+@pytest.mark.usefixtures("environment")
+def test_an_upgrade_counts_the_refunds_anew(refund_desk: RefundDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DASHBOARD_DATABASE_URL", refund_desk.desk.config.database_url)
+    refund_desk.ask(refund_desk.paid_session(100_00), 10_00)
+    with refund_desk.desk.write() as tx:
+        tx.execute(text("DELETE FROM refund_counts"))
+    assert run("db", "upgrade").exit_code == 0
+    refund_desk.check()
 
 
 def test_no_password_is_in_a_database_s_name() -> None:

@@ -91,6 +91,8 @@ def test_a_rejection_needs_a_reason(approver: Browser, refund_desk: RefundDesk, 
     answer = approver.post(f"/refunds/{waiting}/reject", {"comment": " "})
     assert answer.status == 422
     assert "Write down why." in answer.text
+    assert answer.page.one(data_address=True)["data-address"] == f"/refunds/{waiting}/approval", "for Back and reload"
+    assert not approver.page(f"/refunds/{waiting}/approval").all(data_address=True)
     assert state_of(refund_desk, waiting) == "awaiting_approval"
     assert approver.post(f"/refunds/{waiting}/reject", {"comment": "asked for twice"}).status == 303
     assert state_of(refund_desk, waiting) == "rejected"

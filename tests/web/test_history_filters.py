@@ -198,6 +198,8 @@ def test_tabs_count_what_they_lead_to(operator: Browser, made_up: MadeUp) -> Non
     assert tabs_of(operator, "/refunds/?origin=bank&status=unknown")[0] == "All 1"
     assert tabs_of(operator, "/refunds/?from=2026-03-02")[0] == "All 0"
     assert tabs_of(operator, "/refunds/?q=client-1")[0] == "All"
+    assert tabs_of(operator, "/refunds/?q=amount:>1")[0] == "All"
+    assert tabs_of(operator, "/refunds/?q=status:unknown,accepted+made:here")[:2] == ["All 2", "Needs you 1"]
 
 
 def test_a_count_that_ended_early_says_so(operator: Browser, made_up: MadeUp, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -164,7 +164,7 @@ def test_what_is_no_amount_is_said_and_kept(operator: Browser, refund_desk: Refu
         assert (typed, answer.status) == (typed, 422)
         assert [sentence in error for error in answer.page.field_errors] == [True], typed
         assert kept(answer, session_id) == sent
-        assert answer.page.one("input", id="amount")["aria-invalid"] == "true"
+        assert answer.page.one("input", id="amount", autofocus=True)["aria-invalid"] == "true"
     assert refund_desk.refunds(session_id) == []
 
 

@@ -72,6 +72,10 @@ def test_rejecting_needs_a_reason_and_leaves_everything_as_it_was(operator: Brow
     resolution_id = propose(refund_desk, lost, NEVER_MADE)
     answer = decide(operator, resolution_id, "reject")
     assert (answer.status, answer.page.field_errors) == (422, ["Write down why."])
+    assert answer.page.one(data_address=True)["data-address"] == f"/refunds/{lost.reference}/review", (
+        "for Back and reload"
+    )
+    assert answer.page.one("textarea", autofocus=True)["name"] == "comment"
     assert resolutions_of(refund_desk, lost) == ["proposed"]
     answer = decide(operator, resolution_id, "reject", "they are not sure")
     assert (answer.status, answer.location) == (303, f"/refunds/{lost.reference}/review")

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from dashboard import search_language
 from tests.bench.databases import on_sqlite
 from tests.bench.simulated import START
 from tests.web.browser import Browser
@@ -230,3 +231,13 @@ def test_what_completes_a_term_is_in_the_readers_language(operator: Browser, mad
     assert {"value": "operator@desk.test", "word": ""} in terms["by"]["values"]
     operator.post("/account/preferences", {"language": "ru", "timezone": "", "theme": ""})
     assert [term["name"] for term in operator.get("/find/terms").response.json["terms"]][:2] == ["статус", "сумма"]
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_each_example_of_the_help_can_be_searched_for(operator: Browser, language: str) -> None:
+    spoken = {"headers": {"Accept-Language": language}}
+    links = operator.get("/refunds/", **spoken).page.one("dl", _class="search-terms").all("a")
+    assert len(links) == len(search_language.NAMES)
+    for link in links:
+        assert operator.get(link["href"], **spoken).status == 200, link.text
+        assert (language == "ru") == (not link.text.split(":")[0].isascii()), link.text
