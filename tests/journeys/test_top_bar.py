@@ -6,8 +6,8 @@ from playwright.sync_api import Page, expect
 from tests.journeys.commands import ADMIN, APPROVER, OPERATOR, Installation
 from tests.journeys.windows import Windows
 
-WIDTHS = (1440, 1321, 1241, 1024, 1001, 960, 720, 560, 559, 390, 320)
-NARROWEST_SEARCH_PX = 120
+WIDTHS = (1440, 1361, 1321, 1241, 1101, 1024, 960, 720, 560, 559, 390, 320)
+NARROWEST_SEARCH_PX = 180
 TOO_WIDE_PX = "document.documentElement.scrollWidth - window.innerWidth"
 
 
