@@ -209,7 +209,10 @@ def _limit_no_more(connection: Connection) -> None:
 def insert_unless_there(session: Session, table: type[Base], values: dict[str, Any]) -> None:
     """Add a row, unless one with the same key is there already or is just being added by somebody else."""
     dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
-    session.execute(dialect.insert(table).values(values).on_conflict_do_nothing())
+    # The table itself: a statement on the model gets a class of its own when it is first run, and two threads that
+    # run it first at once are warned of it.
+    row = dialect.insert(Base.metadata.tables[table.__tablename__]).values(values)
+    session.execute(row.on_conflict_do_nothing())
 
 
 def _lower(text: object) -> object:

@@ -42,6 +42,8 @@ def test_reload_of_the_confirmation_and_back(demo: Installation, windows: Window
     page.reload()
     expect(page.locator("[name=amount]")).to_have_value("15.00")
     steps.check_form(page)
+    expect(steps.confirm_button(page)).to_be_visible()
+    page.wait_for_url("**&of_form=*")
     steps.confirm_button(page).click()
     reference = steps.reference_of(page)
 
