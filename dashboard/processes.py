@@ -1,5 +1,6 @@
 """Our processes: where they can listen, how they are told to stop, and several of them as one."""
 
+import _thread
 import ctypes
 import logging
 import signal
@@ -75,10 +76,12 @@ def run_together(
 
 
 def stop_on_signals() -> threading.Event:
+    """An event that SIGTERM and SIGINT set."""
     stop = threading.Event()
 
     def told_to_stop(_signal: int, _frame: FrameType | None) -> None:
-        stop.set()
+        # Whoever is interrupted may just hold the event's lock, and would wait for itself.
+        _thread.start_new_thread(stop.set, ())
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, told_to_stop)

@@ -1,5 +1,6 @@
 """Serves the sandbox bank until it is told to stop."""
 
+import _thread
 import fcntl
 import os
 import signal
@@ -58,7 +59,8 @@ def run_sandbox(
     stop = threading.Event()
 
     def end(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
+        # Whoever is interrupted may just hold the event's lock, and would wait for itself.
+        _thread.start_new_thread(stop.set, ())
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)

@@ -55,3 +55,18 @@ def test_a_command_imports_what_it_needs(command: Sequence[str], needed: str, ne
 def test_the_roles_of_the_database_are_told_every_table_by_a_process_that_imports_little() -> None:
     told = started("db", "roles").stdout
     assert [name for name in Base.metadata.tables if f"ALTER TABLE public.{name} OWNER TO" not in told] == []
+
+
+STOPPED_WHILE_LOOKING = """
+import os, signal, sys
+from dashboard import processes
+stop = processes.stop_on_signals()
+with stop._cond:
+    os.kill(os.getpid(), signal.SIGTERM)
+sys.exit(0 if stop.wait(5) else 1)
+"""
+
+
+def test_a_signal_that_comes_while_the_event_is_looked_at_stops_all_the_same() -> None:
+    """Main threads look at it again and again; once in some thousand times a signal finds one that holds its lock."""
+    subprocess.run([sys.executable, "-c", STOPPED_WHILE_LOOKING], check=True, timeout=30)
