@@ -82,7 +82,7 @@ def refund(page: Page, said: str) -> Iterator[Step]:
     found = _ADDRESS_AND_PASSWORD.search(said)
     assert found, said
     address, password = found.groups()
-    session = page.locator("main tbody tr", has=page.locator(".col-second b")).first.locator(".row-link")
+    session = page.locator("main tbody tr", has_text="Accepted").first.locator(".row-link")
     deeds = (
         ("open the address", lambda: page.goto(address)),
         ("type the address of the operator", lambda: page.keyboard.type(OPERATOR)),
