@@ -1,7 +1,7 @@
 """The history of refunds: filters, pages, and the rows that changed since a moment of the journal.
 
-One place for the list, its live rows and exports. Pages are keyset pages and nothing here counts a
-whole table, so that a page costs the same at a thousand refunds and at ten million. A page's ids are found
+One place for the list, its live rows and exports. Pages are keyset pages and count no further than MOST_COUNTED, so
+that a page costs the same at a thousand refunds and at ten million. A page's ids are found
 first, from the refunds' indexes alone, where the database has little choice; then the rows of these ids.
 """
 
