@@ -23,14 +23,14 @@ class Bank:
         self.await_webhooks(made["id"])
         return str(made["id"])
 
-    def await_webhooks(self, session_id: str) -> None:
-        """Wait until every webhook of a session was taken."""
+    def await_webhooks(self, *session_ids: str) -> None:
+        """Wait until every webhook of these sessions was taken."""
 
         def are_taken() -> bool:
             webhooks = self.get("webhooks")["webhooks"]
-            return all(each["state"] == "delivered" for each in webhooks if each["session_id"] == session_id)
+            return all(each["state"] == "delivered" for each in webhooks if each["session_id"] in session_ids)
 
-        eventually(are_taken, ANNOUNCED_WITHIN_S, f"the webhooks of {session_id} are delivered")
+        eventually(are_taken, ANNOUNCED_WITHIN_S, f"the webhooks of {' and '.join(session_ids)} are delivered")
 
     def refunds_of(self, session_id: str) -> list[dict[str, Any]]:
         """The refunds and chargebacks of a session as the bank holds them, oldest first."""

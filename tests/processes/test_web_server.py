@@ -76,8 +76,12 @@ CHUNKS_WITHOUT_AN_END = (
 
 
 # First, while nobody else's connections are still being closed: a crowd is waited for less.
-def test_who_is_slow_is_turned_away_and_who_has_sent_everything_is_waited_for(url: str) -> None:
+def test_who_is_slow_is_turned_away_and_who_has_sent_everything_is_waited_for(
+    installation: Installation, url: str
+) -> None:
     """One that sends a byte now and then holds its thread no longer than one that sends none; a live page goes on."""
+    # The bank tells of its sessions all at once, as soon as somebody listens: a crowd for a moment.
+    installation.bank.await_webhooks(*installation.samples)
     stream = signed_in(url).get(f"{url}/live", stream=True, timeout=PATIENCE_S)
     assert stream.status_code == 200
     began_at, answer = time.monotonic(), b""
