@@ -15,7 +15,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from dashboard import journal, people
 from dashboard.desk import Books
-from dashboard.history import BadFilter, start_of
+from dashboard.history_filters import BadFilter, start_of
 from dashboard.models import JournalEntry
 
 PAGE_SIZE = 100

@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, ColumnElement, Select, and_, case, cast, extr
 from sqlalchemy.orm import Session
 
 from dashboard import refund_rules
-from dashboard.history import start_of
+from dashboard.history_filters import start_of
 from dashboard.models import Refund
 from dashboard.search_language import HERE
 

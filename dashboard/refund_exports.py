@@ -19,9 +19,10 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from dashboard import history
+from dashboard import history, history_counts
 from dashboard.desk import Books
-from dashboard.history import Filters, Row
+from dashboard.history import Row
+from dashboard.history_filters import Filters
 from dashboard.journal import WriteSession
 from dashboard.models import Export, Person, Refund
 
@@ -76,7 +77,7 @@ def begin(
     by, see `is_id`; where it is empty, or known already, another one is made.
     """
     with books.read() as session:
-        total = history.total(session, filters, zone)
+        total = history_counts.in_all(session, filters, zone)
     now = books.clock.now()
     with books.write() as tx:
         is_known = not export_id or tx.get(Export, export_id) is not None

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Select, func, literal_column, select
+from sqlalchemy import ColumnElement, Select, literal_column, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from dashboard import anomalies, history
-from dashboard.history import MOST_COUNTED, Row
+from dashboard import anomalies, counting, history
+from dashboard.counting import Count
+from dashboard.history import Row
 from dashboard.models import Anomaly, Person, Refund, Resolution
 from dashboard.models.refunds import NEEDS_SOMEBODY, OPEN_ANOMALY
 from dashboard.models.resolutions import IS_PROPOSED
@@ -28,6 +29,8 @@ _PROPOSED = select(Resolution.id).where(_IS_PROPOSED)
 _UNDER_REVIEW = select(Refund.id).where(literal_column(f"({NEEDS_SOMEBODY})"), Refund.review != "")
 _UNPROPOSED = _UNDER_REVIEW.where(Refund.id.not_in(select(Resolution.refund_id).where(_IS_PROPOSED)))
 _NOT_LOOKED_AT = select(Anomaly.id).where(literal_column(OPEN_ANOMALY))
+# Each page asks for both.
+_WAITING = counting.counting([_UNDER_REVIEW, _NOT_LOOKED_AT])
 
 
 @dataclass(frozen=True)
@@ -79,25 +82,27 @@ class OddFact:
 class Queue:
     """What waits, oldest first: for a second person, for a first one, and facts that nobody has looked at.
 
-    `*_count`: how many there are altogether; counting ends at MOST_COUNTED.
+    `*_count`: how many there are altogether.
     """
 
     proposed: list[Waiting]
-    proposed_count: int
+    proposed_count: Count
     waiting: list[Waiting]
-    waiting_count: int
+    waiting_count: Count
     anomalies: list[OddFact]
-    anomalies_count: int
+    anomalies_count: Count
 
 
-def count(session: Session) -> int:
-    """How many refunds are under review and facts not looked at; counting ends at MOST_COUNTED each."""
-    return sum(counts(session))
+def count(session: Session) -> Count:
+    """How many refunds are under review and facts not looked at."""
+    under_review, not_looked_at = counts(session)
+    return under_review + not_looked_at
 
 
-def counts(session: Session) -> tuple[int, int]:
+def counts(session: Session) -> tuple[Count, Count]:
     """The two of them apart."""
-    return _count(session, _UNDER_REVIEW), _count(session, _NOT_LOOKED_AT)
+    under_review, not_looked_at = counting.count_each(session, _WAITING)
+    return under_review, not_looked_at
 
 
 def queue(session: Session) -> Queue:
@@ -108,21 +113,16 @@ def queue(session: Session) -> Queue:
     unproposed = _oldest(session, _UNPROPOSED, Refund.asked_at, Refund.id)
     return Queue(
         proposed=[Waiting(row, by_refund[row.id]) for row in history.rows_of(session, list(by_refund))],
-        proposed_count=_count(session, _PROPOSED),
+        proposed_count=counting.count(session, _PROPOSED),
         waiting=[Waiting(row, None) for row in history.rows_of(session, unproposed)],
-        waiting_count=_count(session, _UNPROPOSED),
+        waiting_count=counting.count(session, _UNPROPOSED),
         anomalies=_odd_facts(session, Anomaly.id.in_(_oldest(session, _NOT_LOOKED_AT, Anomaly.id))),
-        anomalies_count=_count(session, _NOT_LOOKED_AT),
+        anomalies_count=counting.count(session, _NOT_LOOKED_AT),
     )
 
 
 def _oldest(session: Session, ids: Select[Id], *order: InstrumentedAttribute[Any]) -> Sequence[Id]:
     return session.scalars(ids.order_by(*order).limit(MOST_SHOWN)).all()
-
-
-def _count(session: Session, ids: Select[Id]) -> int:
-    some = ids.limit(MOST_COUNTED).subquery()
-    return session.scalars(select(func.count()).select_from(some)).one()
 
 
 # Proposals

@@ -8,11 +8,11 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from sqlalchemy import select
 
-from dashboard import approvals, history, journal, refund_rules, refunds, roles, session_index
+from dashboard import approvals, history, history_counts, journal, refund_rules, refunds, roles, session_index
 from dashboard.approvals import ApprovalRefused
 from dashboard.bank131.client import BankError
 from dashboard.db import db
-from dashboard.history import Filters
+from dashboard.history_filters import Filters
 from dashboard.models import PaymentSession, Person, Refund
 from dashboard.web import step_up, wording
 from dashboard.web.access import desk, needs, person, visitor
@@ -38,7 +38,9 @@ _Form = DecisionForm | ReasonedForm
 
 def init_app(app: Flask) -> None:
     """Offer the number of refunds that wait to the navigation, which counts only for those who may approve."""
-    app.jinja_env.globals["approvals_count"] = lambda: history.count(db.session(), refund_rules.AWAITING_APPROVAL)
+    app.jinja_env.globals["approvals_count"] = lambda: history_counts.of_status(
+        db.session(), refund_rules.AWAITING_APPROVAL
+    )
 
 
 @bp.get("/approvals/")

@@ -12,6 +12,7 @@ from flask_babel import format_date, format_datetime, format_decimal, format_per
 from num2words import num2words
 
 from dashboard import money
+from dashboard.counting import Count
 from dashboard.own_account import Told
 from dashboard.review_queue import OddFact
 from dashboard.web import browsers, wording
@@ -44,6 +45,7 @@ def init_app(app: Flask) -> None:
     )
     app.jinja_env.filters.update({each.__name__: each for each in filters})
     app.jinja_env.filters["numberformat"] = number
+    app.jinja_env.filters["counted"] = count_text
     app.jinja_env.filters["reason_text"] = wording.reason
     app.jinja_env.filters.update(review_name=wording.review_name, anomaly_name=wording.anomaly_name)
     app.jinja_env.filters["odd_fact_text"] = _odd_fact_text
@@ -145,9 +147,9 @@ def moment_utc(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def count_text(count: int, *, is_more: bool) -> str:
+def count_text(count: Count) -> str:
     """A count, with a sign when there are more than were counted."""
-    return f"{number(count)}+" if is_more else number(count)
+    return f"{number(count.number)}+" if count.is_more else number(count.number)
 
 
 def number(value: int) -> str:

@@ -13,7 +13,7 @@ from dashboard import audit, journal, journal_file, roles
 from dashboard.audit import Export, Filters
 from dashboard.db import db
 from dashboard.desk import journal_key
-from dashboard.history import BadFilter
+from dashboard.history_filters import BadFilter
 from dashboard.models import JournalEntry
 from dashboard.spreadsheets import csv_lines
 from dashboard.web import wording

@@ -6,11 +6,12 @@ from typing import Any
 from flask import get_template_attribute, render_template, url_for
 from flask_babel import gettext as _
 
-from dashboard import history, links, notice_rules, refund_rules
+from dashboard import links, notice_rules, refund_rules
 from dashboard.mail import Letter
 from dashboard.models import Person
 from dashboard.notice_rules import Matter
 from dashboard.notices import Section
+from dashboard.search_language import OPEN
 from dashboard.web import formats, reader, wording
 from dashboard.web.access import desk
 from dashboard.web.reader import in_language, zone
@@ -58,7 +59,7 @@ _LISTS: Mapping[str, tuple[str, dict[str, str]]] = {
     notice_rules.ODD_FACT: ("review.index", {}),
     notice_rules.AWAITING_APPROVAL: ("approvals.index", {}),
     notice_rules.OUTCOME_UNKNOWN: ("refunds.index", {"status": refund_rules.UNKNOWN}),
-    notice_rules.OPEN_FOR_LONG: ("refunds.index", {"status": history.OPEN}),
+    notice_rules.OPEN_FOR_LONG: ("refunds.index", {"status": OPEN}),
 }
 # What there is to tell -> where one of it stands, where that is not the page of its refund.
 _PAGES: Mapping[str, tuple[str, str]] = {

@@ -30,7 +30,8 @@ from sqlalchemy.orm import Session
 from dashboard import health, history, journal, roles, sign_ins
 from dashboard.db import db
 from dashboard.desk import Desk
-from dashboard.history import Changes, Filters, Row
+from dashboard.history import Changes, Row
+from dashboard.history_filters import Filters
 from dashboard.models import PaymentSession, Refund
 from dashboard.web.access import desk, needs, visitor
 from dashboard.web.audience import Audience

@@ -10,11 +10,11 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
-from dashboard import figures, health, history, refund_rules, review_queue, roles, search_language
+from dashboard import figures, health, history, history_counts, refund_rules, review_queue, roles, search_language
 from dashboard.db import db
 from dashboard.figures import Group, Times
-from dashboard.history import Filters
-from dashboard.search_language import HERE
+from dashboard.history_filters import Filters
+from dashboard.search_language import HERE, NEEDS_PEOPLE, OPEN
 from dashboard.web import charts, wording
 from dashboard.web.access import desk, needs, visitor
 from dashboard.web.formats import amount, count_text, duration, number, share
@@ -91,7 +91,7 @@ def index() -> ResponseReturnValue:
         "overview.html",
         as_of=read.read_at if read.read_at < now else None,
         needs_you=_needs(session, days[-WEEK:], read.by_day),
-        needing=history.page(session, Filters(status=history.NEEDS_PEOPLE), zone(), size=MOST_NEEDING),
+        needing=history.page(session, Filters(status=NEEDS_PEOPLE), zone(), size=MOST_NEEDING),
         latest=history.page(session, Filters(), zone(), size=MOST_LATEST).rows,
         figures=_figures(days[-WEEK:], here_by_day, read),
         bars=charts.bars(read.by_day),
@@ -132,25 +132,28 @@ def _needs(session: Session, week: Sequence[date], by_day: Days) -> list[Need]:
 
 
 def _waiting(session: Session, today: date) -> list[Need]:
-    counted = history.counts(session, refund_rules.AWAITING_APPROVAL, refund_rules.UNKNOWN)
+    counted = history_counts.of_statuses(session, refund_rules.AWAITING_APPROVAL, refund_rules.UNKNOWN)
     under_review, odd_facts = review_queue.counts(session)
     ageing_days = desk().config.ageing_days
-    ageing = Filters(status=history.OPEN, date_to=today - timedelta(days=ageing_days + 1))
+    ageing = Filters(status=OPEN, date_to=today - timedelta(days=ageing_days + 1))
     waiting = [
         Need(
-            "odd", _("Outcome unknown"), _few(counted[refund_rules.UNKNOWN]), _refunds_href(status=refund_rules.UNKNOWN)
+            "odd",
+            _("Outcome unknown"),
+            count_text(counted[refund_rules.UNKNOWN]),
+            _refunds_href(status=refund_rules.UNKNOWN),
         ),
-        Need("odd", _("Under review"), _few(under_review), url_for("review.index")),
-        Need("odd", _("Facts that do not fit"), _few(odd_facts), url_for("review.index", _anchor="odd-title")),
+        Need("odd", _("Under review"), count_text(under_review), url_for("review.index")),
+        Need("odd", _("Facts that do not fit"), count_text(odd_facts), url_for("review.index", _anchor="odd-title")),
         Need(
             "wait",
             _("Open for more than %(count)s days", count=ageing_days),
-            _few(history.count_few(session, ageing, zone())),
+            count_text(history_counts.within(session, ageing, zone())),
             _refunds_href(status=ageing.status, to=ageing.date_to),
         ),
     ]
     if visitor().may(roles.APPROVE):
-        count = _few(counted[refund_rules.AWAITING_APPROVAL])
+        count = count_text(counted[refund_rules.AWAITING_APPROVAL])
         waiting.insert(0, Need("wait", _("Waiting for approval"), count, url_for("approvals.index")))
     return waiting
 
@@ -165,10 +168,6 @@ def _ended_badly(week: Sequence[date], by_day: Days) -> Need:
         _refunds_href(week[0], week[-1], q=f"status:{','.join(ENDED_BADLY)}"),
         _("today %(count)s", count=number(today)) if today else "",
     )
-
-
-def _few(count: int) -> str:
-    return count_text(count, is_more=count >= history.MOST_COUNTED)
 
 
 # Today and a week in figures

@@ -26,7 +26,8 @@ from dashboard import (
     search,
 )
 from dashboard.db import TookTooLong, db, within
-from dashboard.history import Filters, Row
+from dashboard.history import Row
+from dashboard.history_filters import BadFilter, Filters, NoDay, conditions
 from dashboard.models import Attempt, JournalEntry, PaymentSession, Refund, SavedView
 from dashboard.refunds import CannotCancel
 from dashboard.search_language import BadTerm
@@ -128,10 +129,10 @@ def _read(arguments: Mapping[str, str]) -> tuple[Filters, str | None]:
 def _problem_of(filters: Filters) -> str | None:
     """Why they cannot be used, for people."""
     try:
-        history.conditions(filters, zone())
-    except history.NoDay as problem:
+        conditions(filters, zone())
+    except NoDay as problem:
         return wording.no_day(problem.first.isoformat(), problem.last.isoformat())
-    except history.BadFilter as problem:
+    except BadFilter as problem:
         return _("This filter cannot be used: %(name)s.", name=problem.field)
     except BadTerm as problem:
         return wording.bad_term(problem.name, problem.value, problem.why)

@@ -42,11 +42,7 @@ def init_app(app: Flask) -> None:
 @bp.get("/review/")
 @needs(roles.SEE)
 def index() -> ResponseReturnValue:
-    return render_template(
-        "review/index.html",
-        queue=review_queue.queue(db.session()),
-        most_counted=history.MOST_COUNTED,
-    )
+    return render_template("review/index.html", queue=review_queue.queue(db.session()))
 
 
 # One refund under review

@@ -8,10 +8,11 @@ from flask import url_for
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
-from dashboard import history, refund_rules, search
+from dashboard import history_counts, refund_rules, search
+from dashboard.counting import Count
 from dashboard.db import TookTooLong, within
-from dashboard.history import Count, Filters
-from dashboard.search_language import BadTerm
+from dashboard.history_filters import BadFilter, Filters
+from dashboard.search_language import NEEDS_PEOPLE, OPEN, BadTerm
 from dashboard.web.formats import count_text
 from dashboard.web.reader import zone
 
@@ -31,8 +32,8 @@ def status_tabs(session: Session, filters: Filters, arguments: Mapping[str, Any]
     """The tabs beside these filters, which stand in `arguments` as in an address."""
     labels = {
         "": _("All"),
-        history.NEEDS_PEOPLE: _("Needs you"),
-        history.OPEN: _("Open"),
+        NEEDS_PEOPLE: _("Needs you"),
+        OPEN: _("Open"),
         refund_rules.ACCEPTED: _("Accepted"),
         refund_rules.DECLINED: _("Declined"),
         refund_rules.UNKNOWN: _("Unknown"),
@@ -48,13 +49,13 @@ def _counts(session: Session, filters: Filters, statuses: list[str]) -> dict[str
     """None at all for filters that cannot be used: the page says why."""
     try:
         with within(session, search.LONGEST_S):
-            return history.counts_by_status(session, filters, zone(), statuses)
-    except (history.BadFilter, BadTerm, TookTooLong):
+            return history_counts.beside(session, filters, zone(), statuses)
+    except (BadFilter, BadTerm, TookTooLong):
         return {}
 
 
 def _said(count: Count | None) -> str:
-    return "" if count is None else count_text(count.number, is_more=count.is_more)
+    return "" if count is None else count_text(count)
 
 
 def _href(arguments: Mapping[str, Any], status: str) -> str:

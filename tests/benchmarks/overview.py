@@ -22,9 +22,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from dashboard import figures, history, refund_rules, review_queue
-from dashboard.history import Filters
+from dashboard import figures, history_counts, refund_rules, review_queue
+from dashboard.history_filters import Filters, start_of
 from dashboard.models import Refund
+from dashboard.search_language import OPEN
 from tests.benchmarks.many_refunds import NOW
 from tests.benchmarks.sites import SITES, Site, folder_for, read_once
 
@@ -39,16 +40,16 @@ Query = Callable[[Session, Sequence[date]], object]
 
 
 def _floor(session: Session, days: Sequence[date]) -> int:
-    begins, ends = history.start_of(days[0], ZONE), history.start_of(days[-1] + timedelta(days=1), ZONE)
+    begins, ends = start_of(days[0], ZONE), start_of(days[-1] + timedelta(days=1), ZONE)
     return session.scalars(select(func.count()).where(Refund.asked_at >= begins, Refund.asked_at < ends)).one()
 
 
 def _few(session: Session, _days: Sequence[date]) -> object:
-    ageing = Filters(status=history.OPEN, date_to=TODAY - timedelta(days=6))
+    ageing = Filters(status=OPEN, date_to=TODAY - timedelta(days=6))
     return (
-        history.counts(session, refund_rules.AWAITING_APPROVAL, refund_rules.UNKNOWN),
+        history_counts.of_statuses(session, refund_rules.AWAITING_APPROVAL, refund_rules.UNKNOWN),
         review_queue.counts(session),
-        history.count_few(session, ageing, ZONE),
+        history_counts.within(session, ageing, ZONE),
     )
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from dashboard import history, keyset, search, session_index
 from dashboard.db import open_engine
-from dashboard.history import Filters
+from dashboard.history_filters import Filters, conditions
 from dashboard.models import PaymentSession, Refund, SearchTerm
 from tests.bench.databases import Databases, on_sqlite
 from tests.benchmarks import many_refunds
@@ -153,7 +153,7 @@ def have_words(session: Session, filters: Filters) -> list[str]:
     all_terms = select(SearchTerm.session_id, SearchTerm.refund_id, SearchTerm.term)
     for session_id, refund_id, term in session.execute(all_terms):
         terms[session_id, refund_id].add(term)
-    without_words = history.conditions(replace(filters, q=""), UTC_ZONE)
+    without_words = conditions(replace(filters, q=""), UTC_ZONE)
     refunds = select(Refund.reference, Refund.session_id, Refund.id).where(*without_words)
     newest_first = refunds.order_by(Refund.asked_at.desc(), Refund.id.desc())
     words = filters.q.split()

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import inspect, select
 
 from dashboard import anomalies, history, resolutions, restore
-from dashboard.history import Filters
+from dashboard.history_filters import Filters
 from dashboard.journal import head_seq, timestamp
 from dashboard.models import Anomaly, Refund, SearchTerm
 from dashboard.snapshots import Merge

@@ -6,10 +6,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import select
 
-from dashboard import figures, history
+from dashboard import counting, figures, history_counts
+from dashboard.counting import Count
 from dashboard.figures import Group, Times
-from dashboard.history import Filters
+from dashboard.history_filters import Filters
 from dashboard.models import Refund
+from dashboard.search_language import OPEN
 from tests.bench.databases import on_both
 from tests.bench.refund_desk import RefundDesk
 from tests.bench.simulated import START
@@ -149,9 +151,9 @@ def test_counting_what_is_few_ends_early(
     made_up.session("ps_1")
     for _ in range(3):
         made_up.refund("ps_1", state="in_progress")
-    monkeypatch.setattr(history, "MOST_COUNTED", 2)
+    monkeypatch.setattr(counting, "MOST_COUNTED", 2)
     with refund_desk.desk.read() as session:
-        assert history.count_few(session, Filters(status=history.OPEN), UTC) == 2
+        assert history_counts.within(session, Filters(status=OPEN), UTC) == Count(2, is_more=True)
 
 
 def test_amounts_of_different_currencies_are_never_added_together() -> None:

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from dashboard import history, refund_rules
+from dashboard import counting, refund_rules
 from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import RefundDesk
 from tests.bench.simulated import START
@@ -203,11 +203,12 @@ def test_tabs_count_what_they_lead_to(operator: Browser, made_up: MadeUp) -> Non
 
 
 def test_a_count_that_ended_early_says_so(operator: Browser, made_up: MadeUp, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history, "MOST_COUNTED", 2)
-    for number in range(3):
+    monkeypatch.setattr(counting, "MOST_COUNTED", 2)
+    for number, said in enumerate(("All 1", "All 2", "All 2+"), 1):
         made_up.refund(made_up.session(f"ps_{number}"), state="unknown")
-    assert tabs_of(operator, "/refunds/?origin=here")[0] == "All 2+"
+        assert tabs_of(operator, "/refunds/?origin=here")[0] == said
     assert tabs_of(operator, "/refunds/")[0] == "All 3"
+    assert tabs_of(operator, "/refunds/")[1] == "Needs you 2+"
 
 
 def test_no_row_fits(operator: Browser, made_up: MadeUp) -> None:

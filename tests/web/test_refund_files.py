@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo
 import openpyxl
 import pytest
 
-from dashboard import history, refund_exports, retention, spreadsheets, xlsx
-from dashboard.history import Filters
+from dashboard import history, history_counts, refund_exports, retention, spreadsheets, xlsx
+from dashboard.history_filters import Filters
 from dashboard.models import Export, Refund
 from dashboard.refund_exports import Taken
 from dashboard.web import refund_files, wording
@@ -394,7 +394,7 @@ def test_how_many_there_will_be_is_said_where_an_index_knows(
 
     assert [total(), total(status="accepted"), total(status="open"), total(operator="anna@desk.test")] == [25, 10, 5, 7]
     assert total(q="client-7") is None
-    monkeypatch.setattr(history, "MOST_IN_ALL", 24)
+    monkeypatch.setattr(history_counts, "MOST_IN_ALL", 24)
     assert total() is None
     assert total(status="accepted") == 10
 
