@@ -44,13 +44,13 @@ def demo(tmp_path_factory: pytest.TempPathFactory, mail_server: MailServer) -> I
 
 
 @pytest.fixture(scope="session")
-def signed_in() -> dict[tuple[str, str], Any]:
-    """Cookies of those who have signed in, by installation and person."""
+def signed_in() -> dict[tuple[str, str], tuple[Any, float]]:
+    """Cookies of those who have signed in, and when, by installation and person."""
     return {}
 
 
 @pytest.fixture
-def windows(browser: Browser, signed_in: dict[tuple[str, str], Any]) -> Iterator[Windows]:
+def windows(browser: Browser, signed_in: dict[tuple[str, str], tuple[Any, float]]) -> Iterator[Windows]:
     """Opens windows; at the end nothing strange may have happened in any of them."""
     opened = Windows(browser, signed_in)
     yield opened

@@ -1,6 +1,8 @@
 """Browser windows under guard: whatever a page asks of another host, or complains of, fails the test."""
 
+import math
 import re
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +12,8 @@ from tests.journeys import steps
 from tests.journeys.commands import Installation
 
 PATIENCE_MS = 15_000
+# Whoever signed in five minutes ago is asked once more who they are, for what is large.
+SIGNED_IN_FOR_S = 180.0
 _LOAD_FAILED = "Failed to load resource: the server responded with a status of"
 
 
@@ -60,7 +64,7 @@ class Guard:
 class Windows:
     """Opens windows for one test. Each has cookies of its own; its further tabs are `page.context.new_page()`."""
 
-    def __init__(self, browser: Browser, signed_in: dict[tuple[str, str], Any]) -> None:
+    def __init__(self, browser: Browser, signed_in: dict[tuple[str, str], tuple[Any, float]]) -> None:
         self.guard = Guard()
         self._browser = browser
         self._signed_in = signed_in
@@ -77,13 +81,15 @@ class Windows:
         return context.new_page()
 
     def of(self, installation: Installation, email: str, **options: Any) -> Page:
-        """A window of a person. Signing in happens once; later windows bring its cookie along."""
+        """A window of a person. They sign in once in a while; windows in between bring the cookie along."""
         key = (installation.url, email)
-        if key not in self._signed_in:
+        cookie, at_s = self._signed_in.get(key, (None, -math.inf))
+        if time.monotonic() - at_s > SIGNED_IN_FOR_S:
             page = self.just_signed_in(installation, email)
-            self._signed_in[key] = page.context.storage_state()
+            cookie = page.context.storage_state()
+            self._signed_in[key] = cookie, time.monotonic()
             page.context.close()
-        return self.anonymous(installation, storage_state=self._signed_in[key], **options)
+        return self.anonymous(installation, storage_state=cookie, **options)
 
     def just_signed_in(self, installation: Installation, email: str) -> Page:
         """A window of a person who is not asked once more, in the next five minutes, who is there."""
