@@ -31,6 +31,11 @@ async function ask() {
   }
 }
 
+function isAsServed() {
+  const kinds = [...form.querySelectorAll('input[name="kind"]')];
+  return amount.value === amount.defaultValue && kinds.every((kind) => kind.checked === kind.defaultChecked);
+}
+
 function chooseAPart() {
   const part = form.querySelector('input[name="kind"][value="partial"]');
   if (amount.value && !part.checked) part.checked = true;
@@ -42,6 +47,6 @@ if (form && amount) {
     schedule();
   });
   form.addEventListener("change", (event) => event.target.name === "kind" && schedule());
-  // What was wrong is said beside the field already.
-  if (amount.getAttribute("aria-invalid") !== "true") window.addEventListener("pageshow", schedule);
+  // Back brings what was typed since the server wrote the page.
+  window.addEventListener("pageshow", () => isAsServed() || schedule());
 }

@@ -196,6 +196,7 @@ def _show_form(form: RefundForm, payment_session: PaymentSession, offer: Offer, 
         s=session_index.figures_of(db.session(), [payment_session])[0],
         takes_full=offer.in_full,
         takes_amounts=money.exponent(offer.currency) is not None,
+        **_left_after(form.kind.data, form.amount.data, offer),
         blocked=blocked,
         warnings=_warnings(payment_session.id),
         others=_who_has_it_open(payment_session.id),
@@ -384,16 +385,19 @@ def left(session_id: str) -> ResponseReturnValue:
     if payment_session is None:
         abort(404)
     offer = refunds.offer_of(db.session(), payment_session)
-    if request.args.get("kind") == FULL:
-        return _show_left(0, offer)
+    typed = request.args.get("kind"), request.args.get("amount")
+    return render_template("refunds/_left.html", **_left_after(*typed, offer))
+
+
+def _left_after(kind: str | None, amount: str | None, offer: Offer) -> dict[str, Any]:
+    """What is left after the refund as it is typed, for `_left.html`."""
+    left_minor, error = None, ""
     try:
-        amount_minor = money.parse_amount(request.args.get("amount", ""), offer.currency)
+        amount_minor = offer.refundable_minor if kind == FULL else money.parse_amount(amount or "", offer.currency)
     except money.BadAmount as problem:
-        return _show_left(None, offer, "" if problem.code == "empty" else wording.bad_amount(problem.code))
-    if amount_minor > offer.refundable_minor:
-        return _show_left(None, offer, _("More than can still be refunded."))
-    return _show_left(offer.refundable_minor - amount_minor, offer)
-
-
-def _show_left(left_minor: int | None, offer: Offer, error: str = "") -> str:
-    return render_template("refunds/_left.html", left_minor=left_minor, currency=offer.currency, error=error)
+        error = "" if problem.code == "empty" else wording.bad_amount(problem.code)
+    else:
+        left_minor = offer.refundable_minor - amount_minor
+    if left_minor is not None and left_minor < 0:
+        left_minor, error = None, _("More than can still be refunded.")
+    return {"left_minor": left_minor, "currency": offer.currency, "error": error}

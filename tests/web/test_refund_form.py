@@ -178,6 +178,25 @@ def test_more_than_what_is_left_is_told_with_what_is(ask: Ask, refund_desk: Refu
     assert kept(answer, session_id)["amount"] == "70.01"
 
 
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("", "0.00 RUB"),
+        ("?kind=partial&amount=30.01", "69.99 RUB"),
+        ("?kind=partial", "–"),
+        ("?kind=partial&amount=100.01", "More than can still be refunded."),
+        ("?kind=partial&amount=a+lot", "This is not an amount."),
+    ],
+)
+def test_what_is_left_after_it_is_on_the_form_as_it_comes(
+    operator: Browser, refund_desk: RefundDesk, typed: str, said: str
+) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    form = operator.page(f"{path_of(session_id)}{typed}")
+    assert form.one("output").one("span", _class="with-script").text == said
+    assert operator.page(f"{path_of(session_id)}/left{typed or '?kind=full'}").text == said
+
+
 @pytest.mark.parametrize("total_minor", [30, 1_10, 4_35, 19_99, 1_000_50, 2_97])
 @on_sqlite
 def test_exactly_what_is_left_is_taken(ask: Ask, refund_desk: RefundDesk, total_minor: int) -> None:
