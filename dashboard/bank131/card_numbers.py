@@ -36,7 +36,7 @@ def passes_luhn(digits: str) -> bool:
 
 def _masked_match(found: re.Match[str]) -> str:
     text = found[0]
-    if found["uuid"]:
+    if found["uuid"] or len(text) < SHORTEST:
         return text
     masked, kept_from = "", 0
     for start, end in _card_numbers(text):
