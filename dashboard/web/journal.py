@@ -33,6 +33,7 @@ class _ShownEntry:
     at: datetime | None
     at_text: str
     actor: str
+    actor_words: str
     action: str
     action_words: str
     subject: str
@@ -51,7 +52,7 @@ def index() -> ResponseReturnValue:
         "journal/index.html",
         entries=[_shown(entry) for entry in page.entries],
         filters=arguments,
-        actors=dict.fromkeys(audit.known_actors(db.session()), ""),
+        actors={actor: wording.actor(actor) for actor in audit.known_actors(db.session())},
         actions={action: wording.action(action) for action in audit.known_actions(db.session())},
         older_url=older_url,
         newest_url=newest_url,
@@ -134,6 +135,7 @@ def _shown(entry: JournalEntry) -> _ShownEntry:
         at=_time(entry.at),
         at_text=visible(entry.at),
         actor=visible(entry.actor),
+        actor_words=visible(wording.actor(entry.actor)),
         action=entry.action,
         action_words=wording.action(entry.action),
         subject=visible(entry.subject),

@@ -862,6 +862,9 @@ _ROLE_NAMES: Mapping[str, LazyString] = {
 }
 
 # The journal's actions in a few words, but for the facts that fit no rule: those have names above.
+# Who acts without an account.
+_ACTORS: Mapping[str, LazyString] = {"bank": _l("bank"), "worker": _l("worker"), "nobody": _l("nobody")}
+
 _ACTIONS: Mapping[str, LazyString] = {
     "refund:requested": _l("Refund asked for"),
     "refund:found": _l("Refund found at the bank"),
@@ -948,6 +951,11 @@ _ACTIONS: Mapping[str, LazyString] = {
     "factor:reset_outdated": _l("Reset of second factors out of date"),
     "factor:reset": _l("Second factors taken away"),
 }
+
+
+def actor(name: str) -> str:
+    """Who did something, in words where it was no person."""
+    return str(_ACTORS.get(name, name))
 
 
 def action(code: str) -> str:

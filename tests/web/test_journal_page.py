@@ -204,6 +204,14 @@ def test_what_can_be_chosen_is_what_is_there(filed: RefundDesk, operator: Browse
 
 
 @on_sqlite
+def test_what_acts_by_itself_is_called_by_a_word(filed: RefundDesk, operator: Browser) -> None:
+    page = operator.get("/journal/?actor=bank", headers={"Accept-Language": "ru"}).page
+    assert {row["by"] for row in entries(page)} == {"банк"}
+    labels = {one["value"]: one.get("label") for one in page.one(id="known-actor").all("option")}
+    assert (labels["bank"], labels["anna@desk.test"]) == ("банк", None)
+
+
+@on_sqlite
 @pytest.mark.parametrize(
     ("query", "said"),
     [
