@@ -1,10 +1,12 @@
 """Every text that people see is in the catalogue of texts to translate, and in every language that the desk speaks."""
 
+import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from html.parser import HTMLParser
 from io import BytesIO
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 from babel.messages.catalog import Catalog, Message
@@ -18,8 +20,24 @@ ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "dashboard" / "translations"
 TEMPLATE = FOLDER / "messages.pot"
 TRANSLATIONS = [FOLDER / language / "LC_MESSAGES" / "messages.po" for language in LANGUAGES if language != "en"]
+
+
+def texts_in_python(
+    file: IO[bytes], keywords: Collection[str], _comments: Any, options: Any
+) -> Iterator[tuple[int, str, list[str | None], list[str]]]:
+    """What Babel's own method finds, and what stands inside an f-string, which it does not see."""
+    for node in ast.walk(ast.parse(file.read())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in keywords:
+            yield node.lineno, node.func.id, [_text_in(argument) for argument in node.args], []
+
+
+def _text_in(argument: ast.expr) -> str | None:
+    is_text = isinstance(argument, ast.Constant) and isinstance(argument.value, str)
+    return argument.value if is_text else None
+
+
 METHODS = {
-    "dashboard/web": [("**.py", "python")],
+    "dashboard/web": [("**.py", texts_in_python)],
     "templates": [("sandbox/**", "ignore"), ("**.html", "jinja2"), ("**.txt", "jinja2")],
 }
 KEYWORDS = {"_": None, "_l": None, "gettext": None, "ngettext": (1, 2), "lazy_gettext": None, "N_": None}
@@ -54,7 +72,8 @@ def forms(text: Text) -> tuple[str, ...]:
 
 def test_catalogue_holds_every_text() -> None:
     texts = {forms(message)[0] for _, message in texts_of_the_tree()}
-    assert {"Refund desk", "Accepted by the bank", "Outcome unknown"} <= texts
+    # The last one stands inside an f-string.
+    assert {"Refund desk", "Accepted by the bank", "Somebody else has to approve it"} <= texts
     in_catalogue = {forms(message.id)[0] for message in messages(read(TEMPLATE))}
     assert texts == in_catalogue, "run: python -m tests.extract_texts"
 
