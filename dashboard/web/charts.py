@@ -26,6 +26,8 @@ _MARKS = tuple(
     for seconds in (1, 10, 60, 10 * 60, 3600, 6 * 3600, 86_400, 7 * 86_400, 30 * 86_400, 365 * 86_400)
 )
 _MOST_LINES = 3
+# What was undone was never to be accepted.
+_NOT_UNDONE = [state for state in refund_rules.STATES if state != refund_rules.CANCELLED]
 
 
 @dataclass(frozen=True)
@@ -128,8 +130,8 @@ def _stacked(sizes: Mapping[str, int], highest: int) -> list[Part]:
 
 
 def money(groups_by_day: Mapping[date, Sequence[Group]], currency: str) -> MoneyPicture:
-    """A bar for each day: what was asked for in this currency, and at its foot what of it is accepted."""
-    asked = {day: amounts_of(some, *refund_rules.STATES).get(currency, 0) for day, some in groups_by_day.items()}
+    """A bar for each day: what was asked for in this currency and not undone, and at its foot what is accepted."""
+    asked = {day: amounts_of(some, *_NOT_UNDONE).get(currency, 0) for day, some in groups_by_day.items()}
     accepted = {day: amounts_of(some, refund_rules.ACCEPTED).get(currency, 0) for day, some in groups_by_day.items()}
     highest = max(asked.values(), default=0) or 1
     shown = [

@@ -179,11 +179,11 @@ def _figures(week: Sequence[date], by_day: Days, read: Fortnight) -> list[tuple[
     of_week = [group for day in week for group in by_day[day]]
     times = (read.times.get(today), read.times_of_week)
     spans = ((week[-1:], by_day[today]), (week, of_week))
-    lines = [(_("Asked for"), [_asked(days, some) for days, some in spans])]
+    lines = [(_("Asked for here"), [_asked(days, some) for days, some in spans])]
     for currency in figures.counts_by_currency([group for group in of_week if group.state == refund_rules.ACCEPTED]):
         label = _("Accepted, %(currency)s", currency=currency.upper())
         lines.append((label, [_accepted(days, some, currency) for days, some in spans]))
-    lines.append((_("Accepted, of those that have ended"), [_share(days, some) for days, some in spans]))
+    lines.append((_("Accepted, of those that ended and were not undone"), [_share(days, some) for days, some in spans]))
     lines.append((_("Time to accepted, median"), [_median(each) for each in times]))
     lines.append((_("Time to accepted, slowest"), [_slowest(each) for each in times]))
     return lines

@@ -41,8 +41,8 @@ def test_an_empty_desk_says_where_to_begin(operator: Browser) -> None:
     assert "No refunds yet" in page.text
     assert page.all("ol") == []
     assert figures(page) == {
-        "Asked for": ["0", "0"],
-        "Accepted, of those that have ended": ["–", "–"],
+        "Asked for here": ["0", "0"],
+        "Accepted, of those that ended and were not undone": ["–", "–"],
         "Time to accepted, median": ["–", "–"],
         "Time to accepted, slowest": ["–", "–"],
     }
@@ -140,10 +140,10 @@ def test_today_and_seven_days_are_told_in_the_dashboards_zone(
     first_of_week = made_up.refund("ps_1", at=midnight - timedelta(days=6), amount_minor=80, took=minute)
     page = operator.page("/")
     assert figures(page) == {
-        "Asked for": ["5", "7"],
+        "Asked for here": ["5", "7"],
         "Accepted, RUB": ["120.50", "130.30"],
         "Accepted, JPY": ["1,500", "1,500"],
-        "Accepted, of those that have ended": ["3 of 4 75%", "5 of 6 83%"],
+        "Accepted, of those that ended and were not undone": ["3 of 4 75%", "5 of 6 83%"],
         "Time to accepted, median": ["5 min", "5 min"],
         "Time to accepted, slowest": ["1 hr", "400 days 2 hr"],
     }
@@ -151,12 +151,12 @@ def test_today_and_seven_days_are_told_in_the_dashboards_zone(
     def led_to(label: str, which: int) -> set[str]:
         return set(operator.get(links(page, label)[which]).references)
 
-    assert led_to("Asked for", 0) == {*today, *not_accepted}
-    assert led_to("Asked for", 1) == {*today, *not_accepted, slowest, first_of_week}
+    assert led_to("Asked for here", 0) == {*today, *not_accepted}
+    assert led_to("Asked for here", 1) == {*today, *not_accepted, slowest, first_of_week}
     assert led_to("Accepted, RUB", 0) == set(today[:2])
     assert led_to("Accepted, RUB", 1) == {*today[:2], slowest, first_of_week}
     assert led_to("Accepted, JPY", 1) == {today[2]}
-    assert led_to("Accepted, of those that have ended", 0) == set(today)
+    assert led_to("Accepted, of those that ended and were not undone", 0) == set(today)
     slowest_links = links(page, "Time to accepted, slowest")
     assert slowest_links == [f"/refunds/{today[2]}", f"/refunds/{slowest}"]
 
@@ -171,9 +171,9 @@ def test_what_was_made_elsewhere_and_what_was_undone_are_nobodys_figures(operato
     undone = made_up.refund("ps_1", state="cancelled")
     page = operator.page("/")
     found = figures(page)
-    assert (found["Asked for"], found["Accepted, RUB"]) == (["2", "2"], ["10.00", "10.00"])
-    assert found["Accepted, of those that have ended"] == ["1 of 1 100%"] * 2
-    assert set(operator.get(links(page, "Asked for")[0]).references) == {accepted, undone}
+    assert (found["Asked for here"], found["Accepted, RUB"]) == (["2", "2"], ["10.00", "10.00"])
+    assert found["Accepted, of those that ended and were not undone"] == ["1 of 1 100%"] * 2
+    assert set(operator.get(links(page, "Asked for here")[0]).references) == {accepted, undone}
     assert operator.get(links(page, "Accepted, RUB")[0]).references == [accepted]
 
 
@@ -210,7 +210,7 @@ def test_figures_that_took_long_are_shown_for_a_minute_and_say_so(
 
     def shown() -> tuple[str, bool]:
         page = operator.page("/")
-        return figures(page)["Asked for"][0], "as of 1 Mar 09:00" in page.text
+        return figures(page)["Asked for here"][0], "as of 1 Mar 09:00" in page.text
 
     monkeypatch.setattr(figures_module, "groups", slowly)
     made_up.session("ps_1")
@@ -223,7 +223,7 @@ def test_figures_that_took_long_are_shown_for_a_minute_and_say_so(
     assert shown() == ("2", False), "the days of another zone are others"
     operator.post("/account/preferences", {"language": "", "timezone": "", "theme": ""})
     refund_desk.clock.advance(0.2)
-    assert figures(operator.page("/"))["Asked for"] == ["2", "2"]
+    assert figures(operator.page("/"))["Asked for here"] == ["2", "2"]
 
 
 @on_sqlite
@@ -232,7 +232,7 @@ def test_figures_that_took_no_time_are_always_those_of_now(operator: Browser, ma
     for count in ("1", "2"):
         made_up.refund("ps_1")
         page = operator.page("/")
-        assert figures(page)["Asked for"][0] == count
+        assert figures(page)["Asked for here"][0] == count
         assert "as of" not in page.text
 
 

@@ -91,7 +91,7 @@ def test_what_is_accepted_stands_at_the_foot_of_what_was_asked_for() -> None:
         return Group(state, currency, "here", "other", 1, minor)
 
     days = {
-        TODAY: [group("accepted", 300), group("queued", 100), group("accepted", 9000, "jpy")],
+        TODAY: [group("accepted", 300), group("queued", 100), group("cancelled", 50), group("accepted", 9000, "jpy")],
         TODAY + timedelta(1): [group("refused", 200)],
         TODAY + timedelta(2): [],
     }
