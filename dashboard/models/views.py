@@ -21,10 +21,11 @@ class SavedView(Base):
 
 
 class OpenForm(Base):
-    """Who opened the refund form of a session last when, and has not sent it since."""
+    """Who opened the refund form of a session last when, and when their page last said that it is there."""
 
     __tablename__ = "open_forms"
 
     session_id: Mapped[str] = mapped_column(ForeignKey("payment_sessions.id"), primary_key=True)
     person_id: Mapped[str] = mapped_column(ForeignKey("people.id"), primary_key=True)
     opened_at: Mapped[datetime]
+    seen_at: Mapped[datetime | None]

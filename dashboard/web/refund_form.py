@@ -374,7 +374,10 @@ def others(session_id: str) -> ResponseReturnValue:
     if db.session.get(PaymentSession, session_id) is None:
         abort(404)
     changes = _changes(session_id, request.args.get("refunds", 0, int))
-    return render_template("refunds/_others.html", others=[*changes, *_who_has_it_open(session_id)])
+    page = render_template("refunds/_others.html", others=[*changes, *_who_has_it_open(session_id)])
+    db.session.rollback()
+    open_forms.note_still_open(desk(), session_id, person())
+    return page
 
 
 @bp.get("/sessions/<session_id>/refund/left")

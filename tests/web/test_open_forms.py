@@ -76,6 +76,20 @@ def test_asking_what_others_do_opens_nothing(operator: Browser, approver: Browse
     operator.page("/sessions/ps_none/refund/others", 404)
 
 
+@on_both
+def test_a_form_is_told_of_as_long_as_its_page_is_there(
+    operator: Browser, approver: Browser, refund_desk: RefundDesk
+) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    page = approver.page(f"/sessions/{session_id}/refund")
+    for _ in range(3):
+        refund_desk.clock.advance(minutes=9)
+        meanwhile(approver, page)
+    assert f"{OTHER} opened the refund form of this session at 1 Mar 09:00" in opened(operator, session_id)
+    refund_desk.clock.advance(minutes=10)
+    assert OTHER not in opened(operator, session_id)
+
+
 @on_sqlite
 def test_what_was_sent_or_is_long_ago_is_not_told(
     operator: Browser, approver: Browser, refund_desk: RefundDesk, auth: Auth
