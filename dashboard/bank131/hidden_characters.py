@@ -7,6 +7,7 @@ import re
 _UNSEEN = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
+_TURNING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 REPLACEMENT = "\ufffd"
 
 
@@ -23,3 +24,8 @@ def shown(text: str) -> str:
 def escaped(text: str) -> str:
     """The text with each hidden character as its JSON escape (`\\u202e`); line breaks stay."""
     return "".join(json.dumps(one)[1:-1] if is_hidden(one) or one in "\u2028\u2029\x85" else one for one in text)
+
+
+def unturned(text: str) -> str:
+    """The text with what would turn the words around it as its JSON escape; what makes one emoji of several stays."""
+    return _TURNING.sub(lambda found: json.dumps(found[0])[1:-1], text)

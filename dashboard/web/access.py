@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import ParamSpec, TypeVar, cast
 
-from flask import Flask, abort, current_app, redirect, request, url_for
+from flask import Flask, abort, current_app, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import LoginManager, current_user
@@ -170,6 +170,8 @@ def _require_sign_in() -> ResponseReturnValue | None:
         return _require_factor()
     if request.endpoint in _FOR_SCRIPTS:
         abort(401)
+    if request.method == "POST" and request.endpoint != _LEAVE:
+        flash(_("You were signed out before this was sent: nothing was sent or changed."), "warn")
     return redirect(url_for("people.login", next=way_back()))
 
 

@@ -8,10 +8,11 @@ from babel import Locale
 from babel.numbers import format_compact_decimal, get_decimal_symbol, get_group_symbol
 from babel.units import format_unit
 from flask import Flask
-from flask_babel import format_date, format_datetime, format_decimal, format_percent, get_locale
+from flask_babel import format_date, format_datetime, format_decimal, format_percent, get_locale, gettext
 from num2words import num2words
 
 from dashboard import money
+from dashboard.bank131.hidden_characters import unturned
 from dashboard.counting import Count
 from dashboard.own_account import Told
 from dashboard.review_queue import OddFact
@@ -32,16 +33,17 @@ def init_app(app: Flask) -> None:
     filters = (
         amount,
         amount_in_words,
+        beside_amount,
         compact_amount,
         day,
         duration,
-        in_words_if_large,
         moment,
         moment_day,
         moment_seconds,
         moment_utc,
         number,
         share,
+        unturned,
     )
     app.jinja_env.filters.update({each.__name__: each for each in filters})
     app.jinja_env.filters["numberformat"] = number
@@ -87,11 +89,12 @@ def amount_in_words(amount_minor: int, currency: str) -> str:
     return f"{words} {fraction}/1{'0' * len(fraction)}" if fraction else words
 
 
-def in_words_if_large(amount_minor: int, currency: str) -> str:
-    """The same for amounts in which a digit too many is easily overlooked; nothing for others."""
+def beside_amount(amount_minor: int, currency: str) -> str:
+    """In words where a digit too many is easily overlooked, and of what it is a number where nobody here knows."""
     digits = money.exponent(currency)
-    is_large = digits is not None and amount_minor >= LARGE_MAJOR * 10**digits
-    return amount_in_words(amount_minor, currency) if is_large else ""
+    if digits is None:
+        return gettext("In the smallest units of %(currency)s, as the bank counts them.", currency=currency.upper())
+    return amount_in_words(amount_minor, currency) if amount_minor >= LARGE_MAJOR * 10**digits else ""
 
 
 def compact_amount(amount_minor: int, currency: str) -> str:

@@ -64,6 +64,11 @@ def test_it_leads_back_to_the_page_that_was_asked_for(client: Browser, auth: Aut
 def test_a_refund_form_sent_while_signed_out_leads_back_to_it(client: Browser) -> None:
     answer = client.post("/sessions/ps_1/refund", {"kind": "full"})
     assert answer.location == "/login?next=/sessions/ps_1/refund"
+    unsent = "You were signed out before this was sent: nothing was sent or changed."
+    assert unsent in client.page(answer.location).notices
+    client.post("/logout")
+    client.get("/refunds/")
+    assert client.page("/login").notices == []
 
 
 @on_sqlite

@@ -161,7 +161,9 @@ def test_a_full_refund_is_made_only_of_the_amount_that_was_confirmed(
     operator: Browser, refund_desk: RefundDesk
 ) -> None:
     session_id = refund_desk.paid_session(300_00, currency="tonc")
-    form = confirmation(checked(operator, session_id, kind="full", amount=""), session_id)
+    shown = checked(operator, session_id, kind="full", amount="")
+    assert "In the smallest units of TONC, as the bank counts them." in shown.page.one("main").text
+    form = confirmation(shown, session_id)
     assert form.fields["amount"] == "30000"
     for amount, status in (("abc", 422), ("1e4", 422), ("29999", 409)):
         answer = operator.post(f"/sessions/{session_id}/refund", {**form.fields, "amount": amount, "confirm": "yes"})

@@ -128,23 +128,24 @@ def test_a_customer_written_from_right_to_left_keeps_to_its_place_in_a_sentence(
 
 @on_sqlite
 def test_what_people_write_turns_nothing_around_it(operator: Browser, refund_desk: RefundDesk) -> None:
-    """Whatever turns text in a comment ends with the comment: each stands in an element that isolates it."""
-    turned, session_id = "by \u202enohp", refund_desk.paid_session(100_00)
+    """Each comment stands in an element that isolates it, and what turns words in it is shown; its emoji stay whole."""
+    family, session_id = "\U0001f469\u200d\U0001f467", refund_desk.paid_session(100_00)
+    turned, shown = f"by \u202enohp {family}", f"by \\u202enohp {family}"
     path = f"/sessions/{session_id}/refund"
     form = operator.page(path).form(path)
     page = operator.post(path, {**form.fields, "reason": "other", "comment": turned}).page
-    assert isolated(page) == ["client-1", turned]
+    assert isolated(page) == ["client-1", shown]
     made = operator.post(path, {**page.form(path).fields, "confirm": "yes"})
     page = operator.page(made.location or "")
-    assert turned in isolated(page.one(id="refund-detail"))
-    assert turned in isolated(page.one(id="timeline"))
+    assert shown in isolated(page.one(id="refund-detail"))
+    assert shown in isolated(page.one(id="timeline"))
     doubtful = contradicted(refund_desk)
     fact = odd_fact_of(refund_desk, doubtful)
     operator.post(f"/anomalies/{anomalies.name_of(fact)}", {"comment": turned})
-    assert isolated(operator.page(f"/anomalies/{anomalies.name_of(fact)}")) == [turned]
-    assert isolated(operator.page(f"/refunds/{doubtful.reference}").one(id="refund-detail")) == [turned]
+    assert isolated(operator.page(f"/anomalies/{anomalies.name_of(fact)}")) == [shown]
+    assert isolated(operator.page(f"/refunds/{doubtful.reference}").one(id="refund-detail")) == [shown]
     resolutions.propose(refund_desk.desk, first(refund_desk), doubtful.reference, STANDS, None, turned)
-    assert turned in isolated(operator.page(f"/refunds/{doubtful.reference}/review").one(id="decision"))
+    assert shown in isolated(operator.page(f"/refunds/{doubtful.reference}/review").one(id="decision"))
 
 
 def isolated(element: Element) -> list[str]:
