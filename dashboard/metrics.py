@@ -104,6 +104,9 @@ def _of_webhooks(session: Session, now: datetime) -> Iterator[GaugeMetricFamily]
     yield _one("webhooks_pending", "Webhooks still to be applied", session.scalars(of_them).one())
     failed = session.scalars(of_them.where(WebhookDelivery.failures > 0)).one()
     yield _one("webhooks_failed", "Of these, those that have failed and are tried again", failed)
+    oldest = session.scalars(select(func.min(WebhookDelivery.first_seen_at)).where(waiting)).one()
+    lag_s = max(0.0, (now - oldest).total_seconds()) if oldest else 0.0
+    yield _one("webhooks_lag_seconds", "Since the oldest of these came; 0 when none waits", lag_s)
     age = health.webhook_age_s(session, now)
     yield _one("webhook_age_seconds", "Since the last webhook with a good signature", age)
 

@@ -35,7 +35,10 @@ def figures(client: Browser) -> Figures:
 
 def test_a_new_desk_has_nothing_to_tell(client: Browser) -> None:
     found = figures(client)
-    assert {found[name, ""] for name in ("anomalies_open", "refunds_under_review", "webhooks_pending")} == {0}
+    assert {
+        found[name, ""]
+        for name in ("anomalies_open", "refunds_under_review", "webhooks_pending", "webhooks_lag_seconds")
+    } == {0}
     assert (found["sending_paused", ""], found["journal_entries", ""]) == (0, 0)
     assert ("worker_beat_age_seconds", "") not in found
     assert ("webhook_age_seconds", "") not in found
@@ -97,6 +100,7 @@ def test_it_tells_of_webhooks_that_are_not_applied(
     refund_desk.clock.advance(3)
     found = figures(client)
     assert (found["webhooks_pending", ""], found["webhooks_failed", ""], found["webhook_age_seconds", ""]) == (1, 1, 3)
+    assert found["webhooks_lag_seconds", ""] == 3
 
 
 def test_it_tells_of_mails_by_kind(client: Browser, refund_desk: RefundDesk) -> None:
