@@ -3,7 +3,8 @@
 // A change that comes twice, late or out of turn leaves the table as it should be: what is older than
 // the change last applied to the same refund is dropped, and a row that is already so is left alone.
 // No row moves away from under a mouse that is on its way to it: until it rests, rows come, go and change
-// places later, while what stands in them is always what was told last.
+// places later, while what stands in them is always what was told last. What has just come under a mouse that rests
+// takes no click at first: nobody has seen it yet.
 
 import { announce } from "./announce.js";
 import { parseHtml, refocus } from "./parts.js";
@@ -11,6 +12,7 @@ import { reloadUnattended } from "./unattended.js";
 
 const MARKED_MS = 6000;
 const RESTS_AFTER_MS = 2000;
+const SEEN_AFTER_MS = 700;
 const ANNOUNCED_AFTER_MS = 1000;
 const MOST_ANNOUNCED = 3;
 const REMEMBERED = 2000;
@@ -26,6 +28,7 @@ export function liveRows(root) {
   const appliedAt = new Map();
   const waiting = new Map();
   const aim = aimOf(table, settle);
+  const clicks = clicksOf(table);
   const tell = teller();
 
   function apply({ reference, html, at }, seq) {
@@ -63,6 +66,7 @@ export function liveRows(root) {
   }
 
   function place(row, shown) {
+    clicks.waitAMoment();
     if (row && shown) move(shown);
     else if (row) enter(row);
     else if (shown) take(shown);
@@ -99,7 +103,7 @@ export function liveRows(root) {
     const stays = shown.dataset.at === row.dataset.at;
     refocus(shown, row, () => shown.replaceWith(row));
     if (!stays && aim.isTaken()) waiting.set(row.dataset.refund, row);
-    else if (!stays) move(row);
+    else if (!stays) place(row, row);
     mark(row);
     tell(row);
   }
@@ -162,6 +166,23 @@ function aimOf(table, rests) {
   table?.addEventListener("touchmove", begin, { passive: true });
   table?.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && timer !== null && end());
   return { isTaken: () => timer !== null };
+}
+
+// What somebody clicks without having moved the mouse since rows changed places may not be what they aimed at.
+function clicksOf(table) {
+  let changedAt = -Infinity;
+  table?.addEventListener("pointermove", (event) => {
+    if (event.movementX || event.movementY) changedAt = -Infinity;
+  });
+  const take = (event) => {
+    const isByMouse = event.detail > 0;
+    if (!isByMouse || performance.now() - changedAt > SEEN_AFTER_MS) return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  table?.addEventListener("click", take, { capture: true });
+  table?.addEventListener("auxclick", take, { capture: true });
+  return { waitAMoment: () => (changedAt = performance.now()) };
 }
 
 // Says what changed, all of a moment at once, in the words of the rows themselves.

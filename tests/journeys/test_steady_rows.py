@@ -110,3 +110,50 @@ def test_what_is_told_again_while_somebody_aims_is_not_forgotten(demo: Installat
     assert "leaving" in was_leaving
     assert not still_leaving
     assert (while_aiming, at_rest, after_a_touch) == ("abc", "cab", "cab")
+
+
+# Rows come while the mouse rests; the clock of the page is moved by hand.
+CLICKED_WITHOUT_LOOKING = """async () => {
+  const { liveRows } = await import("/static/rows.js");
+  const root = document.createElement("div");
+  root.innerHTML = "<table data-live-rows><tbody></tbody></table>";
+  document.body.append(root);
+  const table = root.firstChild;
+  const rows = liveRows(root);
+  let now = performance.now();
+  performance.now = () => now;
+  const html = (reference, at) => `<tr data-refund="${reference}" data-at="${at}"><td><a href="#">it</a></td></tr>`;
+  const come = (reference, at, seq) => rows.apply({ reference, html: html(reference, at), at }, seq);
+  const isTaken = (detail) => {
+    const click = new MouseEvent("click", { bubbles: true, cancelable: true, detail });
+    return table.querySelector("a").dispatchEvent(click);
+  };
+  const found = {};
+  come("a", "1", 1);
+  found.atOnce = isTaken(1);
+  found.byKeyboard = isTaken(0);
+  now += 701;
+  found.aMomentLater = isTaken(1);
+  come("b", "2", 2);
+  table.dispatchEvent(new PointerEvent("pointermove", { pointerType: "pen", movementX: 0 }));
+  found.atRest = isTaken(1);
+  table.dispatchEvent(new PointerEvent("pointermove", { pointerType: "pen", movementX: 1 }));
+  found.afterAMove = isTaken(1);
+  now += 701;
+  rows.apply({ reference: "b", html: html("b", "2").replace("it", "that"), at: "2" }, 3);
+  found.inItsPlace = isTaken(1);
+  return found;
+}"""
+
+
+def test_what_has_just_come_under_the_mouse_takes_no_click(demo: Installation, windows: Windows) -> None:
+    page = windows.of(demo, OPERATOR)
+    page.goto("/refunds/")
+    assert page.evaluate(CLICKED_WITHOUT_LOOKING) == {
+        "atOnce": False,
+        "byKeyboard": True,
+        "aMomentLater": True,
+        "atRest": False,
+        "afterAMove": True,
+        "inItsPlace": True,
+    }
