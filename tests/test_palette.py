@@ -12,23 +12,7 @@ TEMPLATES = sorted(file for file in (ROOT / "templates").rglob("*.html") if file
 COLOUR = re.compile(r"#[0-9a-fA-F]{3,8}\b(?!;)|\b(?:rgba?|hsla?|hwb|oklch|oklab|lab|lch|color)\(", re.ASCII)
 # `color: red`: whatever paints takes a name of the palette, or one of the words that name no colour.
 PAINTS = re.compile(r"(?<![\w-])(?:[\w-]*color|background|fill|stroke|border[\w-]*|outline|box-shadow)\s*:\s*([^;}]+)")
-WORDS_OF_NO_COLOUR = {
-    *("none", "transparent", "inherit", "initial", "unset", "currentcolor", "solid", "dashed", "dotted", "inset"),
-    *(
-        "collapse",
-        "separate",
-        "auto",
-        "thin",
-        "thick",
-        "medium",
-        "center",
-        "no-repeat",
-        "right",
-        "left",
-        "top",
-        "bottom",
-    ),
-}
+WORDS_OF_NO_COLOUR = {"none", "transparent", "inherit", "currentcolor", "solid", "dashed", "inset", "separate"}
 # Bootstrap's own colours, which the palette does not know.
 FOREIGN = re.compile(
     r"\b(?:text|bg|text-bg|border|link|btn|btn-outline|alert|badge|table|list-group-item)-"
