@@ -105,6 +105,11 @@ def page(session: Session, filters: Filters, zone: ZoneInfo, before: str = "", s
     return Page(rows[:size], older)
 
 
+def is_any(session: Session, filters: Filters, zone: ZoneInfo) -> bool:
+    """Whether any refund is within the filters. Raises BadFilter, BadTerm."""
+    return session.scalars(select(Refund.id).where(*conditions(filters, zone)).limit(1)).first() is not None
+
+
 def changes(session: Session, filters: Filters, zone: ZoneInfo, since: int) -> Changes:
     """Rows changed by journal entries after `since`, within the filters."""
     cursor, subjects = journal.subjects_since(session, since)

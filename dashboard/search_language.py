@@ -38,7 +38,7 @@ HERE = "here"
 ORIGINS = (HERE, "bank", "chargeback")
 SIGNS = ("=", ">", ">=", "<", "<=")
 ME = ("me", "я")
-# These narrow together; any other term can be asked for once.
+# Several of these can be asked for: a refund has any of the statuses and is within all of the amounts. Any other once.
 _MANY = ("status", "amount")
 
 _PIECE = re.compile(r'(?P<name>\w+):(?P<value>"[^"]*"|\S*)|"(?P<words>[^"]*)"|(?P<word>\S+)')
@@ -50,6 +50,7 @@ _THIN_BLANKS = re.compile(r"(?<=\d)[\u00a0\u2007\u2009\u202f](?=\d{3}(?!\d))")
 _NO_BREAKS = re.compile(r"[\u00a0\u2007\u2009\u202f]")
 _QUOTED = re.compile(r'("[^"]*")')
 _NUMBER = r"(?:\d{1,3}(?: \d{3})+(?!\d)(?:[.,]\d+)?|\d+(?:[.,'’_]\d+)*)"
+_NUMBER_ALONE = re.compile(rf"(?!0\d){_NUMBER}")
 _CODE = r"(?P<code> ?[A-Za-z]{3})?"
 _AMOUNT_TERM = re.compile(
     rf"(?<!\S)(?:(?i:amount|сумма)): ?(?P<amount>[<>=]* ?{_NUMBER}(?: ?\.\. ?{_NUMBER})?){_CODE}(?!\S)"
@@ -153,6 +154,21 @@ def parse(text: str, today: date, me: str = "") -> Asked:
     if _are_apart(asked.bounds):
         raise BadTerm("amount", " ".join(map(str, asked.bounds)), "apart")
     return replace(asked, words=" ".join(words))
+
+
+def plain_amount(text: str) -> str | None:
+    """The number that was typed alone, as the term `amount:` takes it, where it can be an amount; None for all else.
+
+    `12 990`, `12,990` and `12990` are the same one. A zero before other digits makes it a number of something else.
+    """
+    number = _THIN_BLANKS.sub("", text).strip()
+    if not _NUMBER_ALONE.fullmatch(number):
+        return None
+    try:
+        value = money.parse_number(number)
+    except money.BadAmount:
+        return None
+    return f"{value.normalize():f}" if 0 < value <= money.MAX_AMOUNT_MINOR else None
 
 
 def with_plain_cards(text: str) -> str:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NoReturn
 
@@ -27,12 +27,14 @@ from dashboard import (
 from dashboard.bank131.client import BankError, Refused
 from dashboard.bank131.hidden_characters import escaped
 from dashboard.bank131.objects import is_identifier
-from dashboard.db import db, within
+from dashboard.db import TookTooLong, db, within
+from dashboard.history_filters import Filters
 from dashboard.models import Payment, PaymentSession
 from dashboard.web import timeline, wording
 from dashboard.web.access import desk, needs, visitor
 from dashboard.web.bank_seats import PAGE_TIMEOUT_S, bank_seat
 from dashboard.web.pagination import pager_urls
+from dashboard.web.reader import zone
 
 bp = Blueprint("sessions", __name__, url_prefix="/sessions")
 
@@ -51,6 +53,12 @@ def index() -> ResponseReturnValue:
         if (problem := look_at_bank(q).problem) is None:
             return redirect(url_for("sessions.show", session_id=q))
         unreachable = not reads.is_denial(problem)
+    as_amount = _as_amount(q)
+    is_all_there_is = not (found.figures or status or request.args.get("before"))
+    if as_amount and is_all_there_is:
+        as_amount = _tried(as_amount)
+        if as_amount.tried == _SOME:
+            return redirect(url_for("refunds.index", q=as_amount.term))
     older_url, newest_url = pager_urls("sessions.index", found.older, q=q, status=status)
     return render_template(
         "sessions/index.html",
@@ -60,6 +68,7 @@ def index() -> ResponseReturnValue:
         older_url=older_url,
         newest_url=newest_url,
         unreachable=unreachable,
+        as_amount=as_amount,
     )
 
 
@@ -69,6 +78,36 @@ def _page(q: str, status: str) -> session_index.Page:
             return session_index.page(db.session(), q, status, request.args.get("before", ""))
     except keyset.BadCursor:
         abort(400, _("This page of the list does not exist."))
+
+
+# What came of looking for refunds of an amount; empty: nobody looked.
+_SOME, _NONE, _TOO_SLOW = "some", "none", "too_slow"
+
+
+@dataclass(frozen=True)
+class _AsAmount:
+    """A number that may be meant as an amount: the term that finds refunds of it, and whether it was tried."""
+
+    term: str
+    tried: str = ""
+
+    @property
+    def among_latest(self) -> str:
+        return wording.among_latest(self.term)
+
+
+def _as_amount(q: str) -> _AsAmount | None:
+    amount = search_language.plain_amount(q)
+    return _AsAmount(wording.amount_term(amount)) if amount else None
+
+
+def _tried(as_amount: _AsAmount) -> _AsAmount:
+    try:
+        with within(db.session(), search.LONGEST_S):
+            is_any = history.is_any(db.session(), Filters(q=as_amount.term), zone())
+    except TookTooLong:
+        return replace(as_amount, tried=_TOO_SLOW)
+    return replace(as_amount, tried=_SOME if is_any else _NONE)
 
 
 def _looks_like_session(q: str) -> bool:

@@ -303,6 +303,16 @@ def _shown_name(name: str) -> str:
     return search_language.NAMES[name] if str(get_locale()) == "ru" else name
 
 
+def amount_term(amount: str) -> str:
+    """The term of the search box for refunds of this amount, in the reader's language."""
+    return f"{_shown_name('amount')}:{amount}"
+
+
+def among_latest(term: str) -> str:
+    """The same search among the refunds of the last month."""
+    return f"{term} {_shown_name('since')}:30d"
+
+
 def bad_term(name: str, value: str, why: str) -> str:
     """Why a term of the search box cannot be used; `why` as in BadTerm."""
     if why == "long":

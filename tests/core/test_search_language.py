@@ -258,3 +258,32 @@ def test_long_rows_of_dots_and_digits_take_no_time() -> None:
     for text in ("*" * 200, "* " * 100, "1 000 " * 33, "1," * 100, "amount:" + "1.000" * 38, "a:" * 100):
         search_language.has_terms(text)
         search_language.with_plain_cards(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [
+        ("12990", "12990"),
+        ("12 990", "12990"),
+        ("12,990", "12990"),
+        ("1,234,567", "1234567"),
+        ("12\u202f990", "12990"),
+        ("12990.5", "12990.5"),
+        ("0.5", "0.5"),
+        ("100", "100"),
+        ("0042", None),
+        ("0", None),
+        ("12 99", None),
+        ("12990 rub", None),
+        ("12990 order", None),
+        ("12-990", None),
+        ("-5", None),
+        ("१२", None),
+        ("9" * 16, None),
+        ("9" * 40, None),
+        ("", None),
+    ],
+)
+def test_a_number_alone_that_can_be_an_amount(text: str, amount: str | None) -> None:
+    assert search_language.plain_amount(text) == amount
+    assert amount is None or search_language.parse(f"amount:{amount}", FRIDAY).bounds

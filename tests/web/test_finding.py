@@ -4,14 +4,14 @@ from collections.abc import Callable
 from urllib.parse import urlencode
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import func, literal, select, update
 from sqlalchemy.orm import Session
 
-from dashboard import search
+from dashboard import history, search
 from dashboard.models import Payment, PaymentSession, Refund
 from tests.bench.databases import on_sqlite
 from tests.bench.refund_desk import RefundDesk
-from tests.web.browser import Browser
+from tests.web.browser import Answer, Browser
 from tests.web.made_up import MadeUp
 
 RRN = "612345678901"
@@ -242,6 +242,99 @@ def test_an_amount_as_the_list_shows_it_finds_its_refund(made_up: MadeUp, operat
     led = led_to(operator, shown)
     assert led.startswith("/refunds/?q=")
     assert operator.get(led).references == [reference]
+
+
+def landed(browser: Browser, text: str) -> Answer:
+    """The page that comes of what was typed, with the redirects to it followed."""
+    answer = browser.get(f"/find?{urlencode({'q': text})}")
+    while answer.location:
+        answer = browser.get(answer.location)
+    return answer
+
+
+@pytest.mark.parametrize("text", ["12990", "12 990", "12,990", "12\u202f990", " 12990 "])
+def test_a_whole_amount_that_nothing_bears_leads_to_its_refunds_in_any_currency(
+    made_up: MadeUp, operator: Browser, text: str
+) -> None:
+    made_up.session("ps_1")
+    both = [made_up.refund("ps_1", amount_minor=12_990_00, currency=currency) for currency in ("rub", "usd")]
+    made_up.refund("ps_1", amount_minor=129_90)
+    page = landed(operator, text)
+    assert set(page.references) == set(both)
+    assert {each["value"] for each in page.page.all("input", name="q")} == {"amount:12990"}
+
+
+@on_sqlite
+def test_the_term_is_written_in_the_readers_language(made_up: MadeUp, operator: Browser) -> None:
+    reference = made_up.refund(made_up.session("ps_1"), amount_minor=12_990_00)
+    operator.post("/account/preferences", {"language": "ru", "timezone": "", "theme": ""})
+    page = landed(operator, "12990")
+    assert page.references == [reference]
+    assert {each["value"] for each in page.page.all("input", name="q")} == {"сумма:12990"}
+
+
+@on_sqlite
+def test_four_digits_are_a_cards_first_and_an_amount_where_no_card_ends_in_them(
+    made_up: MadeUp, operator: Browser
+) -> None:
+    made_up.session("ps_1", last4="4242")
+    four, other = made_up.refund("ps_1", amount_minor=4242_00), made_up.refund("ps_1", amount_minor=1500_00)
+    page = landed(operator, "4242").page.one("main")
+    assert [link.text for link in page.all("a", _class="row-link row-link-id id-link")] == ["ps_1"]
+    [as_amount] = [link for link in page.all("a") if link.text == "amount:4242"]
+    assert operator.get(as_amount["href"]).references == [four], "the other meaning is one click away"
+    assert landed(operator, "1500").references == [other]
+
+
+@on_sqlite
+@pytest.mark.parametrize("text", ["12990", "12 990"])
+def test_where_there_is_none_it_is_said_what_was_tried(made_up: MadeUp, operator: Browser, text: str) -> None:
+    made_up.refund(made_up.session("ps_1"), amount_minor=12_991_00)
+    told = landed(operator, text).page.one(data_empty=True).text
+    assert "Nothing found" in told
+    assert "No refund is of this amount either, in any currency." in told
+
+
+@on_sqlite
+@pytest.mark.parametrize("text", ["0042", "12990 and more", "12-990", "client 12990", "1" * 20, "0"])
+def test_what_is_no_amount_is_not_said_to_be_tried(operator: Browser, text: str) -> None:
+    page = landed(operator, text)
+    assert "Nothing found" in page.page.one(data_empty=True).text
+    assert "amount" not in page.page.one("main").text
+
+
+@on_sqlite
+def test_amounts_are_looked_for_only_where_nothing_else_was_found(
+    made_up: MadeUp, operator: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_for = []
+    monkeypatch.setattr(history, "is_any", lambda _session, filters, _zone: looked_for.append(filters.q))
+    made_up.session("ps_1", last4="4242")
+    for found_otherwise in ("4242", "client-1", "nobody", ""):
+        landed(operator, found_otherwise)
+    operator.get("/sessions/?q=12990&status=cancelled")
+    assert looked_for == []
+    landed(operator, "12990")
+    assert looked_for == ["amount:12990"]
+
+
+@on_sqlite
+def test_an_amount_that_takes_too_long_is_broken_off_and_that_is_said(
+    made_up: MadeUp, operator: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_up.session("ps_1")
+
+    def endless(session: Session, *_: object) -> None:
+        numbers = select(literal(1).label("n")).cte(recursive=True)
+        numbers = numbers.union_all(select(numbers.c.n + 1))
+        session.execute(select(func.max(numbers.c.n)))
+
+    monkeypatch.setattr(history, "is_any", endless)
+    monkeypatch.setattr(search, "LONGEST_S", 0.2)
+    told = landed(operator, "12990").page.one(data_empty=True)
+    assert "was broken off" in told.text
+    among_latest = operator.page(told.one("a")["href"])
+    assert {each["value"] for each in among_latest.all("input", name="q")} == {"amount:12990 since:30d"}
 
 
 @on_sqlite
