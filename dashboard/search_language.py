@@ -135,6 +135,18 @@ def has_terms(text: str) -> bool:
     return any(_name_in(piece) for piece in _PIECE.finditer(_with_terms_whole(text)))
 
 
+def unknown_names(text: str) -> list[str]:
+    """What stands before a colon as the name of a term does, and is none: each once. A word may have a colon, too."""
+    pieces = [piece for piece in _PIECE.finditer(_with_terms_whole(text)) if _looks_like_term(piece)]
+    return list(dict.fromkeys(piece["name"] for piece in pieces if _name_in(piece) is None))
+
+
+def _looks_like_term(piece: re.Match[str]) -> bool:
+    """Whether letters stand before its colon and a value behind, which is not the rest of an address."""
+    name, value = piece["name"] or "", (piece["value"] or "").strip('"')
+    return name.replace("_", "").isalpha() and value != "" and not value.startswith("//")
+
+
 def parse(text: str, today: date, me: str = "") -> Asked:
     """Understand what was typed, on this day, by the person of this address. Raises BadTerm."""
     if len(text) > LONGEST:

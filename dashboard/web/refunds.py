@@ -24,6 +24,7 @@ from dashboard import (
     roles,
     saved_views,
     search,
+    search_language,
 )
 from dashboard.db import TookTooLong, db, within
 from dashboard.history import Row
@@ -88,10 +89,24 @@ def index() -> ResponseReturnValue:
         older_url=older_url,
         newest_url=newest_url,
     )
+    is_in_vain = not (page.rows or problem)
     shown_page = render_template(
-        "refunds/index.html", rows=page.rows, filters=shown, search_terms=list(wording.terms())
+        "refunds/index.html",
+        rows=page.rows,
+        filters=shown,
+        search_terms=list(wording.terms()),
+        unknown_names=search_language.unknown_names(filters.q) if is_in_vain else [],
+        as_amount=_as_amount(filters.q, arguments) if is_in_vain else None,
     )
     return shown_page, 400 if problem else 200
+
+
+def _as_amount(q: str, arguments: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The term for a number that may be meant as an amount, and where it is looked for among the same refunds."""
+    if amount := search_language.plain_amount(q):
+        term = wording.amount_term(amount)
+        return term, url_for("refunds.index", **{**arguments, "q": term})
+    return None
 
 
 def list_page(filters: Filters) -> history.Page:

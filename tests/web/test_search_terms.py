@@ -241,3 +241,66 @@ def test_each_example_of_the_help_can_be_searched_for(operator: Browser, languag
     for link in links:
         assert operator.get(link["href"], **spoken).status == 200, link.text
         assert (language == "ru") == (not link.text.split(":")[0].isascii()), link.text
+
+
+# What looks like a term and is none
+
+
+def hint(browser: Browser, address: str, q: str) -> str:
+    return " ".join(browser.page(f"{address}?{urlencode({'q': q})}").notices)
+
+
+@on_sqlite
+@pytest.mark.parametrize("address", ["/sessions/", "/refunds/"])
+@pytest.mark.parametrize(
+    ("q", "names"),
+    [
+        ("state:declined", "“state:”"),
+        ("id:rf_105", "“id:”"),
+        ("от:вчера", "“от:”"),
+        ('state:declined from:"last week" state:open', "“state:”, “from:”"),
+    ],
+)
+def test_a_term_that_there_is_not_is_told_of_where_nothing_is_found(
+    operator: Browser, address: str, q: str, names: str
+) -> None:
+    assert f"No term of a search is called {names}" in hint(operator, address, q)
+    page = operator.page(f"{address}?{urlencode({'q': q})}")
+    [help_fold] = page.all("details", class_="fold search-help", open=True)
+    assert "status:" in help_fold.text
+    operator.post("/account/preferences", {"language": "ru", "timezone": "", "theme": ""})
+    assert names in hint(operator, address, q)
+
+
+@on_sqlite
+@pytest.mark.parametrize("address", ["/sessions/", "/refunds/"])
+def test_what_is_found_with_its_colon_is_found_without_a_hint(made_up: MadeUp, operator: Browser, address: str) -> None:
+    made_up.refund(made_up.session("ps_1", customer="shop:lucky"))
+    assert "ps_1" in operator.get(f"{address}?q=shop:lucky").text
+    assert hint(operator, address, "shop:lucky") == ""
+    assert "“shop:”" in hint(operator, address, "shop:unlucky")
+
+
+@on_sqlite
+@pytest.mark.parametrize("q", ["https://evil.example/", "12:30", '"state:declined"', "note: nobody", "a-b:c", "nobody"])
+def test_other_colons_are_no_terms(operator: Browser, q: str) -> None:
+    for address in ("/sessions/", "/refunds/"):
+        assert hint(operator, address, q) == ""
+
+
+@on_sqlite
+def test_beside_a_term_that_there_is(operator: Browser, refunds: Refunds) -> None:
+    assert "“state:”" in hint(operator, "/refunds/", "state:open amount:>1")
+    problem = " ".join(operator.get("/refunds/?q=state:open+amount:nothing").page.notices)
+    assert "is no amount" in problem
+    assert "“state:”" not in problem, "one thing to mend at a time"
+
+
+@on_sqlite
+def test_a_number_that_no_refund_has_may_be_meant_as_an_amount(operator: Browser, refunds: Refunds) -> None:
+    page = operator.page("/refunds/?q=15+000&status=declined")
+    [link] = [each for each in page.one("main").all("a") if each.text == "amount:15000"]
+    page = operator.get(link["href"])
+    assert [refunds.names[each] for each in page.references] == ["first"]
+    assert "status=declined" in link["href"]
+    assert not [each for each in page.page.one("main").all("p") if "an amount is meant" in each.text]
