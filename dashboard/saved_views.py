@@ -28,8 +28,11 @@ def of_person(session: Session, person: Person) -> Sequence[SavedView]:
     ).all()
 
 
-def keep(books: Books, person: Person, name: str, arguments: Mapping[str, str]) -> None:
-    """Keep the filters of an address under a name; one of that name has them from now on. Raises BadView."""
+def keep(books: Books, person: Person, name: str, arguments: Mapping[str, str]) -> bool:
+    """Keep the filters of an address under a name; one of that name has them from now on. Raises BadView.
+
+    Whether another search of that name lost its place by this.
+    """
     name = " ".join(name.split())
     if not name:
         raise BadView("no_name")
@@ -41,11 +44,12 @@ def keep(books: Books, person: Person, name: str, arguments: Mapping[str, str]) 
         tx.get_one(Person, person.id, with_for_update=True)
         known = tx.scalars(select(SavedView).where(of_this_person, SavedView.name == name)).one_or_none()
         if known is not None:
-            known.arguments = urlencode(arguments)
-            return
+            was, known.arguments = known.arguments, urlencode(arguments)
+            return was != known.arguments
         if tx.execute(select(func.count()).where(of_this_person)).scalar_one() >= MOST:
             raise BadView("too_many")
         tx.add(SavedView(person_id=person.id, name=name, arguments=urlencode(arguments)))
+    return False
 
 
 def forget(books: Books, person: Person, view_id: int) -> str | None:

@@ -22,12 +22,18 @@ def keep() -> ResponseReturnValue:
     name = request.form.get("name", "")
     db.session.rollback()
     try:
-        saved_views.keep(desk(), person(), name, arguments)
+        in_place_of_another = saved_views.keep(desk(), person(), name, arguments)
     except BadView as problem:
         flash(wording.bad_view(problem.code), "warn")
         return redirect(there, 303)
-    flash(_("Kept. It stands above the list from now on."), "ok")
+    flash(_kept(in_place_of_another=in_place_of_another), "ok")
     return redirect(there, 303)
+
+
+def _kept(*, in_place_of_another: bool) -> str:
+    if in_place_of_another:
+        return _("Kept. It takes the place of the search that had this name before, which is kept no longer.")
+    return _("Kept. It stands above the list from now on.")
 
 
 @bp.post("/<int:view_id>/forget")

@@ -52,8 +52,12 @@ def test_it_is_nobody_elses(operator: Browser, viewer: Browser, refund_desk: Ref
 
 @on_sqlite
 def test_the_same_name_takes_the_newer_search(operator: Browser) -> None:
-    operator.post("/views/", {"name": "Mine", **SEARCH})
+    first = str(operator.post("/views/", {"name": "Mine", **SEARCH}).location)
+    assert "takes the place" not in operator.get(first).text
     address = str(operator.post("/views/", {"name": "Mine", "status": "open"}).location)
+    assert "Kept. It takes the place of the search that had this name before" in operator.get(address).text
+    again = str(operator.post("/views/", {"name": "Mine", "status": "open"}).location)
+    assert "Kept. It stands above" in operator.get(again).text, "nothing was lost by keeping the same once more"
     assert address == "/refunds/?status=open"
     assert names(operator) == ["Mine"]
     assert shown(operator, address) == ["Mine"]
