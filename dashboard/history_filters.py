@@ -37,7 +37,7 @@ class NoDay(BadFilter):
 class Filters:
     """What the history is narrowed to. Empty texts and None do not narrow.
 
-    `status`: a state of a refund, `open` or `needs_you`. Dates are inclusive, in the dashboard's zone.
+    `status`: a state of a refund, `open` or `needs_you`. Dates are inclusive, in the reader's zone.
     `q`: what was typed into a search box, of whose language `today` and `me`, the reader's address, are the
     other half. `operator`: an e-mail address.
     """

@@ -1006,6 +1006,19 @@ def look_alike(why: str, session_id: str, asked_by: str | None, time: str) -> st
     return str(_LOOK_ALIKES[why]) % {"session": session_id, "time": time, "who": who}
 
 
+def other_amounts(count: int, most: str) -> str:
+    """How many refunds of other amounts went to such a card lately; `most`: the largest, as people read amounts."""
+    return ngettext(
+        "Another amount was refunded to a card with the same last digits lately, or is about to be: %(count)s refund, "
+        "%(most)s. See",
+        "Other amounts were refunded to a card with the same last digits lately, or are about to be: %(count)s "
+        "refunds, at most %(most)s. The newest:",
+        count,
+        count=format_decimal(count),
+        most=most,
+    )
+
+
 # Files of refunds
 
 

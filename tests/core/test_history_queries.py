@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine, event, select
 from sqlalchemy.orm import Session
 
-from dashboard import history, keyset, search, session_index
+from dashboard import history, keyset, look_alikes, search, session_index
 from dashboard.db import open_engine
 from dashboard.history_filters import Filters, conditions
 from dashboard.models import PaymentSession, Refund, SearchTerm
@@ -22,6 +22,7 @@ from tests.conftest import JOURNAL_KEY
 UTC_ZONE = ZoneInfo("UTC")
 DAYS = {"date_from": date(2026, 11, 1), "date_to": date(2026, 11, 30)}
 OPERATOR = many_refunds.OPERATORS[0]
+A_WEEK_AGO = many_refunds.NOW - look_alikes.LATELY
 
 
 @on_sqlite
@@ -102,6 +103,25 @@ def test_what_an_id_is_of_is_looked_up_by_indexes_alone(
         steps = [step for plan in plans for step in plan]
         assert not [step for step in steps if step.startswith("SCAN")], steps
         assert all("USING" in step for step in steps if step.startswith("SEARCH")), steps
+
+
+def test_what_a_refund_may_be_a_second_one_of_is_looked_for_among_the_refunds_of_a_week(thousand: Engine) -> None:
+    """Whatever the card and the customer: both have far more sessions in all than a week has refunds."""
+    with Session(thousand) as session:
+        refund = session.scalars(select(Refund).where(Refund.counts, Refund.asked_at > A_WEEK_AGO).limit(1)).one()
+        paid = session.get_one(PaymentSession, refund.session_id)
+        looked = (paid, refund.amount_minor, refund.currency, many_refunds.NOW)
+        assert look_alikes.of_amount(session, *looked).shown
+        assert look_alikes.of_other_amounts(session, *looked)
+        if thousand.dialect.name != "sqlite":
+            return
+    plans = plans_of(thousand, lambda session: look_alikes.of_amount(session, *looked))
+    plans += plans_of(thousand, lambda session: look_alikes.of_other_amounts(session, *looked))
+    assert len(plans) == 3
+    for plan in plans:
+        assert plan[0] == "SEARCH refunds USING INDEX ix_refunds_asked_at_id (asked_at>?)", plan
+        assert plan[1].startswith("SEARCH payment_sessions USING INDEX"), plan
+        assert not [step for step in plan if step.startswith("SCAN")], plan
 
 
 # Words
