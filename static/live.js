@@ -1,5 +1,6 @@
 // Keeps the page as the server sees it: wires the stream of events to the rows, the parts and the freshness line.
 
+import { AT_MOST_EVERY_MS, askingAnew, calmParts } from "./anew.js";
 import { freshnessLine } from "./freshness.js";
 import { replaceParts, refreshParts } from "./parts.js";
 import { liveRows } from "./rows.js";
@@ -12,8 +13,29 @@ if (page) start(page);
 
 function start(root) {
   const line = freshnessLine(document.querySelector("[data-freshness]"));
-  const rows = liveRows(root);
   const parts = (root.dataset.parts ?? "").split(" ");
+  const kept = "anewS" in root.dataset ? partsAskedFor(root, parts) : toldOf(root, parts);
+  follow({
+    liveUrl: root.dataset.liveUrl,
+    pollUrl: root.dataset.rowsUrl ?? root.dataset.partsUrl ?? null,
+    cursor: Number(root.dataset.cursor ?? 0),
+    onState: line.state,
+    ...kept,
+    onEvent: { ...kept.onEvent, freshness: (word) => line.webhookAge(word.webhook_age_s) },
+  });
+}
+
+// The stream says that something moved, and the parts are asked for, at least every `anewS` seconds where that is set.
+function partsAskedFor(root, parts) {
+  const take = calmParts(parts);
+  const everyMs = Number(root.dataset.anewS) * 1000;
+  const moved = askingAnew({ url: root.dataset.partsUrl, everyMs, take: (html) => take(html, 0) });
+  return { onEvent: { moved }, onPoll: take, pollMs: AT_MOST_EVERY_MS };
+}
+
+// The stream brings rows and parts.
+function toldOf(root, parts) {
+  const rows = liveRows(root);
 
   // Changed rows are cheap to ask for; the parts beside them are fetched only when one of them came.
   async function takePolled(html, seq) {
@@ -26,16 +48,8 @@ function start(root) {
     return polledSeq;
   }
 
-  follow({
-    liveUrl: root.dataset.liveUrl,
-    pollUrl: root.dataset.rowsUrl ?? root.dataset.partsUrl ?? null,
-    cursor: Number(root.dataset.cursor ?? 0),
-    onState: line.state,
-    onEvent: {
-      row: rows.apply,
-      detail: (change, seq) => replaceParts(change.html, seq),
-      freshness: (word) => line.webhookAge(word.webhook_age_s),
-    },
+  return {
+    onEvent: { row: rows.apply, detail: (change, seq) => replaceParts(change.html, seq) },
     onPoll: takePolled,
-  });
+  };
 }

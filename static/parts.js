@@ -17,11 +17,17 @@ export function replaceParts(htmlById, seq) {
 
 export function refreshParts(html, ids, seq) {
   const page = parseHtml(html);
+  const at = position(page, seq);
   for (const id of ids) {
     const part = page.getElementById(id);
-    if (part) replacePart(id, document.importNode(part, true), seq);
+    if (part) replacePart(id, document.importNode(part, true), at);
   }
-  return seq;
+  return at;
+}
+
+// Up to where the journal is told by what the server rendered, where it says so.
+function position(page, otherwise) {
+  return Number(page.querySelector("[data-cursor]")?.dataset.cursor ?? otherwise);
 }
 
 export function refocus(shown, fresh, replace) {
@@ -29,8 +35,8 @@ export function refocus(shown, fresh, replace) {
   replace();
   if (path === null) return;
   const controls = controlsOf(fresh);
-  const target = path.id ? controls.find((control) => control.id === path.id) : controls[path.index];
-  (target ?? controls[0])?.focus({ preventScroll: true });
+  const target = path.id ? controls.find((control) => control.id === path.id) : alike(controls, path.like)[path.nth];
+  (target ?? controls[path.index] ?? controls[0])?.focus({ preventScroll: true });
 }
 
 function replacePart(id, fresh, seq) {
@@ -40,7 +46,9 @@ function replacePart(id, fresh, seq) {
   if (shown.isEqualNode(fresh)) return;
   const before = wordOf(shown);
   keepFoldsOpen(shown, fresh);
+  const scrolled = regionsOf(shown).map((region) => region.scrollTop);
   refocus(shown, fresh, () => shown.replaceWith(fresh));
+  regionsOf(fresh).forEach((region, index) => region.scrollTo({ top: scrolled[index] ?? 0 }));
   const after = wordOf(fresh);
   if (after && after !== before) announce(after);
 }
@@ -57,11 +65,26 @@ function keepFoldsOpen(shown, fresh) {
   });
 }
 
+function regionsOf(part) {
+  return [...part.querySelectorAll("[role=region]")];
+}
+
 function controlsOf(part) {
   return [...part.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex]")];
 }
 
 function pathOfFocus(part) {
   if (!part.contains(document.activeElement)) return null;
-  return { id: document.activeElement.id, index: controlsOf(part).indexOf(document.activeElement) };
+  const [focused, controls] = [document.activeElement, controlsOf(part)];
+  const like = likeness(focused);
+  return { id: focused.id, like, nth: alike(controls, like).indexOf(focused), index: controls.indexOf(focused) };
+}
+
+// Others may have come before it: a link is known by where it leads.
+function likeness(control) {
+  return control.getAttribute("href") ?? control.tagName;
+}
+
+function alike(controls, like) {
+  return controls.filter((control) => likeness(control) === like);
 }

@@ -12,11 +12,11 @@ const SILENCE_MS = 45000;
 const GRACE_MS = 4000;
 const RELOAD_AT_MOST_EVERY_MS = 10000;
 
-export function follow({ liveUrl, pollUrl, cursor, onState, onEvent, onPoll }) {
+export function follow({ liveUrl, pollUrl, cursor, onState, onEvent, onPoll, pollMs = POLL_MS }) {
   let source = null;
   let poll = null;
   let timer = null;
-  let pollAfterMs = POLL_MS;
+  let pollAfterMs = pollMs;
   let retryStreamAt = 0;
   let state = "connecting";
 
@@ -42,7 +42,7 @@ export function follow({ liveUrl, pollUrl, cursor, onState, onEvent, onPoll }) {
     let breaking = false;
     const heard = () => {
       breaking = false;
-      pollAfterMs = POLL_MS;
+      pollAfterMs = pollMs;
       say("live");
       clearTimeout(timer);
       timer = setTimeout(lost, SILENCE_MS);
@@ -89,7 +89,7 @@ export function follow({ liveUrl, pollUrl, cursor, onState, onEvent, onPoll }) {
       const seq = await onPoll(await answer.text(), cursor);
       if (asked.signal.aborted) return undefined;
       cursor = Math.max(cursor, seq);
-      pollAfterMs = POLL_MS;
+      pollAfterMs = pollMs;
       say("polling");
     } catch {
       if (asked.signal.aborted) return undefined;
@@ -109,7 +109,7 @@ export function follow({ liveUrl, pollUrl, cursor, onState, onEvent, onPoll }) {
       stop();
       say("paused");
     } else {
-      pollAfterMs = POLL_MS;
+      pollAfterMs = pollMs;
       say("connecting");
       connect();
     }

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import Any
 
 from flask import Blueprint, Flask, abort, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from dashboard import approvals, history, history_counts, journal, refund_rules, refunds, roles, session_index
 from dashboard.approvals import ApprovalRefused
@@ -14,7 +16,8 @@ from dashboard.bank131.client import BankError
 from dashboard.db import db
 from dashboard.history_filters import Filters
 from dashboard.models import PaymentSession, Person, Refund
-from dashboard.web import step_up, wording
+from dashboard.models.approvals import REJECTED
+from dashboard.web import positions, step_up, wording
 from dashboard.web.access import desk, needs, person, visitor
 from dashboard.web.bank_seats import bank_seat
 from dashboard.web.formats import amount_with_currency
@@ -63,6 +66,8 @@ def index() -> ResponseReturnValue:
 @bp.get("/refunds/<reference>/approval")
 @needs(roles.SEE)
 def show(reference: str) -> ResponseReturnValue:
+    if (since := positions.position()) is not None:
+        return _parts(reference, since)
     refund = _refund(reference)
     if refund.state != refund_rules.AWAITING_APPROVAL:
         flash(_("This refund does not wait for anybody's approval."), "info")
@@ -70,6 +75,13 @@ def show(reference: str) -> ResponseReturnValue:
     look = look_at_bank(refund.session_id)
     status = HTTPStatus.SERVICE_UNAVAILABLE if look.problem else HTTPStatus.OK
     return _page(reference, look, DecisionForm(formdata=None)), status
+
+
+def _parts(reference: str, since: int) -> ResponseReturnValue:
+    """What an open page shows anew, from what the desk knows: the bank is not asked."""
+    if short := positions.in_short(since, journal.head_seq(db.session())):
+        return short
+    return render_template("approvals/_parts.html", **_shown(reference))
 
 
 def _refund(reference: str) -> Refund:
@@ -80,27 +92,50 @@ def _refund(reference: str) -> Refund:
 
 
 def _page(reference: str, look: Look, form: _Form, blame: str = "") -> str:
-    session = db.session()
-    refund = _refund(reference)
-    payment_session = session.get_one(PaymentSession, refund.session_id)
-    rows = history.of_session(session, refund.session_id)
     return render_template(
         "approvals/refund.html",
-        r=next(row for row in rows if row.reference == reference),
-        s=session_index.figures_of(session, [payment_session])[0],
-        others=[row for row in rows if row.reference != reference],
-        warnings=second_ones(payment_session, refund.amount_minor, refund.currency, beside=reference),
-        came_since=[row for row in rows if row.reference != reference and row.created_at > refund.asked_at],
-        left_minor=refunds.offer_of(session, payment_session).refundable_minor,
-        read_at=payment_session.read_at,
+        **_shown(reference),
         is_fresh=look.problem is None and look.is_whole,
         refusal=refusal_of(look.problem),
-        is_mine=refund.asked_by_id == person().id,
-        is_waiting=refund.state == refund_rules.AWAITING_APPROVAL,
-        can_approve=visitor().may(roles.APPROVE),
         form=form,
         blame=blame,
     )
+
+
+def _shown(reference: str) -> dict[str, Any]:
+    session = db.session()
+    cursor = journal.head_seq(session)
+    refund = _refund(reference)
+    payment_session = session.get_one(PaymentSession, refund.session_id)
+    rows = history.of_session(session, refund.session_id)
+    is_waiting = refund.state == refund_rules.AWAITING_APPROVAL
+    return {
+        "r": next(row for row in rows if row.reference == reference),
+        "s": session_index.figures_of(session, [payment_session])[0],
+        "others": [row for row in rows if row.reference != reference],
+        "warnings": second_ones(payment_session, refund.amount_minor, refund.currency, beside=reference),
+        "came_since": [row for row in rows if row.reference != reference and row.created_at > refund.asked_at],
+        "left_minor": refunds.offer_of(session, payment_session).refundable_minor,
+        "read_at": payment_session.read_at,
+        "is_mine": refund.asked_by_id == person().id,
+        "is_waiting": is_waiting,
+        "can_approve": visitor().may(roles.APPROVE),
+        "became": "" if is_waiting else _what_became_of(session, refund),
+        "cursor": cursor,
+    }
+
+
+def _what_became_of(session: Session, refund: Refund) -> str:
+    """One that was approved may have been undone after that."""
+    approval = approvals.of_refund(session, refund.id)
+    if refund.state == refund_rules.CANCELLED:
+        return _("It was undone. Nothing was sent to the bank, and the amount is free again.")
+    if approval is None or approval.decided_by_id is None:
+        return wording.not_approved("not_waiting")
+    who = session.get_one(Person, approval.decided_by_id).email
+    if approval.decision == REJECTED:
+        return _("%(who)s rejected it. Nothing was sent to the bank, and the amount is free again.", who=who)
+    return _("%(who)s approved it.", who=who)
 
 
 @bp.post("/refunds/<reference>/approve")

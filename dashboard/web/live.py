@@ -8,7 +8,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -50,6 +50,7 @@ LINGER_S = 10.0
 HEARTBEAT_S = 5.0
 LONGEST_STREAM_S = 600.0
 RETRY_MS = 2000
+ON_THE_OVERVIEW = {"refund", "session", "installation"}
 
 bp = Blueprint("live", __name__)
 
@@ -161,7 +162,7 @@ Teller = Callable[[int, int], _News]
 
 
 def _teller() -> Teller:
-    """What this page wants to be told: one refund, one session, or the rows of a filtered history."""
+    """What this page wants to be told: one refund or session, that something moved, the rows of a filtered history."""
     if reference := request.args.get("of_refund"):
         if history.one(db.session(), reference) is None:
             abort(404)
@@ -170,7 +171,14 @@ def _teller() -> Teller:
         if db.session.get(PaymentSession, session_id) is None:
             abort(404)
         return _alone(partial(_session_news, session_id))
-    return _together(filters_of(request.args))
+    if reference := request.args.get("of_approval"):
+        if history.one(db.session(), reference) is None:
+            abort(404)
+        return _alone(partial(_approval_news, reference))
+    if request.args.get("of") == "overview":
+        return _together(_overview_news, "overview")
+    filters = filters_of(request.args)
+    return _together(partial(_history_news, filters), filters, filters.today, filters.me)
 
 
 def _alone(tell: Callable[[Session, int], _News]) -> Teller:
@@ -184,10 +192,10 @@ def _alone(tell: Callable[[Session, int], _News]) -> Teller:
     return tell_alone
 
 
-def _together(filters: Filters) -> Teller:
-    """Told to all streams that show the same rows in the same words, once for each move of the journal."""
-    tell, answers = _alone(partial(_history_news, filters)), current_app.extensions["audience"].answers
-    shown = (filters, filters.today, filters.me, str(get_locale()), str(zone()))
+def _together(tell_one: Callable[[Session, int], _News], *of: Hashable) -> Teller:
+    """Told to all streams that show the same `of` in the same words, once for each move of the journal."""
+    tell, answers = _alone(tell_one), current_app.extensions["audience"].answers
+    shown = (*of, str(get_locale()), str(zone()))
 
     def tell_together(cursor: int, head: int) -> _News:
         told: _News = answers.get((shown, cursor, head), lambda: tell(cursor, head))
@@ -273,13 +281,30 @@ def _row_event(row: Row) -> str:
 def _refund_news(reference: str, session: Session, since: int) -> _News:
     """Its neighbours count too: it may have begun to wait for one of them."""
     cursor, subjects = journal.subjects_since(session, since)
-    row = history.one(session, reference) if subjects else None
-    if row is None:
-        return _News([], cursor)
-    references = session.scalars(select(Refund.reference).where(Refund.session_id == row.session_id))
-    if not subjects & {f"session:{row.session_id}", *(f"refund:{each}" for each in references)}:
+    if not _touches(session, reference, subjects):
         return _News([], cursor)
     return _News([_event("detail", {"html": refund_parts(session, reference)})], cursor)
+
+
+def _touches(session: Session, reference: str, subjects: set[str]) -> bool:
+    row = history.one(session, reference) if subjects else None
+    if row is None:
+        return False
+    references = session.scalars(select(Refund.reference).where(Refund.session_id == row.session_id))
+    return bool(subjects & {f"session:{row.session_id}", *(f"refund:{each}" for each in references)})
+
+
+def _approval_news(reference: str, session: Session, since: int) -> _News:
+    """That there is something to ask for; the page asks."""
+    cursor, subjects = journal.subjects_since(session, since)
+    return _News([_event("moved", {})] if _touches(session, reference, subjects) else [], cursor)
+
+
+def _overview_news(session: Session, since: int) -> _News:
+    """Who signs in and what is taken along moves no figure."""
+    cursor, subjects = journal.subjects_since(session, since)
+    moved = any(subject.partition(":")[0] in ON_THE_OVERVIEW for subject in subjects)
+    return _News([_event("moved", {})] if moved else [], cursor)
 
 
 def _session_news(session_id: str, session: Session, since: int) -> _News:

@@ -10,12 +10,22 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
-from dashboard import figures, health, history, history_counts, refund_rules, review_queue, roles, search_language
+from dashboard import (
+    figures,
+    health,
+    history,
+    history_counts,
+    journal,
+    refund_rules,
+    review_queue,
+    roles,
+    search_language,
+)
 from dashboard.db import db
 from dashboard.figures import Group, Times
 from dashboard.history_filters import Filters
 from dashboard.search_language import HERE, NEEDS_PEOPLE, OPEN
-from dashboard.web import charts, wording
+from dashboard.web import charts, positions, wording
 from dashboard.web.access import desk, needs, visitor
 from dashboard.web.formats import amount, count_text, duration, number, share
 from dashboard.web.pause import why_paused
@@ -82,6 +92,9 @@ class Fortnight:
 @needs(roles.SEE)
 def index() -> ResponseReturnValue:
     session, now = db.session(), desk().clock.now()
+    cursor = journal.head_seq(session)
+    if short := positions.in_short(positions.position(), cursor):
+        return short
     today = now.astimezone(zone()).date()
     days = [today - timedelta(days=ago) for ago in reversed(range(DAYS))]
     read = _fortnight(session, days)
@@ -101,6 +114,8 @@ def index() -> ResponseReturnValue:
         reasons=_reasons(_together(read.by_day), days),
         currency_href=_currency_href,
         notices=_notices(),
+        live_url=url_for("live.stream", of="overview"),
+        cursor=cursor,
     )
 
 

@@ -32,7 +32,7 @@ from dashboard.history_filters import BadFilter, Filters, NoDay, conditions
 from dashboard.models import Attempt, JournalEntry, PaymentSession, Refund, SavedView
 from dashboard.refunds import CannotCancel
 from dashboard.search_language import BadTerm
-from dashboard.web import timeline, wording
+from dashboard.web import positions, timeline, wording
 from dashboard.web.access import desk, needs, person, visitor
 from dashboard.web.days import BadDay, day_in
 from dashboard.web.pagination import pager_urls
@@ -176,11 +176,11 @@ def _views(arguments: dict[str, Any]) -> list[tuple[int, str, str, bool]]:
 @needs(roles.SEE)
 def rows() -> ResponseReturnValue:
     filters = filters_of(request.args)
-    since = request.args.get("since", "")
-    if not since.isdecimal() or len(since) > 18:
+    since = positions.position()
+    if since is None:
         abort(400, _("The position in the journal is missing."))
-    changes = history.changes(db.session(), filters, zone(), int(since))
-    if changes.is_too_much or int(since) > journal.head_seq(db.session()):
+    changes = history.changes(db.session(), filters, zone(), since)
+    if changes.is_too_much or since > journal.head_seq(db.session()):
         return "", 205
     return render_template("refunds/_rows.html", rows=changes.rows, gone=changes.gone, cursor=changes.cursor)
 

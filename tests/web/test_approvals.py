@@ -11,6 +11,7 @@ from tests.bench.refund_desk import PASSWORD, RefundDesk
 from tests.bench.wire import STATUS, lose_request
 from tests.web.browser import Answer, Browser
 from tests.web.conftest import Auth
+from tests.web.page import Element
 
 
 @pytest.fixture
@@ -184,6 +185,89 @@ def test_one_that_does_not_wait_leads_to_its_page(approver: Browser, refund_desk
 def test_the_overview_counts_what_waits(approver: Browser, waiting: str) -> None:
     (need,) = approver.page("/").one("ul", id="needs").all("a", href="/approvals/")
     assert need.text == "1 Waiting for approval"
+
+
+# While its page is open
+
+
+def parts_of(browser: Browser, page: Element) -> Answer:
+    """What the open page is answered when it asks for its parts."""
+    return browser.get(page.one(data_parts=True)["data-parts-url"])
+
+
+def test_while_it_waits_all_but_the_form_follows_and_the_bank_is_not_asked(
+    approver: Browser, refund_desk: RefundDesk, waiting: str
+) -> None:
+    session_id = refund_desk.refund(waiting).session_id
+    page = approver.page(f"/refunds/{waiting}/approval")
+    assert page.one(data_parts=True)["data-live-url"] == f"/live?of_approval={waiting}"
+    assert parts_of(approver, page).status == 204
+    refund_desk.clock.advance(minutes=1)
+    refund_desk.ask(session_id, 30_00)
+    asked = len(refund_desk.wire.calls)
+    answer = parts_of(approver, page)
+    assert len(refund_desk.wire.calls) == asked
+    assert "Can still be refunded 10.00" in answer.page.one(id="payment-identity").text
+    refund = answer.page.one(id="approval-refund")
+    assert refund["data-status"] == "awaiting_approval"
+    assert "Look twice: there is more of this session" in refund.text
+    assert answer.page.all("form") == answer.page.all(id="approval-decision") == answer.page.all("html") == []
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("approve", "approver@desk.test approved it."),
+        ("reject", "approver@desk.test rejected it. Nothing was sent to the bank"),
+        ("cancel", "It was undone. Nothing was sent to the bank"),
+    ],
+)
+def test_when_it_waits_no_more_it_says_what_became_of_it_and_has_no_form(
+    approver: Browser, auth: Auth, refund_desk: RefundDesk, waiting: str, what: str, said: str
+) -> None:
+    admin = auth.login("admin")
+    page = admin.page(f"/refunds/{waiting}/approval")
+    if what == "cancel":
+        refund_desk.cancel(waiting)
+    else:
+        approver.post(f"/refunds/{waiting}/{what}", {"comment": "seen"})
+    answer = parts_of(admin, page)
+    decision = answer.page.one(id="approval-decision")
+    assert said in decision.one(data_announce=True).text
+    assert decision.all("form") == []
+    assert decision.one("a")["href"] == f"/refunds/{waiting}"
+    assert answer.page.one(id="approval-refund")["data-status"] == state_of(refund_desk, waiting)
+
+
+@on_sqlite
+def test_that_the_bank_did_not_answer_is_of_no_matter_when_it_waits_no_more(
+    approver: Browser, refund_desk: RefundDesk, waiting: str
+) -> None:
+    refund_desk.wire.next(STATUS, lose_request)
+    page = approver.page(f"/refunds/{waiting}/approval", status=503)
+    assert "It cannot be approved before the bank answers" in page.one(id="approval-trouble").text
+    refund_desk.cancel(waiting)
+    trouble = parts_of(approver, page).page.one(id="approval-trouble")
+    assert "hidden" in trouble.attributes
+    assert trouble.text == ""
+
+
+@on_sqlite
+def test_parts_of_what_is_no_refund_or_from_no_position_are_none(approver: Browser, waiting: str) -> None:
+    assert approver.get("/refunds/00000000-0000-4000-8000-00000000ffff/approval?since=0").status == 404
+    assert approver.get(f"/refunds/{waiting}/approval?since=now").status == 400
+    assert approver.get(f"/refunds/{waiting}/approval?since=999999").status == 205
+
+
+@on_sqlite
+def test_whoever_may_not_approve_has_no_form_in_the_parts_and_a_stranger_gets_none(
+    auth: Auth, client: Browser, refund_desk: RefundDesk, waiting: str
+) -> None:
+    viewer = auth.login("viewer")
+    page = viewer.page(f"/refunds/{waiting}/approval")
+    refund_desk.cancel(waiting)
+    assert "It was undone." in parts_of(viewer, page).text
+    assert (client.get(f"/refunds/{waiting}/approval?since=0").location or "").startswith("/login")
 
 
 # Who is there

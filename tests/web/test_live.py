@@ -9,7 +9,7 @@ from flask import Flask
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from dashboard import history, people
+from dashboard import history, people, sending
 from dashboard.db import db
 from dashboard.web import live
 from dashboard.web.live import HeadWatch
@@ -275,8 +275,42 @@ def test_a_sessions_figures_change_with_what_the_bank_shows(operator: Browser, r
     assert "120.00" in event.data["html"]["session-summary"]
 
 
+def test_the_overview_is_told_that_something_moved_and_not_who_signed_in(
+    operator: Browser, auth: Auth, refund_desk: RefundDesk
+) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    refund_desk.read(session_id)
+    with Stream(operator, f"?of=overview&since={head(refund_desk)}") as stream:
+        auth.login("approver")
+        position = head(refund_desk)
+        assert stream.round() == []
+        wait_until(lambda: stream.next_freshness().id == position)
+        refund_desk.ask(session_id, 10_00)
+        assert [(event.name, event.data) for event in stream.news()] == [("moved", {})]
+        sending.pause(refund_desk.desk, "ann@desk.test", "new keys")
+        assert [event.name for event in stream.news()] == ["moved"]
+
+
+def test_an_approvals_page_is_told_that_its_session_moved_and_of_no_other(
+    operator: Browser, refund_desk: RefundDesk
+) -> None:
+    session_id, other = refund_desk.paid_session(100_00), refund_desk.paid_session(100_00)
+    reference = refund_desk.ask(session_id, 10_00)
+    with Stream(operator, f"?of_approval={reference}&since={head(refund_desk)}") as stream:
+        refund_desk.ask(other, 10_00)
+        position = head(refund_desk)
+        assert stream.round() == []
+        wait_until(lambda: stream.next_freshness().id == position)
+        refund_desk.cancel(reference)
+        assert [(event.name, event.data) for event in stream.news()] == [("moved", {})]
+        refund_desk.ask(session_id, 20_00)
+        assert [event.name for event in stream.news()] == ["moved"]
+
+
 @on_sqlite
-@pytest.mark.parametrize("query", ["?of_refund=00000000-0000-4000-8000-00000000ffff", "?of_session=ps_999"])
+@pytest.mark.parametrize(
+    "query", [f"?{of}=00000000-0000-4000-8000-00000000ffff" for of in ("of_refund", "of_approval", "of_session")]
+)
 def test_what_does_not_exist_has_no_stream(operator: Browser, query: str) -> None:
     assert operator.get(f"/live{query}").status == 404
 

@@ -236,6 +236,43 @@ def test_figures_that_took_no_time_are_always_those_of_now(operator: Browser, ma
         assert "as of" not in page.text
 
 
+# While it is open
+
+
+def test_whoever_asks_again_is_answered_only_where_something_moved(operator: Browser, refund_desk: RefundDesk) -> None:
+    session_id = refund_desk.paid_session(100_00)
+    refund_desk.read(session_id)
+    root = operator.page("/").one(data_parts=True)
+    assert (root["data-live-url"], root["data-parts-url"]) == ("/live?of=overview", "/")
+    cursor = int(root["data-cursor"])
+    answer = operator.get(f"/?since={cursor}")
+    assert (answer.status, answer.text) == (204, "")
+    assert operator.get(f"/?since={cursor + 1}").status == 205, "the journal was put back"
+    refund_desk.ask(session_id, 10_00)
+    page = operator.page(f"/?since={cursor}")
+    assert figures(page)["Asked for"][0] == "1"
+    assert int(page.one(data_parts=True)["data-cursor"]) > cursor
+
+
+@on_sqlite
+@pytest.mark.parametrize("since", ["", "-1", "1.5", "\u0661", "9" * 19, "soon"])
+def test_what_is_no_position_is_refused(operator: Browser, since: str) -> None:
+    assert operator.get("/", query_string={"since": since}).status == 400
+
+
+@on_sqlite
+def test_each_part_is_there_before_there_is_anything_to_show_in_it(operator: Browser, made_up: MadeUp) -> None:
+    """What is not on the page cannot be replaced."""
+    empty = operator.page("/")
+    parts = empty.one(data_parts=True)["data-parts"].split()
+    assert len(parts) == 8
+    assert [part for part in parts if "hidden" in empty.one(id=part).attributes] == ["as-of", "needing-panel"]
+    made_up.session("ps_1")
+    made_up.refund("ps_1", state="unknown")
+    full = operator.page("/")
+    assert [part for part in parts if full.one(id=part) == empty.one(id=part)] == ["topnav", "as-of", "notices"]
+
+
 # What is wrong with the desk
 
 
