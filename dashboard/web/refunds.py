@@ -95,7 +95,7 @@ def index() -> ResponseReturnValue:
         rows=page.rows,
         filters=shown,
         search_terms=list(wording.terms()),
-        unknown_names=search_language.unknown_names(filters.q) if is_in_vain else [],
+        unknown_names=wording.unknown_names(filters.q) if is_in_vain else "",
         as_amount=_as_amount(filters.q, arguments) if is_in_vain else None,
     )
     return shown_page, 400 if problem else 200

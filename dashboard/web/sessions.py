@@ -69,7 +69,7 @@ def index() -> ResponseReturnValue:
         newest_url=newest_url,
         unreachable=unreachable,
         as_amount=as_amount,
-        unknown_names=search_language.unknown_names(q) if not found.figures else [],
+        unknown_names=wording.unknown_names(q) if not found.figures else "",
         search_terms=list(wording.terms()),
     )
 

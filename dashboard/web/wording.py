@@ -303,6 +303,11 @@ def _shown_name(name: str) -> str:
     return search_language.NAMES[name] if str(get_locale()) == "ru" else name
 
 
+def unknown_names(text: str) -> str:
+    """What was typed as the names of terms that do not exist; empty where there is no such name."""
+    return ", ".join(gettext("“%(name)s:”", name=name) for name in search_language.unknown_names(text))
+
+
 def amount_term(amount: str) -> str:
     """The term of the search box for refunds of this amount, in the reader's language."""
     return f"{_shown_name('amount')}:{amount}"

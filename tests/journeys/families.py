@@ -56,7 +56,7 @@ FAMILIES = (
     Family("link", "", "/link"),
     Family("overview", OPERATOR, "/"),
     Family("sessions", OPERATOR, "/sessions/?q=gallery"),
-    Family("sessions-none", OPERATOR, "/sessions/?q=nothing-like-it"),
+    Family("sessions-none", OPERATOR, "/sessions/?q=nothing:like-it"),
     Family("session", OPERATOR, "/sessions/{session}"),
     Family("refund-form", OPERATOR, "/sessions/{session}/refund"),
     Family("refund-confirm", OPERATOR, "/sessions/{session}/refund", confirm),
