@@ -250,7 +250,7 @@ def test_whoever_asks_again_is_answered_only_where_something_moved(operator: Bro
     assert operator.get(f"/?since={cursor + 1}").status == 205, "the journal was put back"
     refund_desk.ask(session_id, 10_00)
     page = operator.page(f"/?since={cursor}")
-    assert figures(page)["Asked for"][0] == "1"
+    assert figures(page)["Asked for here"][0] == "1"
     assert int(page.one(data_parts=True)["data-cursor"]) > cursor
 
 
