@@ -83,13 +83,21 @@ def refund(page: Page, said: str) -> Iterator[Step]:
     assert found, said
     address, password = found.groups()
     session = page.locator("main tbody tr", has_text="Accepted").first.locator(".row-link")
+
+    def choose_a_session() -> None:
+        # In the first second of a demo the bank has told of none yet: people look again.
+        page.wait_for_url("**/sessions/")
+        while not session.count():
+            page.reload()
+        session.click()
+
     deeds = (
         ("open the address", lambda: page.goto(address)),
         ("type the address of the operator", lambda: page.keyboard.type(OPERATOR)),
         ("type the password", lambda: page.get_by_label("Password").fill(password)),
         ("press Enter", lambda: page.keyboard.press("Enter")),
         ("choose Refund a session", page.get_by_role("link", name="Refund a session").first.click),
-        ("choose a session", session.click),
+        ("choose a session", choose_a_session),
         ("choose Refund", lambda: page.get_by_role("link", name="Refund", exact=True).click()),
         ("choose a reason", lambda: page.get_by_label("Reason").select_option("goods_returned")),
         ("check", lambda: page.get_by_role("button", name="Check and confirm").click()),
