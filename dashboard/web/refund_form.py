@@ -400,7 +400,8 @@ def _left_after(kind: str | None, amount: str | None, offer: Offer) -> dict[str,
     except money.BadAmount as problem:
         error = "" if problem.code == "empty" else wording.bad_amount(problem.code)
     else:
-        left_minor = offer.refundable_minor - amount_minor
-    if left_minor is not None and left_minor < 0:
-        left_minor, error = None, _("More than can still be refunded.")
+        if amount_minor <= offer.refundable_minor:
+            left_minor = offer.refundable_minor - amount_minor
+        else:
+            error = _("More than can still be refunded.")
     return {"left_minor": left_minor, "currency": offer.currency, "error": error}

@@ -70,14 +70,17 @@ def test_what_changed_is_said_without_moving_the_focus(demo: Installation, windo
     expect(link).to_be_focused()
 
 
-# Fed by hand: a row that was to go comes back, and one that is to move is told of twice, before the mouse rests.
-TOLD_WHILE_AIMING = """async () => {
+FED_BY_HAND = """async () => {
   const { liveRows } = await import("/static/rows.js");
   const root = document.createElement("div");
   root.innerHTML = "<table data-live-rows><tbody></tbody></table>";
   document.body.append(root);
   const table = root.firstChild;
-  const rows = liveRows(root);
+  const rows = liveRows(root);"""
+# Fed by hand: a row that was to go comes back, and one that is to move is told of twice, before the mouse rests.
+TOLD_WHILE_AIMING = (
+    FED_BY_HAND
+    + """
   let seq = 0;
   const tell = (reference, at) => {
     const html = at && `<tr data-refund="${reference}" data-at="${at}"><td>${at}</td></tr>`;
@@ -101,6 +104,7 @@ TOLD_WHILE_AIMING = """async () => {
   found.push(order());
   return found;
 }"""
+)
 
 
 def test_what_is_told_again_while_somebody_aims_is_not_forgotten(demo: Installation, windows: Windows) -> None:
@@ -113,13 +117,9 @@ def test_what_is_told_again_while_somebody_aims_is_not_forgotten(demo: Installat
 
 
 # Rows come while the mouse rests; the clock of the page is moved by hand.
-CLICKED_WITHOUT_LOOKING = """async () => {
-  const { liveRows } = await import("/static/rows.js");
-  const root = document.createElement("div");
-  root.innerHTML = "<table data-live-rows><tbody></tbody></table>";
-  document.body.append(root);
-  const table = root.firstChild;
-  const rows = liveRows(root);
+CLICKED_WITHOUT_LOOKING = (
+    FED_BY_HAND
+    + """
   let now = performance.now();
   performance.now = () => now;
   const html = (reference, at) => `<tr data-refund="${reference}" data-at="${at}"><td><a href="#">it</a></td></tr>`;
@@ -144,6 +144,7 @@ CLICKED_WITHOUT_LOOKING = """async () => {
   found.inItsPlace = isTaken(1);
   return found;
 }"""
+)
 
 
 def test_what_has_just_come_under_the_mouse_takes_no_click(demo: Installation, windows: Windows) -> None:
